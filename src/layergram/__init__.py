@@ -1,0 +1,1 @@
+"""layergram: maps of what happens inside a language model, layer by layer."""

@@ -1,0 +1,5 @@
+"""``python -m layergram`` is the ``layergram`` command."""
+
+from layergram.cli import run
+
+run()

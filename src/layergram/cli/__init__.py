@@ -1,0 +1,55 @@
+"""The command line: one file per command, loaded only when that command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from layergram.errors import LayergramError
+
+COMMANDS = {
+    "map": "Token maps of one text, or of the model's answer to a prompt.",
+    "draw": "Pictures from any map file.",
+    "describe": "Words from any map file.",
+    "diff": "The difference of two maps.",
+    "check": "Does this model work here, and what is proved about it?",
+}
+
+app = App(
+    name="layergram",
+    help="Maps of what happens inside a language model, layer by layer.",
+    version=lambda: version("layergram"),
+    version_flags=["--version"],
+)
+for _name, _help in COMMANDS.items():
+    app.command(f"layergram.cli.{_name}:command", name=_name, help=_help)
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 the work failed, 2 a wrong request."""
+    try:
+        app(
+            None if tokens is None else list(tokens),
+            exit_on_error=False,
+            print_error=True,
+            result_action="return_value",
+            error_console=Console(stderr=True),
+        )
+    except CycloptsError:
+        return 2
+    except LayergramError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run() -> None:
+    """Entry point of the ``layergram`` command."""
+    sys.exit(main())

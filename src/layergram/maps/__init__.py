@@ -1,0 +1,28 @@
+"""Maps, the one currency of layergram: labelled arrays that say how they were made."""
+
+from layergram.maps.build import cell_coordinates, check, layergram_version, make, options_of
+from layergram.maps.files import read, replacing, to_plain, write
+from layergram.maps.vocabulary import (
+    ATTRIBUTES,
+    CELL_COORDINATES,
+    DIMENSIONS,
+    ROLES,
+    TOKEN_COORDINATES,
+)
+
+__all__ = [
+    "ATTRIBUTES",
+    "CELL_COORDINATES",
+    "DIMENSIONS",
+    "ROLES",
+    "TOKEN_COORDINATES",
+    "cell_coordinates",
+    "check",
+    "layergram_version",
+    "make",
+    "options_of",
+    "read",
+    "replacing",
+    "to_plain",
+    "write",
+]

@@ -1,0 +1,174 @@
+"""Make a map, and prove that an array is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from layergram.errors import LayergramError, unknown_name
+from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES, DIMENSIONS
+
+SCHEMA = 1
+
+
+def layergram_version() -> str:
+    """The installed version of layergram, or 'unknown' when it runs from a bare source tree."""
+    try:
+        return version("layergram")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def make(
+    values: Any,
+    dims: Sequence[str],
+    *,
+    measure: str,
+    coords: Mapping[Hashable, Any] | None = None,
+    **attributes: Any,
+) -> xr.DataArray:
+    """A map: an array with named axes that says what its numbers are and how they were made.
+
+    Args:
+        values: array-like of numbers, one axis per name in ``dims``; kept in float32 or float64.
+        dims: axis names out of :data:`layergram.maps.DIMENSIONS`.
+        measure: name of what was measured; becomes the array's name too.
+        coords: coordinates as :class:`xarray.DataArray` takes them. A missing ``layer`` axis is
+            numbered from 1, any other missing axis from 0.
+        **attributes: see :data:`layergram.maps.ATTRIBUTES`; ``None`` is left out, a dict is
+            written as JSON.
+
+    Returns:
+        A checked map (:func:`check`), stamped with version, time and schema number.
+
+    Raises:
+        LayergramError: where the array cannot be a map.
+
+    Example:
+        >>> m = make([[0.1, 0.2], [0.3, 0.4]], ("layer", "token"), measure="divergence",
+        ...          long_name="Jensen-Shannon divergence", units="bit", valid_min=0, valid_max=1)
+        >>> m.dims, m.layer.values.tolist(), m.attrs["units"]
+        (('layer', 'token'), [1, 2], 'bit')
+    """
+    array = np.asarray(values)
+    if array.dtype not in (np.float32, np.float64):
+        try:
+            array = array.astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise LayergramError(
+                f"a map '{measure}'", got=str(error), allowed="an array of numbers"
+            ) from None
+    if array.ndim != len(dims):
+        raise LayergramError(
+            f"a map '{measure}' with the axes {', '.join(dims)}",
+            got=f"an array of shape {array.shape}",
+            allowed=f"{len(dims)} axes",
+            do="name every axis of the array once",
+        )
+    given = dict(coords or {})
+    for dim, size in zip(dims, array.shape, strict=True):
+        if dim not in given:
+            given[dim] = np.arange(size) + (1 if dim == "layer" else 0)
+    stamped: dict[str, Any] = {
+        "measure": measure,
+        "long_name": measure.replace("_", " "),
+        "units": "1",
+        **attributes,
+        "layergram_version": layergram_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "schema": SCHEMA,
+    }
+    attrs = {
+        key: json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
+        for key, value in stamped.items()
+        if value is not None
+    }
+    return check(xr.DataArray(array, coords=given, dims=tuple(dims), name=measure, attrs=attrs))
+
+
+def check(array: xr.DataArray) -> xr.DataArray:
+    """The array itself, if it is a map; an error that says why it is not, otherwise.
+
+    A map has axes out of the vocabulary, each with unique labels; numbers that are finite or NaN
+    (with at least one that is not NaN), inside ``valid_min``..``valid_max`` if those are given;
+    and the attributes ``measure``, ``long_name`` and ``units``.
+    """
+    asked = f"a map from the array '{array.name}'"
+    if array.size == 0 or array.ndim == 0:
+        raise LayergramError(asked, got=f"an empty array, shape {array.shape}", do="check its source")
+    for dim in map(str, array.dims):
+        if dim not in DIMENSIONS:
+            raise unknown_name("axis", dim, DIMENSIONS)
+        _check_labels(asked, dim, array)
+    _check_values(asked, array)
+    lacking = [key for key in ("measure", "long_name", "units") if key not in array.attrs]
+    if lacking:
+        raise LayergramError(
+            asked, got=f"no attribute {', '.join(lacking)}", do="make it with layergram.maps.make"
+        )
+    alignment = array.attrs.get("alignment")
+    if alignment is not None and alignment not in ALIGNMENTS:
+        raise unknown_name("alignment", str(alignment), ALIGNMENTS)
+    return array
+
+
+def _check_labels(asked: str, dim: str, array: xr.DataArray) -> None:
+    labels = array[dim].values if dim in array.coords else np.arange(array.sizes[dim])
+    unique, counts = np.unique(labels, return_counts=True)
+    if unique.size < labels.size:
+        twice = ", ".join(str(label) for label in unique[counts > 1][:5])
+        raise LayergramError(
+            asked,
+            got=f"the same {dim} more than once: {twice}",
+            allowed=f"every {dim} once",
+            do="repeated token texts belong into the coordinate token_text"
+            if dim == "token"
+            else f"remove or rename the repeated {dim}",
+        )
+
+
+def _check_values(asked: str, array: xr.DataArray) -> None:
+    values = array.values
+    if not np.issubdtype(values.dtype, np.floating):
+        raise LayergramError(asked, got=f"values of type {values.dtype}", allowed="floats")
+    if np.isinf(values).any():
+        where = np.argwhere(np.isinf(values))[0]
+        place = ", ".join(
+            f"{dim} {array[dim].values[i]}" for dim, i in zip(array.dims, where, strict=True)
+        )
+        raise LayergramError(
+            asked,
+            got=f"{int(np.isinf(values).sum())} infinite values, the first at {place}",
+            allowed="finite numbers, or NaN for a cell without a value",
+        )
+    if np.isnan(values).all():
+        raise LayergramError(
+            asked, got="only NaN", allowed="at least one cell with a value", do="check its source"
+        )
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    least, most = array.attrs.get("valid_min", -np.inf), array.attrs.get("valid_max", np.inf)
+    slack = 1e-5 * max(1.0, abs(low), abs(high))
+    if low < least - slack or high > most + slack:
+        raise LayergramError(
+            asked, got=f"values from {low:.6g} to {high:.6g}", allowed=f"{least:g} to {most:g}"
+        )
+
+
+def options_of(array: xr.DataArray, attribute: str = "options") -> dict[str, Any]:
+    """The options that a map was made with, from its JSON attribute ``options`` or ``run``."""
+    return dict(json.loads(array.attrs.get(attribute, "{}")))
+
+
+def cell_coordinates(array: xr.DataArray) -> list[str]:
+    """Which of ``low``, ``high`` and ``p_value`` the map carries for its cells."""
+    return [
+        name
+        for name in CELL_COORDINATES
+        if name in array.coords and array[name].dims == array.dims
+    ]

@@ -1,0 +1,79 @@
+"""The words a map may be made of: its axes, the coordinates on them, its attributes."""
+
+from __future__ import annotations
+
+DIMENSIONS: dict[str, str] = {
+    "layer": "Layer, 1 to L from the input upwards; 0 is the embedding",
+    "token": "Token, by its position in the sequence, from 0",
+    "role": "Token role: what a token is to the question and its answer",
+    "head": "Attention head of its layer, from 0",
+    "panel": "Panel: one of several maps of the same shape",
+    "query": "Token that attends, by its position",
+    "key": "Token that is attended to, by its position",
+    "example": "Example: one question with its answer",
+    "fold": "Cross-validation fold",
+}
+
+TOKEN_COORDINATES: dict[str, str] = {
+    "token_text": "the token's own piece of the text, as it stands there",
+    "token_id": "the token's number in the vocabulary",
+    "char_start": "first character of the token in the text",
+    "char_end": "one past the last character of the token in the text",
+    "part": "'prompt' or 'answer'",
+}
+
+CELL_COORDINATES: dict[str, str] = {
+    "low": "lower end of the cell's interval",
+    "high": "upper end of the cell's interval",
+    "p_value": "p-value of the cell",
+}
+
+ROLES: tuple[str, ...] = (
+    "last_q",
+    "first_answer",
+    "second_answer",
+    "exact_answer_before_first",
+    "exact_answer_first",
+    "exact_answer_last",
+    "exact_answer_after_last",
+    "-8",
+    "-7",
+    "-6",
+    "-5",
+    "-4",
+    "-3",
+    "-2",
+    "-1",
+)
+
+ATTRIBUTES: dict[str, str] = {
+    # what the numbers are (names of the CF conventions where CF has one)
+    "measure": "name of the measure that made the map",
+    "long_name": "what a cell is, fit for a colour bar",
+    "units": "unit of the values; '1' where there is none",
+    "valid_min": "smallest value the measure can take",
+    "valid_max": "largest value the measure can take",
+    "alignment": "'reads': a column belongs to the token being read; "
+    "'predicts': to the token being predicted, one position later",
+    "missing": "why NaN cells have no value",
+    "null_value": "value that a cell without any effect would have",
+    "definition": "the measure in one sentence",
+    "caveat": "what the measure does not say",
+    "references": "where the measure was published",
+    # how the map was made
+    "model": "model as it was asked for",
+    "revision": "revision of the model: a commit, or a digest of its weights",
+    "model_type": "architecture, by its name in transformers",
+    "layers": "number of layers of the model",
+    "dtype": "floating-point type of the forward pass",
+    "device": "device of the forward pass",
+    "options": "JSON object: the options of the measure",
+    "run": "JSON object: the options of the run",
+    "seed": "seed of all random draws",
+    "text": "the text that was read, the model's own answer included",
+    "layergram_version": "version that made the map",
+    "created": "when the map was made (ISO 8601, UTC)",
+    "schema": "version of the layout of this file",
+}
+
+ALIGNMENTS = ("reads", "predicts")
