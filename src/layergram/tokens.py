@@ -1,0 +1,331 @@
+"""Tokens as pieces of a text: where each one stands, and how a person reads it.
+
+Positions come from the tokenizer's offsets into the text, or from decoding; the spelling of the
+vocabulary (``Ġand``, ``▁and``, ``Ċ``) is never shown. A tokenizer is anything that behaves like
+one of transformers: nothing is imported here.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Literal
+
+from layergram.errors import LayergramError
+
+BROKEN = "\ufffd"  # what decoders put in the place of bytes that are no character (yet)
+BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+VISIBLE_SPACES = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"}
+LONGEST_RUN = 3
+
+
+def display(text: str) -> str:
+    r"""One token as a label: white space and invisible characters can be seen.
+
+    A single space before a word marks the word's beginning and is not shown. All other white
+    space at an end of the token is: ``␣`` for a space, ``↵`` for a newline, ``⇥`` for a tab, with
+    ``×n`` for more than three of them. Control characters become their pictures (``␀``), other
+    characters without a shape of their own become ``U+200D``, a mark without its letter stands on
+    ``◌``, and nothing at all is ``∅``. Letters of every script, emoji and LaTeX stay as they are.
+
+    Example:
+        >>> [display(t) for t in [" and", " ", "\n\n", "\n        ", "\\boxed{", "你", ""]]
+        ['and', '␣', '↵↵', '↵␣×8', '\\boxed{', '你', '∅']
+    """
+    if not text:
+        return "∅"
+    if text[0] == " " and len(text) > 1 and not text[1].isspace():
+        text = text[1:]
+    inside = range(len(text) - len(text.lstrip()), len(text.rstrip()))
+    shown, named = "", False
+    at = 0
+    for char, run in groupby(text):
+        count = len(list(run))
+        based = bool(shown) and not named and not shown[-1].isspace()
+        piece = _run(char, count, inside=at in inside, based=based)
+        apart = shown and (named or piece.startswith("U+")) and not piece.startswith(" ")
+        shown += f" {piece}" if apart else piece
+        named = piece.startswith("U+")
+        at += count
+    return shown
+
+
+def _run(char: str, count: int, *, inside: bool, based: bool) -> str:
+    """``count`` times the same character, made visible; ``based``: a letter stands before it."""
+    kind = unicodedata.category(char)
+    if char == " " and inside and count == 1:
+        return char
+    if char in VISIBLE_SPACES:
+        shown = VISIBLE_SPACES[char]
+        return shown * count if count <= LONGEST_RUN else f"{shown}×{count}"
+    if char < " ":
+        return chr(0x2400 + ord(char)) * count
+    if char == "\x7f":
+        return "␡" * count
+    name = " ".join([f"U+{ord(char):04X}"] * count)
+    if kind in ("Cc", "Cs", "Co", "Zl", "Zp") or char in BIDI_CONTROLS:
+        return name
+    if kind == "Zs":
+        return char * count if inside else name
+    if kind == "Cf" or unicodedata.name(char, "").startswith("VARIATION SELECTOR"):
+        return char * count if based else name
+    if kind.startswith("M") and not based:
+        return "◌" + char * count
+    return char * count
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text cut into tokens: what each is, and which characters it stands for.
+
+    Args:
+        ids: numbers in the vocabulary.
+        texts: each token's piece of the text as it stands there, its leading space included. A
+            token that holds only some bytes of a character says which: ``'🙂 2/3'``. A special
+            token that is not in the text has its own spelling.
+        char_start: first character of each token in ``text``.
+        char_end: one past the last; equal to ``char_start`` for tokens that are not in the text.
+        parts: ``'prompt'`` or ``'answer'`` for each token.
+        text: the text.
+    """
+
+    ids: tuple[int, ...]
+    texts: tuple[str, ...]
+    char_start: tuple[int, ...]
+    char_end: tuple[int, ...]
+    parts: tuple[str, ...]
+    text: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def encode(
+    tokenizer: Any, text: str, *, special: Literal["model default", "none"] = "model default"
+) -> Tokens:
+    """Cut a text into a tokenizer's tokens, with the characters that each one stands for.
+
+    Args:
+        tokenizer: one of transformers. With offsets they are used; without, the ids are decoded
+            step by step, and ``Tokens.text`` is the decoded text should it differ from ``text``.
+        text: the text.
+        special: ``"model default"`` adds the tokens that the model expects around a text,
+            ``"none"`` adds none.
+
+    Returns:
+        Tokens, all with the part ``'prompt'``. The tokens of a text with offsets cover it from
+        left to right; spaces that a tokenizer's offsets leave out belong to the token after them.
+    """
+    add = special == "model default"
+    if not getattr(tokenizer, "is_fast", False):
+        return _encode_by_decoding(tokenizer, text, add=add)
+    found = tokenizer(text, add_special_tokens=add, return_offsets_mapping=True, verbose=False)
+    ids = tuple(map(int, found["input_ids"]))
+    spans = _tiled(tokenizer, text, ids, found["offset_mapping"])
+    texts = _pieces(text, spans)
+    added = set(tokenizer.all_special_ids)
+    for at, (start, end) in enumerate(spans):
+        if start == end and ids[at] in added:
+            texts[at] = str(tokenizer.convert_ids_to_tokens(ids[at]))
+    starts, ends = tuple(s for s, _ in spans), tuple(e for _, e in spans)
+    return Tokens(ids, tuple(texts), starts, ends, ("prompt",) * len(ids), text)
+
+
+def _tiled(
+    tokenizer: Any, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The offsets, with the spaces that trimming took away, and special tokens in their place."""
+    special = set(tokenizer.all_special_ids)
+    spans: list[tuple[int, int]] = []
+    done = 0
+    for at, (start, end) in enumerate(offsets):
+        if start == end and ids[at] in special:
+            spans.append((done, done))
+            continue
+        if start > done and not text[done:start].strip(" "):
+            start = done
+        follows = at + 1 < len(offsets) and offsets[at + 1][0] < end
+        if follows and text[start:end].strip() and not _decode(tokenizer, [ids[at]]).strip():
+            end = start  # a word-boundary mark that the text has no character for
+        spans.append((start, end))
+        done = max(done, end)
+    return spans
+
+
+def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """The text of each span; characters that several spans share are numbered '🙂 1/3'."""
+    owners: dict[int, list[int]] = {}
+    for token, (start, end) in enumerate(spans):
+        for at in range(start, end):
+            owners.setdefault(at, []).append(token)
+
+    def owners_of(at: int) -> list[int]:
+        return owners[at]
+
+    pieces = []
+    for token, (start, end) in enumerate(spans):
+        piece = ""
+        for shared, run in groupby(range(start, end), key=owners_of):
+            chars = "".join(text[at] for at in run)
+            piece += _numbered(chars, shared.index(token), len(shared))
+        pieces.append(piece)
+    return pieces
+
+
+def _numbered(chars: str, index: int, count: int) -> str:
+    return chars if count == 1 else f"{chars} {index + 1}/{count}"
+
+
+def _encode_by_decoding(tokenizer: Any, text: str, *, add: bool) -> Tokens:
+    """Without offsets: the tokens of the text by decoding, then those put around it."""
+    plain = [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    full = plain
+    if add:
+        full = [int(i) for i in tokenizer(text, add_special_tokens=True)["input_ids"]]
+    size = len(plain)
+    at = next((k for k in range(len(full) - size + 1) if full[k : k + size] == plain), None)
+    if at is None:
+        at, plain = 0, full
+    texts, starts, ends, decoded = texts_of(tokenizer, plain)
+    before, after = full[:at], full[at + len(plain) :]
+    length = len(decoded)
+    return Tokens(
+        tuple(full),
+        (*_spelled(tokenizer, before), *texts, *_spelled(tokenizer, after)),
+        (*(0,) * len(before), *starts, *(length,) * len(after)),
+        (*(0,) * len(before), *ends, *(length,) * len(after)),
+        ("prompt",) * len(full),
+        decoded,
+    )
+
+
+def _spelled(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    return [str(tokenizer.convert_ids_to_tokens(i)) for i in ids]
+
+
+def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    text = tokenizer.decode(
+        list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+    )
+    return str(text)
+
+
+def texts_of(
+    tokenizer: Any, ids: Sequence[int], *, before: Sequence[int] = ()
+) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...], str]:
+    """The pieces of text that generated ids stand for, without cutting the text anew.
+
+    Args:
+        tokenizer: one of transformers.
+        ids: the ids.
+        before: the ids that stand before them, so that the first keeps its leading space.
+
+    Returns:
+        ``(texts, char_start, char_end, text)``: each token's piece, its characters in ``text``,
+        and the text of all. Tokens that together make one character share its place and are
+        numbered; bytes that never become a character are ``'\N{REPLACEMENT CHARACTER}'``.
+    """
+    spans: list[list[int]] = [[0, 0] for _ in ids]
+    text = ""
+    # Decoders are asked for one clean token (so that a leading space is kept) and the ids since
+    # the last whole character; bytes of earlier characters would spoil those that follow.
+    context = _last_clean(tokenizer, before)
+    known = _decode(tokenizer, context)
+    group: list[int] = []
+    pending: list[int] = []  # positions that hold bytes of a character not yet whole
+    for at, token_id in enumerate(ids):
+        group.append(token_id)
+        fresh = _decode(tokenizer, [*context, *group])[len(known) :]
+        whole = fresh.rstrip(BROKEN)
+        alone = _decode(tokenizer, [token_id])
+        spans[at] = [len(text), len(text) + len(whole)]
+        if pending and whole:
+            shared = len(text) + max(1, len(whole) - len(whole.lstrip(BROKEN)))
+            for token in pending:
+                spans[token][1] = shared
+            if not alone.startswith(BROKEN):
+                spans[at][0] = shared
+            pending = []
+        text += whole
+        known += whole
+        if fresh != whole:
+            pending.append(at)
+            continue
+        context = context if BROKEN in alone else [token_id]
+        group, known = [], _decode(tokenizer, context)
+    if pending:
+        text += BROKEN
+        for token in pending:
+            spans[token][1] = len(text)
+    pieces = _pieces(text, [(start, end) for start, end in spans])
+    return tuple(pieces), tuple(s for s, _ in spans), tuple(e for _, e in spans), text
+
+
+def _last_clean(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """The last id, within a character's length of the end, that is whole characters by itself."""
+    for token_id in reversed(ids[-5:]):
+        if BROKEN not in _decode(tokenizer, [token_id]):
+            return [token_id]
+    return []
+
+
+def append(tokenizer: Any, tokens: Tokens, ids: Sequence[int]) -> Tokens:
+    """The tokens followed by generated ones, which get the part ``'answer'``."""
+    texts, starts, ends, text = texts_of(tokenizer, ids, before=tokens.ids)
+    shift = len(tokens.text)
+    return replace(
+        tokens,
+        ids=(*tokens.ids, *map(int, ids)),
+        texts=tokens.texts + texts,
+        char_start=(*tokens.char_start, *(s + shift for s in starts)),
+        char_end=(*tokens.char_end, *(e + shift for e in ends)),
+        parts=tokens.parts + ("answer",) * len(texts),
+        text=tokens.text + text,
+    )
+
+
+def positions(tokens: Tokens, start: int, end: int) -> range:
+    """The fewest neighbouring tokens that cover the characters ``start`` to ``end`` (excluded).
+
+    Raises:
+        LayergramError: if the span is empty, outside the text, or no token stands there.
+    """
+    asked = f"the tokens of the characters {start} to {end}"
+    if not 0 <= start < end <= len(tokens.text):
+        raise LayergramError(
+            asked,
+            got=f"a text of {len(tokens.text)} characters",
+            allowed="a start before the end, both inside the text",
+        )
+    touched = [
+        at
+        for at, (s, e) in enumerate(zip(tokens.char_start, tokens.char_end, strict=True))
+        if s < end and start < e
+    ]
+    if not touched:
+        raise LayergramError(
+            asked, got=f"no token for {tokens.text[start:end]!r}", do="choose a span with letters"
+        )
+    return range(touched[0], touched[-1] + 1)
+
+
+def find(tokens: Tokens, needle: str, *, occurrence: int = 0) -> range:
+    """The tokens of a piece of the text: its first occurrence (0), second (1), … or last (-1).
+
+    Raises:
+        LayergramError: if the text does not have it, or not that often.
+    """
+    text = tokens.text
+    found = [at for at in range(len(text)) if needle and text.startswith(needle, at)]
+    if not -len(found) <= occurrence < len(found):
+        times = {0: "it is not in the text", 1: "it is there once"}
+        raise LayergramError(
+            f"occurrence {occurrence} of {needle!r}",
+            got=times.get(len(found), f"it is there {len(found)} times"),
+            allowed=f"0 to {len(found) - 1}, or -1 for the last" if found else "",
+            do="copy the piece from the text, with its spaces and capitals",
+        )
+    start = found[occurrence]
+    return positions(tokens, start, start + len(needle))
