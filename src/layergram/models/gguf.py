@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import StringIO
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from layergram.errors import LayergramError
 from layergram.models.cache import built_once
@@ -21,19 +21,30 @@ from layergram.models.quiet import quiet
 CONVERSION = 1
 MANIFEST = "layergram.json"
 ALLOWED = "a whole GGUF file of version 2 or 3"
+INSTEAD = "use the model's own folder or hub id in place of the GGUF file"
 
 # Value types of GGUF metadata (the format's specification, ggml/docs/gguf.md): size in bytes of
 # the plain ones; strings and arrays carry their length.
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _UINT32, _STRING, _ARRAY = 4, 8, 9
+_LONGEST_NAME = 65_535
+# Where a file keeps the scaling of its rotary positions.
+_SCALING = ("rope.scaling.type", "rope.scaling.factor", "rope_freqs.weight", "rope_factors_long")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the head of a GGUF file says: how long the file must be, and how many weights it has."""
+    """What the head of a GGUF file says.
+
+    Attributes:
+        expected_bytes: how long the file must be to hold its last tensor.
+        weights: how many numbers its tensors hold.
+        names: the names of all metadata values and tensors.
+    """
 
     expected_bytes: int
     weights: int
+    names: frozenset[str]
 
 
 class _CutShort(Exception):
@@ -49,19 +60,23 @@ def check_gguf(path: Path) -> Header:
         LayergramError: naming both sizes for a file that ends before its last tensor.
     """
     asked = f"the GGUF file '{path}'"
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        if stream.read(4) != b"GGUF":
-            raise LayergramError(
-                asked,
-                got="a file that does not begin with 'GGUF'",
-                allowed=ALLOWED,
-                do="check that the file is a model, and not a web page or a pointer to one",
-            )
-        try:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            if stream.read(4) != b"GGUF":
+                raise LayergramError(
+                    asked,
+                    got="a file that does not begin with 'GGUF'",
+                    allowed=ALLOWED,
+                    do="check that the file is a model, and not a web page or a pointer to one",
+                )
             header = _read_header(stream, asked)
-        except (_CutShort, struct.error, OverflowError):
-            raise _truncated(asked, size, "the file ends inside its header") from None
+    except (_CutShort, struct.error, OverflowError):
+        raise _truncated(asked, size, "it ends inside its header") from None
+    except OSError as error:
+        raise LayergramError(
+            asked, got=str(error.strerror or error), do="check the file and its permissions"
+        ) from error
     if size < header.expected_bytes:
         raise _truncated(asked, size, f"its header asks for {header.expected_bytes:,} bytes")
     return header
@@ -77,50 +92,55 @@ def _truncated(asked: str, size: int, what: str) -> LayergramError:
 
 
 def _read_header(stream: BinaryIO, asked: str) -> Header:
-    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+    from gguf.constants import GGML_QUANT_SIZES
 
+    blocks = {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
     (version,) = _take(stream, "<I")
     if version not in (2, 3):
         raise LayergramError(asked, got=f"GGUF version {version}", allowed=ALLOWED)
     tensors, entries = _take(stream, "<QQ")
     alignment = 32
+    names = set()
     for _ in range(entries):
-        key = _take_bytes(stream)
+        key = _take_name(stream)
+        names.add(key)
         (kind,) = _take(stream, "<I")
-        if key == b"general.alignment" and kind == _UINT32:
+        if key == "general.alignment" and kind == _UINT32:
             (alignment,) = _take(stream, "<I")
         else:
             _skip_value(stream, kind, asked)
     end = weights = 0
     for _ in range(tensors):
-        name = _take_bytes(stream).decode("utf-8", "replace")
+        name = _take_name(stream)
+        names.add(name)
         (axes,) = _take(stream, "<I")
         shape = _take(stream, f"<{axes}Q") if axes <= 8 else ()
         kind, offset = _take(stream, "<IQ")
-        if kind not in GGMLQuantizationType:
+        if kind not in blocks:
             raise LayergramError(
                 asked,
                 got=f"tensor '{name}' of the unknown type {kind}",
                 allowed=ALLOWED,
                 do="check the file, or update the package gguf",
             )
-        block, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+        block, block_bytes = blocks[kind]
         end = max(end, offset + prod(shape) // block * block_bytes)
         weights += prod(shape)
+    alignment = max(alignment, 1)
     data = -(-stream.tell() // alignment) * alignment
-    return Header(expected_bytes=data + end, weights=weights)
+    return Header(expected_bytes=data + end, weights=weights, names=frozenset(names))
 
 
 def _take(stream: BinaryIO, layout: str) -> tuple[int, ...]:
     return struct.unpack(layout, stream.read(struct.calcsize(layout)))
 
 
-def _take_bytes(stream: BinaryIO) -> bytes:
+def _take_name(stream: BinaryIO) -> str:
     (length,) = _take(stream, "<Q")
-    value = stream.read(length)
+    value = stream.read(length) if length <= _LONGEST_NAME else b""
     if len(value) < length:
         raise _CutShort
-    return value
+    return value.decode("utf-8", "replace")
 
 
 def _skip_value(stream: BinaryIO, kind: int, asked: str) -> None:
@@ -149,46 +169,70 @@ def converted(path: Path) -> Path:
 
     Raises:
         LayergramError: for a file that is not GGUF, is cut short, or holds no model that
-            transformers can read.
+            transformers can read whole.
     """
-    header = check_gguf(path)
+    needs = check_gguf(path).weights * 4
     digest = sha256(path)
 
     def build(result: Path, work: Path) -> None:
         convert(path, result, digest=digest)
 
-    return built_once(f"gguf-{digest[:16]}-{CONVERSION}", build, needs=header.weights * 4)
+    return built_once(f"gguf-{digest[:16]}-{CONVERSION}", build, needs=needs)
 
 
 def convert(path: Path, folder: Path, *, digest: str) -> None:
-    """Write the model of a GGUF file into a folder: float32 weights, tokenizer, and a manifest."""
+    """Write the model of a GGUF file into a folder: float32 weights, tokenizer, and a manifest.
+
+    Raises:
+        LayergramError: where transformers cannot read the file, or reads a part of it only.
+    """
+    header = check_gguf(path)
+    model, tokenizer, missing = _read_with_transformers(path)
+    lost = [f"weights for {name}" for name in missing]
+    rope = getattr(model.config, "rope_parameters", None) or {}
+    if rope.get("rope_type", "default") == "default":
+        lost += [name for name in sorted(header.names) if any(mark in name for mark in _SCALING)]
+    if lost:
+        raise LayergramError(
+            f"the GGUF file '{path}'",
+            got=f"a model that transformers cannot read whole; it misses {', '.join(lost[:3])}",
+            allowed=ALLOWED,
+            do=INSTEAD,
+        )
+    # The weights are plain float32 now; with the mark of their origin transformers would refuse
+    # to save them.
+    model.hf_quantizer = None
+    model.config.__dict__.pop("quantization_config", None)
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    manifest = {"file": path.name, "sha256": digest, "conversion": CONVERSION}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _read_with_transformers(path: Path) -> tuple[Any, Any, list[str]]:
+    """Model and tokenizer of a GGUF file, and the model's weights that the file does not have."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    asked = f"the GGUF file '{path}'"
+    place: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
     try:
         # the bar of the dequantisation has no switch, so it goes to a stream that nobody reads
         with quiet(), redirect_stderr(StringIO()):
-            place = {"gguf_file": path.name, "local_files_only": True}
             tokenizer = AutoTokenizer.from_pretrained(path.parent, **place)
-            model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **place)
-            # The weights are plain float32 now; with the mark of their origin transformers
-            # would refuse to save them.
-            model.hf_quantizer = None
-            model.config.__dict__.pop("quantization_config", None)
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-    except (OSError, MemoryError):
+            model, info = AutoModelForCausalLM.from_pretrained(
+                path.parent, dtype=torch.float32, output_loading_info=True, **place
+            )
+    except MemoryError:
         raise
     except Exception as error:
         raise LayergramError(
-            asked,
-            got=f"transformers cannot convert it: {type(error).__name__}: {str(error)[:300]}",
+            f"the GGUF file '{path}'",
+            got=f"transformers cannot read it: {' '.join(str(error).split())[:300]}",
             allowed="a GGUF file of an architecture that transformers can read",
-            do="use the model's own folder or hub id in place of the GGUF file",
+            do=INSTEAD,
         ) from error
-    manifest = {"file": path.name, "sha256": digest, "conversion": CONVERSION}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    return model, tokenizer, sorted(info["missing_keys"])
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,48 @@
+"""Models that several tests share: the embedded one, and tiny untrained ones made offline."""
+
+from __future__ import annotations
+
+import pytest
+
+from layergram.errors import LayergramError
+
+
+def pytest_collection_modifyitems(items):
+    """A test that asks for the embedded model is slow."""
+    for item in items:
+        if "smollm2" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The embedded model as a Source, out of the user's cache (fetched and converted if needed)."""
+    from layergram.models.source import open_source
+
+    try:
+        return open_source("smollm2", device="cpu")
+    except LayergramError as error:
+        pytest.fail(f"the embedded model is not to be had:\n{error}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_folder(tmp_path_factory):
+    """A folder with an untrained llama (3 layers, 4 heads, 2 KV heads) and a byte-level tokenizer.
+
+    Session-scoped: copy it before changing anything in it.
+    """
+    from tiny_llama import write_folder
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
+    write_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tiny_llama_folder):
+    """The tiny llama as a GGUF file, with its tokenizer in it, as llama.cpp would write it."""
+    from tiny_llama import write_gguf
+
+    path = tiny_llama_folder.parent / "tiny.gguf"
+    write_gguf(tiny_llama_folder, path)
+    return path
