@@ -1,0 +1,291 @@
+"""Trends with depth: rising, falling, U-shaped, or rising and then falling."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from layergram.words.chance import pooled, threshold
+from layergram.words.checking import along, cells, reach, same
+from layergram.words.fact import Fact, Kind
+from layergram.words.limits import DIRECT, FIT, LONGEST_PROFILE, SMALL_CHANGE
+from layergram.words.names import Names, count
+from layergram.words.shapes import Shape, explained, shape_of
+from layergram.words.view import ORDERED, View, axes_of, flat, labels_of, mean
+
+Values = npt.NDArray[np.float64]
+
+MOST_SERIES = 15
+"""With more columns than this only those are told that do not have the most common shape."""
+
+
+def _profiles(grids: Values) -> Values:
+    return _whole(pooled(mean(grids, axis=2), LONGEST_PROFILE, 1))
+
+
+def _whole(series: Values) -> Values:
+    """Series with missing values at their mean."""
+    middle = mean(series, axis=-1)[..., None]
+    return np.where(np.isnan(series), np.where(np.isnan(middle), 0.0, middle), series)
+
+
+def _fit(grids: Values) -> Values:
+    """Share of each column's variation that a line with one bend explains: many × columns."""
+    series = _whole(np.moveaxis(pooled(grids, LONGEST_PROFILE, 1), 1, 2))
+    total = ((series - series.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    return np.where(total > 1e-18, explained(series) / np.maximum(total, 1e-18), 0.0)
+
+
+def _numbers(shape: Shape) -> dict[str, float]:
+    return {"start": shape.start, "turn": shape.turn, "end": shape.end}
+
+
+def _where(labels: list[Any], shape: Shape) -> list[Any]:
+    return labels[shape.first : shape.last + 1]
+
+
+def _size(shape: Shape, view: View) -> float:
+    return max(abs(shape.turn - shape.start), abs(shape.end - shape.turn)) / view.range
+
+
+def _find_overall(view: View) -> list[Fact]:
+    there = np.flatnonzero(np.isfinite(view.profile))
+    if view.rows not in ORDERED or len(there) < 4 or not view.range:
+        return []
+    observed = _profiles(view.shuffled.start[None])
+    variation = float(((observed - observed.mean()) ** 2).sum())
+    fitted = float(explained(observed)[0])
+    limit = threshold(lambda grids: explained(_profiles(grids)), view.shuffled.down)
+    shape = shape_of(view.profile[there], view.range)
+    if shape is None or fitted <= limit or fitted < FIT * variation:
+        return []
+    labels = [view.row_labels[at] for at in there]
+    where = {"shape": shape.name, view.rows: _where(labels, shape)}
+    return [TREND.fact(where, _numbers(shape), _size(shape, view))]
+
+
+def _find_columns(view: View) -> list[Fact]:
+    rows, columns = view.values.shape
+    if view.rows not in ORDERED or not view.columns or rows < 4 or not view.range:
+        return []
+    limit = max(threshold(lambda grids: _fit(grids).max(axis=1), view.shuffled.down), FIT)
+    fits = _fit(view.shuffled.start[None])[0]
+    alike: dict[tuple[Any, ...], list[Any]] = {}
+    shapes: dict[tuple[Any, ...], Shape] = {}
+    for at in np.flatnonzero(fits > limit):
+        series = view.values[:, at]
+        there = np.flatnonzero(np.isfinite(series))
+        shape = shape_of(series[there], view.range) if len(there) > 3 else None
+        if shape is None:
+            continue
+        labels = [view.row_labels[i] for i in there]
+        key = (shape.name, *map(_tidy, _numbers(shape).values()), *_where(labels, shape))
+        alike.setdefault(key, []).append(view.column_labels[at])
+        shapes[key] = shape
+    usual = ""
+    if columns > MOST_SERIES:
+        sizes = Counter(name for (name, *_), named in alike.items() for _ in named)
+        usual = sizes.most_common(1)[0][0] if sizes else ""
+    found = []
+    for key, named in alike.items():
+        if key[0] == usual:
+            continue
+        where = {"shape": key[0], view.columns: named, view.rows: list(key[4:])}
+        numbers = _numbers(shapes[key]) | {"rank": _rank(view, named)}
+        found.append(COLUMN_TREND.fact(where, numbers, _size(shapes[key], view)))
+    return sorted(found, key=lambda fact: -fact.strength)
+
+
+def _tidy(value: float) -> float:
+    return float(f"{value:.9g}")
+
+
+def _rank(view: View, named: list[Any]) -> int:
+    """How many columns start strictly higher, plus one; 0 where it is not known of all."""
+    start = view.values[0]
+    if np.isnan(start).any():
+        return 0
+    own = [view.column_labels.index(label) for label in named]
+    return 1 + int((start > start[own].min()).sum()) - int((start[own] > start[own].min()).sum())
+
+
+def _trend_matches(fact: Fact, series: xr.DataArray) -> dict[str, float] | None:
+    """The numbers of a trend recomputed from a labelled series, if it has the shape told."""
+    dim = str(series.dims[0])
+    series = series.dropna(dim)
+    values, labels = series.values.tolist(), labels_of(series, dim)
+    told, turning = fact.coordinates["shape"], fact.coordinates[dim]
+    first, last = labels.index(turning[0]), labels.index(turning[-1])
+    legs = [(values[: first + 1], told.split(", then ")[0])]
+    if ", then " in told:
+        legs.append((values[last:], told.split(", then ")[1]))
+    elif last != len(labels) - 1:
+        return None
+    for leg, verb in legs:
+        steps = [after - before for before, after in pairwise(leg)]
+        net = sum(steps) if verb == "rises" else -sum(steps)
+        if net <= 0 or net < DIRECT * sum(map(abs, steps)) * (1 - 1e-9):
+            return None
+    ends = [values[0], values[first], values[-1]]
+    extreme = max(values) if told == "rises, then falls" else min(values)
+    if ", then " in told and abs(values[first] - extreme) > 1e-9 * max(1.0, abs(extreme)):
+        return None
+    return dict(zip(("start", "turn", "end"), ends, strict=True))
+
+
+def _overall_holds(array: xr.DataArray, fact: Fact) -> bool:
+    grid = flat(array)
+    dim = next(d for d in map(str, grid.dims) if d in fact.coordinates)
+    series = xr.DataArray(along(grid, dim), coords={dim: grid[dim].values}, dims=dim)
+    numbers = _trend_matches(fact, series)
+    return numbers is not None and same(array, fact, numbers)
+
+
+def _column_holds(array: xr.DataArray, fact: Fact) -> bool:
+    grid = flat(array)
+    column, row = [d for d in fact.coordinates if d != "shape"]
+    start = grid.isel({row: 0}).values.tolist()
+    for label in fact.coordinates[column]:
+        numbers = _trend_matches(fact, cells(array, {column: label}))
+        if numbers is None:
+            return False
+        own = [float(grid.isel({row: 0}).sel({column: x})) for x in fact.coordinates[column]]
+        others = sum(value > min(own) for value in start) - sum(value > min(own) for value in own)
+        rank = 0 if any(np.isnan(start)) else 1 + others
+        if not same(array, fact, numbers | {"rank": rank}):
+            return False
+    return True
+
+
+def _course(fact: Fact, names: Names, row: str, *, start: str) -> str:
+    """What a series does: 'falls to 0.60 at layers 20–22 and rises to 0.80 at layer 30'."""
+    n, turning = fact.numbers, names.many(row, fact.coordinates[row])
+    first, *second = fact.coordinates["shape"].split(", then ")
+    text = f"{first} {start}to {names.number(n['turn'])} at {turning}"
+    if not second:
+        return text
+    final = names.one(row, names.labels(row)[-1])
+    return f"{text} and {second[0]} to {names.number(n['end'])} at {final}"
+
+
+def _say_overall(fact: Fact, names: Names) -> str:
+    row = next(d for d in fact.coordinates if d != "shape")
+    subject = (
+        "the mean over the " + names.noun(names.other(row)) if names.other(row) else "the value"
+    )
+    start = f"from {names.bare(fact.numbers['start'])} "
+    sentence = f"From {names.one(row, names.labels(row)[0])} on, {subject} "
+    return sentence + _course(fact, names, row, start=start) + "."
+
+
+def _say_column(fact: Fact, names: Names) -> str:
+    column, row = [d for d in fact.coordinates if d != "shape"]
+    labels, n = fact.coordinates[column], fact.numbers
+    subject = names.many(column, labels)
+    subject = f"{subject} each" if len(labels) > 1 else subject
+    course = _course(fact, names, row, start="")
+    if len(labels) > 1:
+        course = course.replace("falls", "fall").replace("rises", "rise")
+    first = f"{names.number(n['start'])} at {names.one(row, names.labels(row)[0])}"
+    link = ", " if " and " in course else " and "
+    if n["rank"] == 1 and len(labels) < len(names.labels(column)):
+        begin = "start highest" if len(labels) > 1 else "starts highest"
+        return f"{subject} {begin} ({first}){link}{course}."
+    begin = "start" if len(labels) > 1 else "starts"
+    return f"{subject} {begin} at {first}{link}{course}."
+
+
+def _find_direction(view: View) -> list[Fact]:
+    columns = view.values.shape[1]
+    if view.rows not in ORDERED or columns < 8 or len(view.values) < 4 or not view.range:
+        return []
+
+    def balance(grids: Values) -> Values:
+        third = max(1, grids.shape[1] // 3)
+        change = mean(grids[:, -third:], axis=1) - mean(grids[:, :third], axis=1)
+        return np.asarray(np.abs(np.sign(np.nan_to_num(change)).sum(axis=1)))
+
+    observed = float(balance(view.shuffled.start[None])[0])
+    if observed <= threshold(balance, view.shuffled.down):
+        return []
+    third = max(1, len(view.values) // 3)
+    change = mean(view.values[-third:], axis=0) - mean(view.values[:third], axis=0)
+    change = change[np.isfinite(change)]
+    lower, higher = (int((s * change > SMALL_CHANGE * view.range).sum()) for s in (-1, 1))
+    if max(lower, higher) < 0.7 * len(change):
+        return []
+    numbers = {
+        "lower": lower,
+        "higher": higher,
+        "columns": len(change),
+        "change": np.median(change),
+    }
+    size = abs(float(np.median(change))) / view.range
+    return [DIRECTION.fact({}, numbers, size * max(lower, higher) / len(change))]
+
+
+def _direction_holds(array: xr.DataArray, fact: Fact) -> bool:
+    grid = flat(array).astype(np.float64)
+    row, column, _ = axes_of(array)
+    size = max(1, grid.sizes[row] // 3)
+    late = grid.isel({row: slice(-size, None)}).mean(row, skipna=True)
+    early = grid.isel({row: slice(0, size)}).mean(row, skipna=True)
+    change = (late - early).dropna(column).values
+    least = SMALL_CHANGE * reach(grid)
+    numbers = {
+        "lower": (change < -least).sum(),
+        "higher": (change > least).sum(),
+        "columns": len(change),
+        "change": np.median(change),
+    }
+    return same(array, fact, numbers)
+
+
+def _say_direction(fact: Fact, names: Names) -> str:
+    row, column = names.sides
+    n = fact.numbers
+    down = n["lower"] >= n["higher"]
+    many, few = (n["lower"], n["higher"]) if down else (n["higher"], n["lower"])
+    way, other = ("lower", "higher") if down else ("higher", "lower")
+    text = (
+        f"{int(many)} of {count(n['columns'], names.noun(column, 1))} are {way} in the last third "
+        f"of the {names.noun(row)} than in the first, "
+        f"{'none are' if not few else f'{int(few)} are' if few > 1 else '1 is'} {other}; "
+    )
+    return text + f"the median change is {names.signed(n['change'])}."
+
+
+_ORDER = "in 98 % of maps shuffled within their columns"
+TREND = Kind(
+    "trend",
+    "How the mean of the rows goes with depth, with its turning point.",
+    f"A line with at most one bend explains more of the row means than {_ORDER}.",
+    "rows",
+    _find_overall,
+    _overall_holds,
+    _say_overall,
+)
+COLUMN_TREND = Kind(
+    "column_trend",
+    "How single columns go with depth, with their turning points.",
+    f"A line with at most one bend fits better than it fits the best column {_ORDER}.",
+    "columns",
+    _find_columns,
+    _column_holds,
+    _say_column,
+    most=4,
+)
+DIRECTION = Kind(
+    "direction",
+    "How many columns are lower, and how many higher, in the last third of the rows.",
+    f"More columns agree on a direction than {_ORDER}, and 70 % of them by a tenth of the range.",
+    "rows",
+    _find_direction,
+    _direction_holds,
+    _say_direction,
+)

@@ -1,0 +1,245 @@
+"""Names and numbers as a reader meets them: layers, tokens with their texts, values with units."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from layergram.tokens import display
+from layergram.words.limits import MOST_NAMES
+from layergram.words.view import axes_of, labels_of
+
+MOST_LISTED = 60
+"""Labels of an axis that are all written out."""
+
+Style = Literal["markdown", "plain"]
+PLURALS = {"query": "queries"}
+ESCAPED = re.compile(
+    r"[`*|~$]|<(?=[A-Za-z/!?])|\](?=\()|&(?=#?\w+;)"
+    r"|(?<![^\W_])_|_(?![^\W_])|\\(?=[!-/:-@\[-`{-~]|$)"
+)
+
+
+def markdown(text: str) -> str:
+    r"""A text that Markdown shows as it is, in a sentence or in a table cell.
+
+    Example:
+        >>> print(markdown("a|b"), markdown("\\boxed{"), markdown("exact_answer"), markdown("*"))
+        a\|b \boxed{ exact_answer \*
+    """
+    return ESCAPED.sub(lambda found: "\\" + found.group(), text)
+
+
+def listed(words: Sequence[str], *, word: str = "and") -> str:
+    """Words as a list that reads aloud: 'a', 'a and b', 'a, b and c'."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {word} {words[-1]}"
+
+
+def count(number: float, noun: str) -> str:
+    """A number of things: '1 cell', '140 cells'."""
+    whole = f"{int(number):,}"
+    return f"{whole} {noun}" if int(number) == 1 else f"{whole} {PLURALS.get(noun, noun + 's')}"
+
+
+def share(part: float) -> str:
+    """A share as per cent, never rounded to nothing or all."""
+    percent = 100 * part
+    if 0 < percent < 1:
+        return "under 1 %"
+    if 99 < percent < 100:
+        return "over 99 %"
+    return f"{percent:.0f} %"
+
+
+class Names:
+    """What a map's axes, labels and values are called.
+
+    Args:
+        array: the map.
+        style: ``"markdown"`` escapes what Markdown would take as its own; ``"plain"`` does not.
+    """
+
+    def __init__(self, array: xr.DataArray, style: Style = "markdown") -> None:
+        self.array, self.style = array, style
+        units = str(array.attrs.get("units", "1"))
+        self.unit = "" if units in ("1", "") else units
+        values = array.values[np.isfinite(array.values)]
+        size = float(values.max() - values.min()) or abs(float(values[0])) or 1.0
+        self.decimals = min(max(math.floor(2.3 - math.log10(size)), 0), 12)
+        self.scientific = size >= 1e6 or size < 1e-6 or abs(values).max() >= 1e7
+
+    def text(self, raw: Any) -> str:
+        """A label or text in this style."""
+        return markdown(str(raw)) if self.style == "markdown" else str(raw)
+
+    def bare(self, value: float) -> str:
+        """A number without its unit, with the digits that the map's range asks for."""
+        if self.scientific and value:
+            return f"{value:.3g}"
+        shown = f"{value:,.{self.decimals}f}"
+        return shown[1:] if shown.startswith("-") and not shown.strip("-0.,") else shown
+
+    def in_units(self) -> str:
+        """' in bits' behind the name of what is measured; nothing for a map without a unit."""
+        return f" in {'bits' if self.unit == 'bit' else self.text(self.unit)}" if self.unit else ""
+
+    def number(self, value: float) -> str:
+        """A number with its unit."""
+        return self.with_unit(self.bare(value))
+
+    def with_unit(self, shown: str) -> str:
+        """Written numbers with the map's unit behind them, or 'layer' before them."""
+        if self.unit == "layer":
+            return f"layer {shown}"
+        if self.unit == "%":
+            return f"{shown} %"
+        return f"{shown} {self.text(self.unit)}" if self.unit else shown
+
+    def span(self, low: float, high: float) -> str:
+        """From one number to another, the unit once."""
+        if self.bare(low) == self.bare(high):
+            return self.number(low)
+        return self.with_unit(f"{self.bare(low)} to {self.bare(high)}")
+
+    def signed(self, value: float) -> str:
+        """A change: its number with a plus or a minus before it."""
+        shown = self.bare(value)
+        return self.with_unit(shown if shown.startswith("-") else f"+{shown}")
+
+    def up(self, value: float) -> str:
+        """A number for 'at most': rounded upwards, so that the sentence stays true."""
+        return self._bound(value, math.ceil)
+
+    def down(self, value: float) -> str:
+        """A number for 'at least': rounded downwards."""
+        return self._bound(value, math.floor)
+
+    def _bound(self, value: float, towards: Callable[[float], int]) -> str:
+        step = 10.0**self.decimals
+        steps = round(value * step, 4)
+        return self.number(value if self.scientific else towards(steps) / step)
+
+    @property
+    def sides(self) -> list[str]:
+        """The axes that run down and across."""
+        return [dim for dim in axes_of(self.array)[:2] if dim]
+
+    def other(self, dim: str) -> str:
+        """The other one of the two; '' where there is none."""
+        return next((side for side in self.sides if side != dim), "")
+
+    def labels(self, dim: str) -> list[Any]:
+        """All labels of an axis."""
+        return labels_of(self.array, dim)
+
+    def each(self, dim: str, labels: Sequence[Any], values: Sequence[str]) -> str:
+        """Labels with a value each: 'layer 13 (0.50) and layer 17 (0.38)'."""
+        named = (self.one(dim, label).replace(" (", " at ").removesuffix(")") for label in labels)
+        return listed([f"{name} ({value})" for name, value in zip(named, values, strict=True)])
+
+    def headings(self, dim: str, places: Sequence[int]) -> list[str]:
+        """Labels for a table; token texts carry their position where a text occurs twice."""
+        labels, texts = self.labels(dim), self._texts(dim)
+        if not texts:
+            return [self.text(labels[at]) for at in places]
+        twice = len(set(texts.values())) < len(texts)
+        return [texts[labels[at]] + (f" ({labels[at]})" if twice else "") for at in places]
+
+    def axis(self, dim: str) -> str:
+        """All labels of an axis, or its ends if they are many."""
+        labels, texts = self.labels(dim), self._texts(dim)
+        if texts and len(labels) <= MOST_LISTED:
+            return f"in order {', '.join(texts.values())}"
+        if texts:
+            return f"from {texts[labels[0]]} to {texts[labels[-1]]}"
+        steps = {after - before for before, after in pairwise(labels)} if _numeric(labels) else {}
+        if len(labels) > 2 and steps == {1}:
+            return f"{labels[0]} to {labels[-1]}"
+        if len(labels) <= MOST_LISTED:
+            return ", ".join(self.text(label) for label in labels)
+        return f"from {self.text(labels[0])} to {self.text(labels[-1])}"
+
+    def noun(self, dim: str, number: int = 2) -> str:
+        """The word for an axis: 'layer', or 'layers' for more than one."""
+        return dim if number == 1 else PLURALS.get(dim, dim + "s")
+
+    def _texts(self, dim: str) -> dict[Any, str]:
+        for name in (f"{dim}_text", "token_text"):
+            if name in self.array.coords and self.array[name].dims == (dim,):
+                texts = self.array[name].values.tolist()
+                shown = [f'"{self.text(display(str(text)))}"' for text in texts]
+                return dict(zip(labels_of(self.array, dim), shown, strict=True))
+        return {}
+
+    def one(self, dim: str, label: Any) -> str:
+        """One label: 'layer 13', '"13" (position 14)', 'last_q', 'head 3'."""
+        return self.many(dim, [label])
+
+    def place(self, coordinates: Mapping[str, Any]) -> str:
+        """Where a fact holds, axis by axis: 'layer 13, "A" (position 0)'."""
+        dims = [d for d in map(str, self.array.dims) if d in coordinates]
+        return ", ".join(self.many(dim, coordinates[dim]) for dim in dims)
+
+    def many(self, dim: str, labels: Sequence[Any]) -> str:
+        """Several labels of an axis, neighbours drawn together: 'layers 1–10', 'heads 2 and 5'."""
+        order = labels_of(self.array, dim)
+        if len(labels) > 2 and len(labels) == len(order):
+            return f"all {len(order)} {self.noun(dim)}"
+        if dim in ("token", "query", "key"):
+            return self._tokens(dim, order, labels)
+        if dim in ("role", "panel") and all(isinstance(label, str) for label in labels):
+            quoted = [self.text(x) if re.match(r"[^\W\d]", x) else f'"{x}"' for x in labels]
+            return self._shortened(quoted)
+        runs = [self._run(run) for run in _runs(order, labels)]
+        return f"{self.noun(dim, len(labels))} {self._shortened(runs)}"
+
+    def _run(self, run: Sequence[Any]) -> str:
+        first, last = self.text(run[0]), self.text(run[-1])
+        return first if len(run) == 1 else f"{first}–{last}"
+
+    def _shortened(self, words: Sequence[str]) -> str:
+        if len(words) <= MOST_NAMES + 1:
+            return listed(words)
+        return f"{', '.join(words[:MOST_NAMES])} and {len(words) - MOST_NAMES} more"
+
+    def _tokens(self, dim: str, order: Sequence[Any], labels: Sequence[Any]) -> str:
+        texts = self._texts(dim)
+        runs = _runs(order, labels)
+        where = listed([self._run(run) for run in runs[:MOST_NAMES]])
+        noun = "position" if dim == "token" else f"{dim} position"
+        noun = noun if len(labels) == 1 else f"{noun}s"
+        if not texts:
+            rest = sum(map(len, runs[MOST_NAMES:]))
+            return f"{noun} {where}" + (f" and {rest} more" if rest else "")
+        if len(runs) == 1 and len(labels) > 2:
+            return f"{texts[labels[0]]} to {texts[labels[-1]]} ({noun} {where})"
+        if len(labels) > MOST_NAMES + 1:
+            named = list(labels[:MOST_NAMES])
+            where = listed([self._run(run) for run in _runs(order, named)])
+            words = ", ".join(texts[label] for label in named)
+            return f"{words} ({noun} {where}) and {len(labels) - MOST_NAMES} more"
+        return f"{listed([texts[label] for label in labels])} ({noun} {where})"
+
+
+def _runs(order: Sequence[Any], labels: Sequence[Any]) -> list[list[Any]]:
+    """Labels in groups of neighbours on their axis."""
+    place = {label: at for at, label in enumerate(order)}
+    runs: list[list[Any]] = []
+    for label in labels:
+        if runs and place[label] == place[runs[-1][-1]] + 1:
+            runs[-1].append(label)
+        else:
+            runs.append([label])
+    return runs
+
+
+def _numeric(labels: Sequence[Any]) -> bool:
+    return all(isinstance(label, int) for label in labels)
