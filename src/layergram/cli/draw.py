@@ -1,4 +1,139 @@
-"""x."""
-def command(map: str, /, *, out: str = "x") -> None:
-    """Do draw."""
-    print("draw", map)
+"""``layergram draw``: pictures from any map file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from layergram.errors import LayergramError
+from layergram.figures.style import Style
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from layergram.figures.spec import Figure
+
+
+def command(
+    maps: Annotated[list[Path], Parameter(name="MAP", negative="")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    style: Annotated[Style | None, Parameter(name="*", negative_iterable="", negative="")] = None,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Draw any map file as a picture.
+
+    Several maps over the same columns become the panels of one picture, others a picture each.
+
+    Args:
+        maps: map files.
+        out: the picture (.png, .svg or .pdf), or a folder for it; default: beside the map,
+            as .png.
+        style: the choices.
+        quiet: print nothing but errors.
+        json_summary: print what was drawn as JSON.
+    """
+    from layergram.figures.saving import check_suffix
+
+    if out is not None and out.suffix and not out.is_dir():
+        check_suffix(out)
+    arrays = _read(maps)
+    together = len(maps) == 1 or _same_columns(list(arrays.values()))
+    if out is not None and out.suffix and not together and not out.is_dir():
+        raise LayergramError(
+            f"one picture '{out}' of {len(maps)} maps",
+            got="maps whose columns differ",
+            allowed="maps over the same tokens, roles or heads",
+            do="give a folder, and each map gets a picture of its own",
+        )
+    jobs = [list(maps)] if together else [[path] for path in maps]
+    summaries = [
+        _draw({path: arrays[path] for path in job}, _target(job, out), style or Style(), quiet)
+        for job in jobs
+    ]
+    if json_summary:
+        print(json.dumps({"figures": summaries}, ensure_ascii=False, indent=1))
+    elif not quiet:
+        for summary in summaries:
+            print(summary["file"])
+
+
+def _read(paths: list[Path]) -> dict[Path, xr.DataArray]:
+    from layergram import maps
+
+    if len(set(paths)) < len(paths):
+        raise LayergramError("a picture of several maps", got="the same file twice")
+    return {path: maps.read(path) for path in paths}
+
+
+def _same_columns(arrays: list[xr.DataArray]) -> bool:
+    """Whether all maps have the columns of the first, label by label."""
+    from layergram.figures.prepare import axes_of
+
+    columns = [axes_of(array, Style())[2] for array in arrays]
+    first = arrays[0][columns[0]].values.tolist()
+    return all(
+        dim == columns[0] and array[dim].values.tolist() == first
+        for dim, array in zip(columns, arrays, strict=True)
+    )
+
+
+def _target(job: list[Path], out: Path | None) -> Path:
+    name = "+".join(path.stem for path in job[:4]) + ("+more" if len(job) > 4 else "") + ".png"
+    if out is None:
+        return job[0].parent / name
+    if out.is_dir() or not out.suffix:
+        return out / name
+    return out
+
+
+def _draw(
+    arrays: dict[Path, xr.DataArray], path: Path, style: Style, quiet: bool
+) -> dict[str, Any]:
+    """Draw one picture, tell what should be told, and sum up."""
+    from layergram.figures.planning import plan
+    from layergram.figures.saving import save
+
+    names = [array.attrs["measure"] for array in arrays.values()]
+    titled: Any = list(arrays.values())
+    if len(set(names)) < len(names):
+        titled = {file.stem: array for file, array in arrays.items()}
+    figure = plan(titled if len(arrays) > 1 else titled[0], style=style)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        save(figure, path)
+    said = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    if not quiet:
+        for line in (*figure.hints, *said):
+            print(line, file=sys.stderr)
+    return {"file": str(path), **_summary(figure), "warnings": said}
+
+
+def _summary(figure: Figure) -> dict[str, Any]:
+    """What a script may want to know of a picture without looking at it."""
+    plain = figure.to_plain()
+    return {
+        "panels": [
+            {
+                "title": panel["title"],
+                "columns": len(panel["x"]["names"]),
+                "rows": len(panel["y"]["names"]),
+                "regions": panel.get("regions", []),
+            }
+            for panel in plain["panels"]
+        ],
+        "scales": [
+            {key: value for key, value in scale.items() if key not in ("colours", "ticks")}
+            for scale in plain["scales"]
+        ],
+        "legend": plain["legend"],
+        "notes": plain["notes"],
+        "hints": plain["hints"],
+    }

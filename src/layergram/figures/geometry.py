@@ -1,0 +1,57 @@
+"""How large panels are, and how they stand beside each other."""
+
+from __future__ import annotations
+
+import math
+
+PAGE = 7.2  # inches: the width of a page of two columns
+LINE = 1.25 / 72  # inches per point of font size
+
+
+def columns_for(panels: int, *, most: int) -> int:
+    """Panels per row: near a square, with as few empty places as possible.
+
+    Example:
+        >>> [columns_for(n, most=8) for n in (1, 3, 8, 9, 12, 32)]
+        [1, 3, 4, 3, 4, 8]
+    """
+    if panels <= 3:
+        return min(panels, most)
+    near = math.ceil(math.sqrt(panels))
+    candidates = [c for c in (near, near + 1, near + 2) if c <= most] or [most]
+    return min(candidates, key=lambda c: (-panels % c, c))
+
+
+def panel_size(
+    x_dim: str, *, cells: tuple[int, int], columns: int, maps: int, font_size: float
+) -> tuple[float, float]:
+    """Width and height in inches of one panel's cells.
+
+    Args:
+        x_dim: the dimension of the columns.
+        cells: rows and columns of the largest panel; 0 rows for lines and bars.
+        columns: panels per row.
+        maps: how many maps the figure shows; several stand in a row and get more room.
+        font_size: size of the labels in points.
+    """
+    rows, wide = cells
+    line = font_size * LINE
+    room = PAGE / columns - 0.15
+    if x_dim == "head" and rows:
+        if columns == 1:
+            pitch = min(max(4.0 / max(rows, wide), 0.04), 0.22)
+            return max(wide * pitch, 1.2), max(rows * pitch, 1.2)
+        width = min(max(room, 0.9), 2.6)
+        return width, width * min(max(rows / wide, 0.5), 1.4)
+    if columns == 1:
+        pitch = min(max(6.2 / wide, line), 0.5 if x_dim == "role" else 0.3)
+        width = min(max(wide * pitch, 1.8), PAGE)
+    elif maps > 1:
+        width = min(max(wide * line, 1.6), 3.7)
+    else:
+        width = max(room, 1.1)
+    if not rows:
+        return max(width, 2.6) if columns == 1 else width, min(max(0.45 * width, 1.3), 2.2)
+    tallest = 4.2 if columns == 1 else 3.0 if maps > 1 else 2.2
+    per_row = 0.12 if columns == 1 or maps > 1 else 0.06
+    return width, min(max(rows * per_row, 1.5 if columns == 1 else 1.0), tallest)

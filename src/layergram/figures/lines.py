@@ -1,0 +1,149 @@
+"""Rows or columns of a map as lines, and maps of one axis as lines or bars."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from layergram import maps as currency
+from layergram.errors import LayergramError, unknown_name
+from layergram.figures import labels, scales
+from layergram.figures.spec import Axis, Line, LinePanel, Values
+from layergram.figures.style import Style
+
+# Okabe & Ito (2008), without yellow, which is too light for a line on white
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES: tuple[Literal["solid", "dashed", "dotted", "dashdot"], ...] = (
+    *("solid", "dashed", "dashdot", "dotted"),
+)
+MOST_NAMED = 10
+JOINED = ("layer", "query", "key")  # axes along which neighbours are joined by a line
+
+
+def line_panel(
+    array: xr.DataArray, title: str, *, size: tuple[float, float], style: Style
+) -> tuple[LinePanel, list[str]]:
+    """One or two axes of a map as a panel of lines or bars.
+
+    Args:
+        array: a map of one axis (a line if it is the layers, bars otherwise), or of two: a line
+            per label of the other axis, along ``style.along`` (by default the layers).
+        title: what stands above the panel.
+        size: width and height in inches.
+        style: the person's choices.
+
+    Returns:
+        The panel, and what has to be said about it. Up to ten lines differ in colour and dash;
+        more get shades from the first to the last, of which ten at most are named.
+
+    Raises:
+        LayergramError: for an axis to run along that the map does not have, or regions to mark.
+    """
+    if style.mark:
+        raise LayergramError(
+            "to mark a region in a figure of lines",
+            allowed="marks in heatmaps",
+            do="choose kind 'heatmap', or leave the mark out",
+        )
+    dims = [str(dim) for dim in array.dims]
+    along = style.along or ("layer" if "layer" in dims else dims[-1])
+    if along not in dims:
+        raise unknown_name("axis to run along", along, dims)
+    across = [dim for dim in dims if dim != along]
+    array = array.transpose(*across, along)
+    bars = not across and along not in JOINED and style.kind != "lines"
+    lines, notes = _lines(array, across)
+    x, x_note = labels.axis_of(
+        labels.cells_of(array, along),
+        room=size[0],
+        font_size=style.font_size,
+        direction="right",
+        alignment=str(array.attrs.get("alignment", "")),
+    )
+    missing = bool(np.isnan(array.values).any()) and not across
+    panel = LinePanel(
+        title=title,
+        x=x,
+        y=_value_axis(array, lines, style, bars=bars),
+        lines=lines,
+        look="bars" if bars else "lines",
+        baseline=array.attrs.get("null_value"),
+        missing=str(array.attrs.get("missing", "no value")) if missing else "",
+    )
+    return panel, [*notes, *([x_note] if x_note else [])]
+
+
+def _lines(array: xr.DataArray, across: list[str]) -> tuple[tuple[Line, ...], list[str]]:
+    intervals = {"low", "high"} <= set(currency.cell_coordinates(array))
+
+    def rows(values: Values) -> Values:
+        return np.asarray(values, dtype=np.float64).reshape(-1, array.sizes[array.dims[-1]])
+
+    values = rows(array.values)
+    low = rows(array["low"].values) if intervals else None
+    high = rows(array["high"].values) if intervals else None
+    names = [""]
+    if across:
+        cells = labels.cells_of(array, across[0])
+        names = list(cells.names)
+        if cells.texts:
+            names = [f"{at}: {name}" for at, name in zip(cells.labels, names, strict=True)]
+        elif not isinstance(cells.labels[0], str):
+            names = [f"{cells.dim.capitalize()} {name}" for name in names]
+    notes = []
+    count = len(names)
+    shades: tuple[str, ...] = COLOURS
+    if count > MOST_NAMED:
+        shades = scales.colours_of("viridis", count=count + count // 8)[:count]
+        step = -(-count // MOST_NAMED)
+        named = [*range(0, count - step // 2 - 1, step), count - 1]
+        names = [name if i in named else "" for i, name in enumerate(names)]
+        notes.append(f"{count} lines, shaded from the first (dark) to the last; some are named.")
+    lines = tuple(
+        Line(
+            label=names[i],
+            values=values[i],
+            low=None if low is None else low[i],
+            high=None if high is None else high[i],
+            colour=shades[i % len(shades)],
+            dash="solid" if count > MOST_NAMED else DASHES[i // 2 % len(DASHES)],
+        )
+        for i in range(count)
+    )
+    if intervals:
+        notes.append("Bands show the interval of each value.")
+    return lines, notes
+
+
+def _value_axis(array: xr.DataArray, lines: tuple[Line, ...], style: Style, *, bars: bool) -> Axis:
+    """The axis of values, chosen as the limits of a colour scale are."""
+    attrs = dict(array.attrs)
+    every = [v for line in lines for v in (line.values, line.low, line.high) if v is not None]
+    known = np.concatenate([v[np.isfinite(v)] for v in every])
+    log = style.scale == "log" or (not bars and scales.kind_of(known, attrs, style) == "log")
+    if style.limits is not None:
+        low, high = style.limits
+    elif log:
+        scale = scales.scale_for([known], attrs, style=style, columns="layer")
+        low, high = scale.low, scale.high
+    else:
+        least, most = float(known.min()), float(known.max())
+        null = attrs.pop("null_value", None)  # a line may go below it, unlike a colour
+        if null is not None:
+            least, most = min(least, float(null)), max(most, float(null))
+        if bars:
+            least = min(least, 0.0)
+        low, high = scales.linear_limits(least, most, attrs)
+        if bars and low > 0:
+            low = 0.0
+    return Axis(
+        dim="",
+        label=style.bar or scales.label_of(array.attrs),
+        names=(),
+        ticks=scales.ticks_between(low, high, log=log),
+        limits=(low, high),
+        direction="up",
+        growth="log" if log else "linear",
+    )

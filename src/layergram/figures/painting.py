@@ -1,0 +1,244 @@
+"""From a figure as plain data to a matplotlib figure."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layergram.figures.fonts import families_for
+from layergram.figures.painting_panels import paint_heat, paint_lines
+from layergram.figures.spec import Figure, HeatPanel, LinePanel, Panel, Scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Painted
+
+LINE = 1.3 / 72  # inches per point of font size, for text of several lines
+BAR_WIDTH = 0.1  # inches
+ROUNDS = 3  # times that the figure's size is set right after measuring its panels
+
+
+def paint(figure: Figure) -> Painted:
+    """The figure painted with matplotlib, in the size that its panels need.
+
+    Args:
+        figure: what :func:`layergram.figures.plan` made.
+
+    Returns:
+        A matplotlib figure of its own, unknown to pyplot. A warning names the characters that no
+        installed font has, and what to install.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure as Painted
+
+    families, remedy = families_for(_words(figure))
+    if remedy:
+        warnings.warn(remedy, UserWarning, stacklevel=2)
+    with matplotlib.rc_context(_settings(figure, families)), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        painted = Painted(figsize=_first_guess(figure), layout="constrained", facecolor="white")
+        grid = painted.subplots(figure.rows, figure.columns, squeeze=False)
+        axes = list(grid.flat)
+        for empty in axes[len(figure.panels) :]:
+            empty.remove()
+        axes = axes[: len(figure.panels)]
+        drawn = [_panel(ax, figure, at) for at, ax in enumerate(axes)]
+        for scale_at, scale in enumerate(figure.scales):
+            own = [
+                at
+                for at, panel in enumerate(figure.panels)
+                if isinstance(panel, HeatPanel) and panel.scale == scale_at
+            ]
+            owners = [axes[at] for at in own] if len(figure.scales) > 1 else axes
+            _colour_bar(painted, drawn[own[0]], owners, scale, figure)
+        _fit(painted, axes, figure)
+    return painted
+
+
+def _words(figure: Figure) -> Iterator[str]:
+    yield from (figure.title, *figure.notes, *(entry.text for entry in figure.legend))
+    for panel in figure.panels:
+        yield panel.title
+        for axis in (panel.x, panel.y):
+            yield axis.label
+            yield from (tick.label for tick in axis.ticks)
+        if isinstance(panel, LinePanel):
+            yield from (line.label for line in panel.lines)
+    for scale in figure.scales:
+        yield scale.label
+
+
+def _settings(figure: Figure, families: list[str]) -> dict[str, Any]:
+    size = figure.font_size
+    return {
+        "font.family": families,
+        "font.size": size,
+        "axes.labelsize": size + 1,
+        "axes.titlesize": size + 1,
+        "xtick.labelsize": size,
+        "ytick.labelsize": size,
+        "legend.fontsize": size,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "xtick.major.pad": 2.0,
+        "ytick.major.pad": 2.0,
+        "hatch.linewidth": 0.5,
+        "text.parse_math": False,  # a token may be a dollar sign
+        "text.usetex": False,
+        "axes.unicode_minus": True,
+        "figure.dpi": 100,
+        "figure.constrained_layout.h_pad": 0.03,
+        "figure.constrained_layout.w_pad": 0.03,
+    }
+
+
+def _first_guess(figure: Figure) -> tuple[float, float]:
+    width, height = figure.panel_size
+    return width * figure.columns + 1.2, height * figure.rows + 1.0 + _footer_height(figure, 7.0)
+
+
+def _panel(ax: Axes, figure: Figure, at: int) -> Any:
+    """Paint one panel; axes equal to those of a neighbour are labelled only once."""
+    panel = figure.panels[at]
+    below, left = at + figure.columns, at - 1
+    shared_x = below < len(figure.panels) and figure.panels[below].x == panel.x
+    shared_y = at % figure.columns > 0 and figure.panels[left].y == panel.y
+    if isinstance(panel, HeatPanel):
+        drawn = paint_heat(ax, panel, figure.scales[panel.scale], size=figure.panel_size)
+    else:
+        drawn = None
+        paint_lines(ax, panel)
+    _axes(ax, panel, write_x=not shared_x, write_y=not shared_y)
+    return drawn
+
+
+def _axes(ax: Axes, panel: Panel, *, write_x: bool, write_y: bool) -> None:
+    x, y = panel.x, panel.y
+    ax.set_xlim(*x.limits)
+    ax.set_ylim(*(y.limits[::-1] if y.direction == "down" else y.limits))
+    turned: dict[str, Any] = {}
+    if x.rotation:
+        turned = {"ha": "right", "va": "center", "rotation_mode": "anchor"}
+    ax.set_xticks(
+        [tick.at for tick in x.ticks],
+        [tick.label if write_x else "" for tick in x.ticks],
+        rotation=x.rotation,
+        **turned,
+    )
+    if y.growth == "log":
+        ax.set_yscale("log")
+        ax.minorticks_off()
+    ax.set_yticks([t.at for t in y.ticks], [t.label if write_y else "" for t in y.ticks])
+    if write_x:
+        ax.set_xlabel(x.label)
+    if write_y:
+        ax.set_ylabel(y.label)
+    if panel.title:
+        ax.set_title(panel.title, pad=4)
+
+
+def _colour_bar(
+    painted: Painted, mesh: Any, owners: list[Axes], scale: Scale, figure: Figure
+) -> None:
+    width, height = figure.panel_size
+    if len(owners) > 1:
+        width, height = width * figure.columns, height * figure.rows
+    bar = painted.colorbar(
+        mesh, ax=owners, fraction=0.16 / width, pad=0.08 / width, aspect=height / BAR_WIDTH
+    )
+    bar.minorticks_off()
+    bar.set_ticks([tick.at for tick in scale.ticks], labels=[tick.label for tick in scale.ticks])
+    characters = max(12, int(height * 72 / (figure.font_size * 0.56)))
+    bar.set_label("\n".join(textwrap.wrap(scale.label, characters)))
+    bar.outline.set_linewidth(0.6)
+    bar.ax.tick_params(width=0.6, length=2.5)
+    solids: Any = bar.solids
+    solids.set(edgecolor="face", linewidth=0.2)
+
+
+def _footer_lines(figure: Figure, width: float) -> list[str]:
+    characters = max(20, int(width * 72 / (figure.font_size * 0.53)))
+    return [line for note in figure.notes for line in textwrap.wrap(note, characters)]
+
+
+def _legend_texts(figure: Figure, width: float) -> list[str]:
+    characters = max(16, int((width - 0.35) * 72 / (figure.font_size * 0.58)))
+    return ["\n".join(textwrap.wrap(entry.text, characters)) for entry in figure.legend]
+
+
+def _footer_height(figure: Figure, width: float) -> float:
+    texts = _legend_texts(figure, width)
+    legend = sum(text.count("\n") + 1 for text in texts) + 0.35 * len(texts)
+    lines = len(_footer_lines(figure, width)) + legend
+    return lines * figure.font_size * LINE + (0.08 if lines else 0.0)
+
+
+def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
+    """Set the figure's size so that its panels have theirs, then write title, legend and notes."""
+    wanted = np.array(figure.panel_size)
+    top = figure.font_size * LINE * 2 if figure.title else 0.0
+    engine: Any = painted.get_layout_engine()
+    for _ in range(ROUNDS):
+        width, height = painted.get_size_inches()
+        foot = _footer_height(figure, width)
+        room = 1 - (foot + top) / height
+        engine.set(rect=(0.0, foot / height, 1.0, room))
+        painted.draw_without_rendering()
+        box = axes[0].get_window_extent()
+        have = np.array([box.width, box.height]) / painted.dpi
+        lacking = (wanted - have) * (figure.columns, figure.rows)
+        if np.abs(lacking).max() < 0.01:
+            break
+        painted.set_size_inches(width + lacking[0], height + lacking[1])
+    _footer(painted, figure)
+    if figure.title:
+        height = painted.get_size_inches()[1]
+        size = figure.font_size + 2
+        at = 1 - 0.06 / height
+        painted.text(0.5, at, figure.title, ha="center", va="top", size=size, in_layout=False)
+
+
+def _footer(painted: Painted, figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    width, height = painted.get_size_inches()
+    line = figure.font_size * LINE / height
+    notes = _footer_lines(figure, width)
+    if notes:
+        painted.text(
+            0.06 / width,
+            0.05 / height,
+            "\n".join(notes),
+            size=figure.font_size - 0.5,
+            color="0.25",
+            va="bottom",
+            linespacing=1.25,
+            in_layout=False,
+        )
+    if figure.legend:
+        signs = {
+            "hatched": Patch(facecolor="0.95", edgecolor="0.6", hatch="//////", linewidth=0.5),
+            "dot": Line2D([], [], linestyle="", marker="o", markersize=2.5, color="black"),
+            "rectangle": Patch(facecolor="none", edgecolor="black", linewidth=1.3),
+        }
+        legend = painted.legend(
+            [signs[entry.look] for entry in figure.legend],
+            _legend_texts(figure, width),
+            loc="lower left",
+            bbox_to_anchor=(0.06 / width, len(notes) * line + 0.05 / height),
+            frameon=False,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.6,
+            handleheight=0.9,
+            labelspacing=0.35,
+        )
+        legend.set_in_layout(False)

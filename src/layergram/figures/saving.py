@@ -1,0 +1,98 @@
+"""Figures into files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layergram.errors import LayergramError, unknown_name
+from layergram.figures.painting import paint
+from layergram.figures.planning import Maps, plan
+from layergram.figures.spec import Figure
+from layergram.figures.style import Style
+from layergram.maps import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Painted
+
+SUFFIXES = (".png", ".svg", ".pdf")
+DOTS_PER_INCH = 300
+METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": "layergram"},
+    ".svg": {"Date": None, "Creator": "layergram"},
+    ".pdf": {"CreationDate": None, "Creator": "layergram", "Producer": "matplotlib"},
+}
+
+
+def draw(maps: Maps, *, style: Style | None = None, **choices: Any) -> Painted:
+    """Draw one map or several as a matplotlib figure.
+
+    Args:
+        maps: a map, a dataset or a list of maps, or a mapping from titles to maps.
+        style: the choices, or
+        **choices: the fields of :class:`Style` by name.
+
+    Raises:
+        LayergramError: for an unknown choice, or one that the map cannot meet.
+
+    Example:
+        >>> from layergram import maps
+        >>> m = maps.make([[0.1, 0.2], [0.8, 0.9]], ("layer", "token"), measure="divergence")
+        >>> len(draw(m, colours="cividis").axes)  # the cells and the colour bar
+        2
+    """
+    known = [field.name for field in dataclasses.fields(Style)]
+    for name in choices:
+        if name not in known:
+            raise unknown_name("choice of a figure", name, known)
+    return paint(plan(maps, style=dataclasses.replace(style or Style(), **choices)))
+
+
+def check_suffix(path: str | Path) -> Path:
+    """The path, if figures can be written in the format of its suffix."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise LayergramError(
+            f"the picture '{path}'",
+            got=f"the suffix '{path.suffix}'" if path.suffix else "no suffix",
+            allowed=", ".join(SUFFIXES),
+            do="give the file one of these suffixes",
+        )
+    return path
+
+
+def save(figure: Figure | Painted, path: str | Path) -> Path:
+    """Write a figure as PNG, SVG or PDF, whichever the suffix says.
+
+    The file appears under its name only when it is whole. The same figure makes the same bytes:
+    no date is written. Text stays text in SVG, and PDF carries its fonts.
+
+    Args:
+        figure: what :func:`plan` or :func:`draw` made.
+        path: where to; a folder that does not exist is made.
+
+    Raises:
+        LayergramError: for another suffix, or where the file cannot be written.
+    """
+    import matplotlib
+
+    path = check_suffix(path)
+    painted = paint(figure) if isinstance(figure, Figure) else figure
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "layergram", "pdf.fonttype": 42}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, matplotlib.rc_context(settings):
+            painted.savefig(
+                temporary,
+                format=path.suffix.lower()[1:],
+                dpi=DOTS_PER_INCH,
+                metadata=METADATA[path.suffix.lower()],
+            )
+    except OSError as error:
+        raise LayergramError(
+            f"to write '{path}'",
+            got=str(error.strerror or error),
+            do="choose a folder that can be written",
+        ) from None
+    return path

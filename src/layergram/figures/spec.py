@@ -1,0 +1,211 @@
+"""A figure as plain data: everything a reader sees, and nothing of the program that draws it.
+
+:func:`layergram.figures.plan` makes a :class:`Figure`; matplotlib paints it, a page can draw the
+same one, and tests read it. Only numbers, words, tuples and arrays of values occur.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on an axis or a colour bar: where it stands, and what is written there."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a panel.
+
+    Args:
+        dim: the map's dimension; empty for an axis of values.
+        label: what is written along the axis.
+        names: one name per cell, in order, uncut; empty for an axis of values.
+        ticks: the labelled marks; a cell axis counts cells from 0.
+        limits: where the axis begins and ends; cell ``i`` reaches from ``i - 0.5`` to ``i + 0.5``.
+        direction: where the numbers grow to.
+        rotation: angle of the tick labels in degrees.
+        growth: ``"log"`` for an axis of values by factors.
+    """
+
+    dim: str
+    label: str
+    names: tuple[str, ...]
+    ticks: tuple[Tick, ...]
+    limits: tuple[float, float]
+    direction: Literal["right", "up", "down"]
+    rotation: int = 0
+    growth: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours, and what lies beyond the limits.
+
+    Args:
+        kind: ``"linear"``, ``"log"``, or ``"diverging"`` around ``centre``.
+        low: value of the first colour.
+        high: value of the last colour.
+        centre: value of the middle colour of a diverging scale.
+        palette: name of the colour map.
+        colours: the colour map itself, as ``#rrggbb`` from ``low`` to ``high``.
+        label: what a value is, with its unit.
+        ticks: the labelled values; the end of a clipped side carries a ``+`` or a ``−``.
+        below: cells under ``low``, drawn in the first colour.
+        above: cells over ``high``, drawn in the last colour.
+        least: smallest value drawn.
+        most: largest value drawn.
+    """
+
+    kind: Literal["linear", "log", "diverging"]
+    low: float
+    high: float
+    centre: float | None
+    palette: str
+    colours: tuple[str, ...]
+    label: str
+    ticks: tuple[Tick, ...]
+    below: int
+    above: int
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """A marked block of cells: first and last row, first and last column, and how it was chosen."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    chosen: Literal["given", "best"]
+    text: str
+
+
+@dataclass(frozen=True)
+class HeatPanel:
+    """A heatmap.
+
+    Args:
+        title: what stands above it.
+        x: the axis of the columns.
+        y: the axis of the rows.
+        values: rows × columns; NaN where there is no value.
+        scale: which of the figure's scales colours it.
+        regions: marked blocks.
+        significant: cells that differ from no effect, or None where the map does not say.
+        missing: why NaN cells have no value.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    values: Values
+    scale: int
+    regions: tuple[Region, ...] = ()
+    significant: Mask | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a line panel: a value per cell of the axis, with its interval where known."""
+
+    label: str
+    values: Values
+    low: Values | None
+    high: Values | None
+    colour: str
+    dash: Literal["solid", "dashed", "dotted", "dashdot"] = "solid"
+
+
+@dataclass(frozen=True)
+class LinePanel:
+    """Rows or columns of a map as lines, or a map of one axis as bars.
+
+    Args:
+        title: what stands above it.
+        x: the cells along the lines.
+        y: the values.
+        lines: the lines, in the order of the legend.
+        look: ``"lines"``, or ``"bars"`` where neighbours have no order worth joining.
+        baseline: value that means no effect, drawn as a thin line.
+        missing: why NaN cells have no value.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...]
+    look: Literal["lines", "bars"]
+    baseline: float | None = None
+    missing: str = ""
+
+
+Panel = HeatPanel | LinePanel
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One sign of the figure and its meaning."""
+
+    look: Literal["hatched", "dot", "rectangle"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Everything a reader sees.
+
+    Args:
+        title: what stands above all panels.
+        panels: the panels, row by row.
+        columns: panels per row.
+        panel_size: width and height of one panel's cells, in inches.
+        scales: colour scales; a figure with several panels and one scale has one colour bar.
+        legend: signs and their meaning.
+        notes: what was done to the numbers on the way to the picture; printed below it.
+        hints: advice for the person who draws; not printed.
+        font_size: size of the labels, in points.
+    """
+
+    title: str
+    panels: tuple[Panel, ...]
+    columns: int
+    panel_size: tuple[float, float]
+    scales: tuple[Scale, ...]
+    legend: tuple[LegendEntry, ...]
+    notes: tuple[str, ...]
+    hints: tuple[str, ...]
+    font_size: float
+
+    @property
+    def rows(self) -> int:
+        """Rows of panels."""
+        return -(-len(self.panels) // self.columns)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The figure as JSON can hold it: arrays are lists, NaN is ``None``."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, np.ndarray):
+        known = value == value  # NaN is the one value that is not itself
+        return np.where(known, value.astype(object), np.array(None)).tolist()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,103 @@
+"""What a person can choose about a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from layergram.errors import LayergramError
+
+Kind = Literal["auto", "heatmap", "lines"]
+ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
+Pooling = Literal["max", "mean"]
+FirstToken = Literal["keep", "off_scale", "leave_out"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """The choices of a figure; each has a default that is right for most maps.
+
+    Args:
+        kind: a heatmap, or lines; auto draws maps of one axis as lines or bars.
+        facet: axes that get a panel per label, joined by commas; auto: those beyond two.
+        along: the axis along which lines run; auto: layer.
+        columns: panels per row.
+        select: the labels to draw, as axis=first:last, both included; more than one axis
+            may be given. Tokens go by position.
+        scale: auto is diverging for signed maps, else linear; percentile cuts both ends off.
+        limits: lowest and highest value of the colours.
+        percentiles: the two percentiles for scale percentile.
+        colours: name of a colour map of matplotlib.
+        direction: reversed swaps the two ends of the colour map.
+        mark: blocks to mark, as rows,columns with first:last labels, such as 10:20,3:5;
+            best finds the block that stands out most.
+        mark_least: fewest rows and columns of the best block.
+        pooling: what stands for pooled columns: max keeps peaks, mean keeps levels.
+        most_columns: more columns than this are pooled.
+        first_token: off_scale leaves the first token out of the colour limits, leave_out out
+            of the figure.
+        final_layer: auto leaves the final layer out of divergence maps, where it is 0 by
+            definition.
+        first_layer: where the first layer stands; auto: on top of role maps, else at the bottom.
+        significance: mark the cells that differ from no effect, where the map says so.
+        alpha: p-value under which a cell is significant.
+        title: what stands above the figure.
+        bar: the label of the colour bar, instead of the map's own.
+        font_size: size of the labels in points.
+
+    Example:
+        >>> Style(colours="cividis", direction="reversed").direction
+        'reversed'
+        >>> Style(limits=(1, 0))
+        Traceback (most recent call last):
+        layergram.errors.LayergramError: Asked for: the limits 1 to 0
+        Got: a lower limit that is not below the upper one
+        Do: give the lower limit first; direction 'reversed' swaps the colours
+    """
+
+    kind: Kind = "auto"
+    facet: str = ""
+    along: str = ""
+    columns: int | None = None
+    select: tuple[str, ...] = ()
+    scale: ScaleName = "auto"
+    limits: tuple[float, float] | None = None
+    percentiles: tuple[float, float] = (2.0, 98.0)
+    colours: str = ""
+    direction: Literal["forward", "reversed"] = "forward"
+    mark: tuple[str, ...] = ()
+    mark_least: tuple[int, int] = (3, 2)
+    pooling: Pooling = "max"
+    most_columns: int = 512
+    first_token: FirstToken = "keep"
+    final_layer: Literal["auto", "keep"] = "auto"
+    first_layer: Literal["auto", "bottom", "top"] = "auto"
+    significance: Literal["dots", "none"] = "dots"
+    alpha: float = 0.05
+    title: str = ""
+    bar: str = ""
+    font_size: float = 7.0
+
+    def __post_init__(self) -> None:
+        if self.limits is not None and not self.limits[0] < self.limits[1]:
+            raise LayergramError(
+                f"the limits {self.limits[0]:g} to {self.limits[1]:g}",
+                got="a lower limit that is not below the upper one",
+                do="give the lower limit first; direction 'reversed' swaps the colours",
+            )
+        low, high = self.percentiles
+        if not 0 <= low < high <= 100:
+            raise LayergramError(
+                f"the percentiles {low:g} and {high:g}",
+                allowed="two numbers with 0 ≤ low < high ≤ 100",
+            )
+        for name, value, least in (
+            ("columns", self.columns, 1),
+            ("most_columns", self.most_columns, 2),
+            ("mark_least", min(self.mark_least), 1),
+            ("font_size", self.font_size, 3),
+        ):
+            if value is not None and not value >= least:
+                raise LayergramError(f"{name} {value:g}", allowed=f"{least} or more")
+        if not 0 < self.alpha < 1:
+            raise LayergramError(f"alpha {self.alpha:g}", allowed="a number between 0 and 1")
