@@ -1,7 +1,10 @@
 """Maps, the one currency of layergram: labelled arrays that say how they were made."""
 
 from layergram.maps.build import cell_coordinates, check, layergram_version, make, options_of
-from layergram.maps.files import read, replacing, to_plain, write
+from layergram.maps.compare import difference
+from layergram.maps.files import read, replacing, write
+from layergram.maps.plain import to_plain
+from layergram.maps.tables import read_table
 from layergram.maps.vocabulary import (
     ATTRIBUTES,
     CELL_COORDINATES,
@@ -18,10 +21,12 @@ __all__ = [
     "TOKEN_COORDINATES",
     "cell_coordinates",
     "check",
+    "difference",
     "layergram_version",
     "make",
     "options_of",
     "read",
+    "read_table",
     "replacing",
     "to_plain",
     "write",

@@ -41,8 +41,8 @@ def make(
         measure: name of what was measured; becomes the array's name too.
         coords: coordinates as :class:`xarray.DataArray` takes them. A missing ``layer`` axis is
             numbered from 1, any other missing axis from 0.
-        **attributes: see :data:`layergram.maps.ATTRIBUTES`; ``None`` is left out, a dict is
-            written as JSON.
+        **attributes: see :data:`layergram.maps.ATTRIBUTES`; ``None`` is left out, a dict or a
+            bool is written as JSON.
 
     Returns:
         A checked map (:func:`check`), stamped with version, time and schema number.
@@ -84,12 +84,31 @@ def make(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "schema": SCHEMA,
     }
-    attrs = {
-        key: json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
-        for key, value in stamped.items()
-        if value is not None
-    }
-    return check(xr.DataArray(array, coords=given, dims=tuple(dims), name=measure, attrs=attrs))
+    attrs = {key: _attribute(value) for key, value in stamped.items() if value is not None}
+    result = xr.DataArray(array, coords=given, dims=tuple(dims), name=measure, attrs=attrs)
+    for name, coord in list(result.coords.items()):
+        if coord.dtype.kind in "UO":
+            texts = [storable(str(text)) for text in coord.values.ravel()]
+            result[name] = coord.copy(data=np.array(texts).reshape(coord.shape))
+    return check(result)
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, Mapping | bool):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return storable(value) if isinstance(value, str) else value
+
+
+def storable(text: str) -> str:
+    """The text without what no file format keeps: NUL becomes its picture, half a character �.
+
+    Example:
+        >>> storable("a\\0b")
+        'a␀b'
+    """
+    return text.replace("\0", "␀").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def check(array: xr.DataArray) -> xr.DataArray:
@@ -101,7 +120,9 @@ def check(array: xr.DataArray) -> xr.DataArray:
     """
     asked = f"a map from the array '{array.name}'"
     if array.size == 0 or array.ndim == 0:
-        raise LayergramError(asked, got=f"an empty array, shape {array.shape}", do="check its source")
+        raise LayergramError(
+            asked, got=f"an empty array, shape {array.shape}", do="check its source"
+        )
     for dim in map(str, array.dims):
         if dim not in DIMENSIONS:
             raise unknown_name("axis", dim, DIMENSIONS)
@@ -168,7 +189,5 @@ def options_of(array: xr.DataArray, attribute: str = "options") -> dict[str, Any
 def cell_coordinates(array: xr.DataArray) -> list[str]:
     """Which of ``low``, ``high`` and ``p_value`` the map carries for its cells."""
     return [
-        name
-        for name in CELL_COORDINATES
-        if name in array.coords and array[name].dims == array.dims
+        name for name in CELL_COORDINATES if name in array.coords and array[name].dims == array.dims
     ]

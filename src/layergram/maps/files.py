@@ -1,13 +1,13 @@
-"""Maps in files: netCDF keeps everything, JSON too, CSV the numbers and the labels."""
+"""Maps in files: netCDF, Zarr and JSON keep everything, CSV the numbers and the labels."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,30 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.maps.build import check
+from layergram.maps.plain import plain_value, read_json, to_plain
+from layergram.maps.tables import read_table, write_table
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that becomes ``path`` only if the block ends well."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    """A temporary name beside ``path`` that becomes ``path`` only if the block ends well.
+
+    The block may make a file or a folder of that name. A folder takes the place of an older one
+    in two renames; a file in one.
+    """
+    holder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.stem}-"))
+    temporary = holder / path.name
     try:
         yield temporary
-        temporary.chmod(0o644)
+        if path.is_dir() and temporary.is_dir():
+            path.replace(holder / "older")
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(holder, ignore_errors=True)
 
 
 def write(array: xr.DataArray, path: str | Path) -> Path:
-    """Write a map into one file: ``.nc`` and ``.json`` keep everything, ``.csv`` numbers and labels.
+    """Write a map: ``.nc``, ``.zarr`` and ``.json`` keep everything, ``.csv`` numbers and labels.
 
     The file appears under its name only when it is whole.
 
@@ -78,93 +84,78 @@ def _write_json(array: xr.DataArray, path: Path) -> None:
     path.write_text(json.dumps(to_plain(array), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _write_csv(array: xr.DataArray, path: Path) -> None:
-    """Long form: one row per cell, a column per axis and coordinate, the value last."""
-    extra = [str(name) for name in array.coords if name not in array.dims and array[name].ndim]
-    columns = [str(dim) for dim in array.dims] + extra
-    grids = [np.broadcast_to(_aligned(array[name], array), array.shape).ravel() for name in columns]
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([*columns, str(array.name)])
-        for row in zip(*grids, array.values.ravel(), strict=True):
-            writer.writerow(["" if isinstance(x, float) and np.isnan(x) else x for x in row])
+def _write_zarr(array: xr.DataArray, path: Path) -> None:
+    _need_zarr(path)
+    dataset = array.to_dataset(name=array.name or array.attrs["measure"])
+    for name, coord in dataset.coords.items():
+        if coord.dtype.kind == "U":  # Zarr has no settled form for text of a fixed width
+            dataset[name] = coord.astype(object)
+    dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
 
 
-def _aligned(coord: xr.DataArray, array: xr.DataArray) -> Any:
-    """The coordinate's values with one axis per axis of the map, for broadcasting."""
-    return coord.values.reshape([array.sizes[d] if d in coord.dims else 1 for d in array.dims])
-
-
-def to_plain(array: xr.DataArray) -> dict[str, Any]:
-    """The map as plain data for JSON; NaN is ``None``."""
-    return {
-        "layergram": "map",
-        "name": str(array.name),
-        "dims": list(array.dims),
-        "coords": {
-            str(name): {"dims": list(coord.dims), "values": _plain_list(coord.values)}
-            for name, coord in array.coords.items()
-        },
-        "attrs": {key: _plain_value(value) for key, value in array.attrs.items()},
-        "values": _plain_list(array.values),
-        "dtype": str(array.dtype),
-    }
-
-
-def _plain_value(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _plain_list(values: Any) -> Any:
-    values = np.asarray(values)
-    if np.issubdtype(values.dtype, np.floating):
-        return np.where(np.isnan(values), None, values.astype(object)).tolist()
-    return values.tolist()
-
-
-def from_plain(plain: dict[str, Any]) -> xr.DataArray:
-    """A map from what :func:`to_plain` made."""
-    dtype = plain.get("dtype", "float32")
-    return xr.DataArray(
-        np.array(plain["values"], dtype=dtype),
-        dims=plain["dims"],
-        coords={name: (c["dims"], np.asarray(c["values"])) for name, c in plain["coords"].items()},
-        name=plain["name"],
-        attrs=plain["attrs"],
-    )
+def _need_zarr(path: Path) -> None:
+    if find_spec("zarr") is None:
+        raise LayergramError(
+            f"the map file '{path}'",
+            got="no package zarr",
+            do="pip install 'layergram[runs]', or choose .nc",
+        )
 
 
 def read(path: str | Path) -> xr.DataArray:
     """Read one map from a file.
 
     Args:
-        path: ``.nc`` or ``.json`` as :func:`write` made it (a netCDF file of another source needs
-            axes with the names of :data:`layergram.maps.DIMENSIONS`), or a table ``.csv``.
+        path: ``.nc``, ``.zarr`` or ``.json`` as :func:`write` made it (a netCDF or Zarr file of
+            another source needs axes with the names of :data:`layergram.maps.DIMENSIONS`); or a
+            table, ``.csv``, ``.tsv`` or ``.json``, as :func:`layergram.maps.tables.read_table`
+            and :func:`layergram.maps.plain.read_json` understand it.
 
     Raises:
         LayergramError: if there is no such file, or it is not a map.
     """
     path = Path(path)
-    if not path.exists():
-        raise LayergramError(f"the map file '{path}'", got="no such file", do="check the path")
+    asked = f"the map file '{path}'"
     reader = _choose(path, READERS)
+    if not path.exists():
+        raise LayergramError(asked, got="no such file", do="check the path")
+    if path.is_dir() and path.suffix.lower() != ".zarr":
+        raise LayergramError(asked, got="a folder", allowed="a file, or a folder NAME.zarr")
     try:
-        array = reader(path)
-    except LayergramError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        return check(reader(path))
+    except LayergramError as error:
+        if str(path) in error.asked:
+            raise
         raise LayergramError(
-            f"the map file '{path}'",
-            got=f"a file that is not a map ({type(error).__name__}: {str(error)[:200]})",
+            f"{asked}: {error.asked}", got=error.got, allowed=error.allowed, do=error.do
+        ) from None
+    except PermissionError as error:
+        raise LayergramError(
+            asked, got=str(error.strerror), do="ask for the right to read it"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise LayergramError(
+            asked,
+            got=f"a file that is not a map ({type(error).__name__}: {detail})",
             allowed="a file that layergram wrote, or a table of layers by tokens",
             do="check that the file is whole and has the suffix of what it is",
         ) from None
-    return check(array)
 
 
 def _read_netcdf(path: Path) -> xr.DataArray:
-    with xr.open_dataset(path, engine="h5netcdf") as opened:
-        dataset = opened.load()
+    with xr.open_dataset(path, engine="h5netcdf", **AS_THEY_ARE) as opened:
+        return _only_map(opened.load(), path)
+
+
+def _read_zarr(path: Path) -> xr.DataArray:
+    _need_zarr(path)
+    with xr.open_zarr(path, consolidated=False, chunks=None, **AS_THEY_ARE) as opened:
+        return _only_map(opened.load(), path)
+
+
+def _only_map(dataset: xr.Dataset, path: Path) -> xr.DataArray:
+    """The one map of an opened file, with plain numbers, texts and attributes."""
     if len(dataset.data_vars) != 1:
         names = ", ".join(map(str, dataset.data_vars)) or "none"
         raise LayergramError(
@@ -174,28 +165,28 @@ def _read_netcdf(path: Path) -> xr.DataArray:
             do="write each variable into its own file",
         )
     array = next(iter(dataset.data_vars.values()))
+    if array.dtype.kind in "iu":
+        array = array.astype(np.float64)
+    for name, coord in array.coords.items():
+        if coord.dtype.kind in "OT":
+            array[name] = coord.copy(data=np.array(coord.values.tolist(), dtype=str))
     defaults = {"measure": str(array.name), "long_name": str(array.name), "units": "1"}
-    array.attrs = {**defaults, **{k: _plain_value(v) for k, v in array.attrs.items()}}
+    array.attrs = {**defaults, **{k: plain_value(v) for k, v in array.attrs.items()}}
+    array.encoding = {}
     return array
 
 
-def _read_json(path: Path) -> xr.DataArray:
-    return from_plain(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _read_table(path: Path) -> xr.DataArray:
-    from layergram.maps.tables import read_table
-
-    return read_table(path)
-
-
+AS_THEY_ARE: dict[str, Any] = {"decode_times": False, "decode_timedelta": False}
 WRITERS: dict[str, Callable[[xr.DataArray, Path], None]] = {
     ".nc": _write_netcdf,
+    ".zarr": _write_zarr,
     ".json": _write_json,
-    ".csv": _write_csv,
+    ".csv": write_table,
 }
 READERS: dict[str, Callable[[Path], xr.DataArray]] = {
     ".nc": _read_netcdf,
-    ".json": _read_json,
-    ".csv": _read_table,
+    ".zarr": _read_zarr,
+    ".json": read_json,
+    ".csv": read_table,
+    ".tsv": read_table,
 }

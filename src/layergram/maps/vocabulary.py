@@ -60,6 +60,7 @@ ATTRIBUTES: dict[str, str] = {
     "definition": "the measure in one sentence",
     "caveat": "what the measure does not say",
     "references": "where the measure was published",
+    "of": "measure that a difference was taken of",
     # how the map was made
     "model": "model as it was asked for",
     "revision": "revision of the model: a commit, or a digest of its weights",
@@ -70,6 +71,9 @@ ATTRIBUTES: dict[str, str] = {
     "options": "JSON object: the options of the measure",
     "run": "JSON object: the options of the run",
     "seed": "seed of all random draws",
+    "source": "file that the values were read from, where it did not say more",
+    "minuend": "JSON object: what made the map that was subtracted from, where the two differ",
+    "subtrahend": "JSON object: what made the map that was subtracted, where the two differ",
     "text": "the text that was read, the model's own answer included",
     "layergram_version": "version that made the map",
     "created": "when the map was made (ISO 8601, UTC)",
