@@ -1,8 +1,8 @@
 """The one error a user sees, and the words it is made of.
 
 Every mistake a user can make is answered by one message with four parts: what was asked,
-what was found, what is allowed, and what to do. :class:`LayergramError` carries them; the command line
-prints it and exits with 2.
+what was found, what is allowed, and what to do. :class:`LayergramError` carries them; the command
+line prints it and exits with 2.
 """
 
 from __future__ import annotations

@@ -1,0 +1,330 @@
+"""From a text to its maps: tokens, the loop, the measures, labelled arrays on one token axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from layergram import maps
+from layergram.errors import LayergramError
+from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
+from layergram.models import Model, load
+from layergram.tokens import Tokens, append, encode, find
+from layergram.tracing import Generation, Step, read
+
+DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a text is read, and how an answer is generated.
+
+    Attributes:
+        heads: ``"mean"`` over the heads of a layer, or ``"each"`` head by itself.
+        norm: ``"final"`` or ``"none"``: whether the lens norms before it unembeds.
+        chunk: tokens per chunk while reading; changes speed and memory and nothing else.
+        chat: how a prompt is put: ``"auto"`` uses the tokenizer's chat template if it has one,
+            ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
+        max_new_tokens: largest length of a generated answer.
+        temperature: 0 for the likeliest token at each step, above it to sample.
+        seed: of the sampling.
+    """
+
+    heads: str = "mean"
+    norm: str = "final"
+    chunk: int = 256
+    chat: str = "auto"
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                got = repr(getattr(self, name))
+                raise LayergramError(f"{name} = {got}", allowed=", ".join(allowed))
+        for name, least in {"chunk": 1, "max_new_tokens": 1, "temperature": 0}.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value >= least:
+                raise LayergramError(f"{name} = {value!r}", allowed=f"at least {least}")
+
+
+CHOICES = {
+    "heads": ("mean", "each"),
+    "norm": ("final", "none"),
+    "chat": ("auto", "template", "plain"),
+}
+
+
+def trace(
+    model: Any = "smollm2",
+    text: str | None = None,
+    *,
+    prompt: str | None = None,
+    measures: Iterable[str] = DEFAULT_MEASURES,
+    options: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+    on_step: Callable[[Step], None] | None = None,
+) -> xr.Dataset:
+    """Maps of one text, or of a prompt and the answer that the model gives to it.
+
+    Args:
+        model: a loaded :class:`layergram.models.Model`, or whatever :func:`layergram.load` takes.
+        text: the text to read; or
+        prompt: the prompt to answer. Exactly one of the two.
+        measures: names of measures (:data:`layergram.measures.MEASURES`).
+        options: options of the measures by name, such as ``{"g": 0.4}``. ``query`` is a position,
+            a piece of the text, or ``"last"``.
+        run: how to read and generate.
+        on_step: called after each chunk, for a progress bar.
+
+    Returns:
+        A dataset with one map per measure, [layer, token] in float32 (settling_depth [token];
+        measures of attention [layer, head, token] with ``heads="each"``), all on one token axis
+        with the coordinates ``token_text``, ``token_id``, ``char_start``, ``char_end``, ``part``.
+        NaN cells have their reason in the attribute ``missing``.
+
+    Raises:
+        LayergramError: for an empty text, a name that does not exist, a text longer than the
+            model's context, attention asked of a model that shows none.
+    """
+    run = run or Run()
+    if (text is None) == (prompt is None):
+        raise LayergramError("maps", got="text and prompt" if text else "no text", do="give one")
+    records = chosen(list(measures), dict(options or {}))
+    check_text(text if prompt is None else prompt)
+    if not isinstance(model, Model):
+        model = load(model)
+    if prompt is None:
+        tokens, generation = encode(model.tokenizer, str(text)), None
+    else:
+        tokens, generation = put(model, prompt, run), _generation(model, run)
+    _check_request(model, tokens, records, generation)
+    resolved = resolve(dict(options or {}), tokens)
+    reducers = [_reducer(r, resolved, model.layers, run.heads) for r in records if not r.source]
+    ids: list[int] = []
+    for step in read(
+        model, tokens.ids, reducers, chunk=run.chunk, norm=run.norm, generation=generation
+    ):
+        ids += step.ids
+        if on_step is not None:
+            on_step(step)
+    tokens = append(model.tokenizer, tokens, ids[len(tokens) :]) if prompt is not None else tokens
+    provenance = _provenance(model, tokens, run, prompt)
+    return _dataset(model, tokens, records, reducers, resolved, run, provenance)
+
+
+def check_text(text: str | None) -> None:
+    """Refuse a text with nothing in it."""
+    if text is None or not text.strip():
+        raise LayergramError(
+            "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
+        )
+
+
+def put(model: Model, prompt: str, run: Run) -> Tokens:
+    """The tokens of a prompt, in the chat template where the run asks for one."""
+    tokenizer = model.tokenizer
+    has_template = bool(getattr(tokenizer, "chat_template", None))
+    if run.chat == "template" and not has_template:
+        raise LayergramError(
+            "the prompt in a chat template",
+            got=f"the tokenizer of '{model.name}' has none",
+            do="ask with chat 'plain'",
+        )
+    if run.chat == "plain" or not has_template:
+        return encode(tokenizer, prompt)
+    turns = [{"role": "user", "content": prompt}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return encode(tokenizer, text, special="none")
+
+
+def _generation(model: Model, run: Run) -> Generation:
+    stop = model.network.generation_config.eos_token_id
+    if stop is None:
+        stop = model.tokenizer.eos_token_id
+    stops = () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
+    return Generation(run.max_new_tokens, run.temperature, run.seed, stops)
+
+
+def _check_request(
+    model: Model, tokens: Tokens, records: list[Measure], generation: Generation | None
+) -> None:
+    wants_attention = [r.name for r in records if r.family == "attention"]
+    if wants_attention and not model.has_attention:
+        raise LayergramError(
+            f"{', '.join(wants_attention)} of the model '{model.name}'",
+            got=f"an architecture ({model.model_type}) whose layers show no attention weights",
+            allowed=", ".join(r.name for r in MEASURES.values() if r.family != "attention"),
+            do="choose among these measures",
+        )
+    if len(tokens) < 2:
+        raise LayergramError("maps of a text", got=f"{len(tokens)} token", allowed="at least 2")
+    needed = len(tokens) + (generation.most if generation else 0)
+    if model.context is not None and needed > model.context:
+        answer = f" and {generation.most} for the answer" if generation else ""
+        raise LayergramError(
+            f"maps of a text of {len(tokens)} tokens{answer}",
+            got=f"a context of {model.context} tokens in the model '{model.name}'",
+            do=f"shorten it by {needed - model.context} tokens, or take a model with a longer one",
+        )
+
+
+def resolve(options: dict[str, Any], tokens: Tokens) -> dict[str, Any]:
+    """The options with ``query`` turned into positions: none for the last token."""
+    query = options.get("query", "last")
+    if query == "last":
+        positions: tuple[int, ...] = ()
+    elif isinstance(query, str) and not query.lstrip("-").isdigit():
+        positions = tuple(find(tokens, query))
+    else:
+        position = int(query) + (len(tokens) if int(query) < 0 else 0)
+        if not 0 <= position < len(tokens):
+            raise LayergramError(
+                f"attention from position {query}",
+                got=f"a text of {len(tokens)} tokens",
+                allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
+            )
+        positions = (position,)
+    return {**options, "query": positions} if "query" in options else options
+
+
+def _reducer(record: Measure, options: dict[str, Any], layers: int, heads: str) -> Columns | Keys:
+    own = {name: value for name, value in options.items() if name in record.options}
+    gather = Keys if record.gather == "keys" else Columns
+    return gather(record, own, layers, heads)
+
+
+def _provenance(model: Model, tokens: Tokens, run: Run, prompt: str | None) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "revision": model.revision,
+        "model_type": model.model_type,
+        "layers": model.layers,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "seed": run.seed,
+        "run": {**asdict(run), **({} if prompt is None else {"prompt": prompt})},
+        "text": tokens.text,
+    }
+
+
+def _dataset(
+    model: Model,
+    tokens: Tokens,
+    records: list[Measure],
+    reducers: list[Any],
+    options: dict[str, Any],
+    run: Run,
+    provenance: dict[str, Any],
+) -> xr.Dataset:
+    coords: dict[Hashable, Any] = {
+        "token_text": ("token", np.array(tokens.texts, dtype=object)),
+        "token_id": ("token", np.array(tokens.ids)),
+        "char_start": ("token", np.array(tokens.char_start)),
+        "char_end": ("token", np.array(tokens.char_end)),
+        "part": ("token", np.array(tokens.parts, dtype=object)),
+    }
+    values: dict[str, np.ndarray] = {}
+    made: dict[str, xr.DataArray] = {}
+    for reducer in reducers:
+        record = reducer.record
+        array = reducer.values(len(tokens))
+        if record.alignment == "predicts":
+            array = np.concatenate([np.full_like(array[..., :1], np.nan), array[..., :-1]], axis=-1)
+        values[record.name] = array if record.per_head and run.heads == "each" else array[:, 0]
+    for record in records:
+        own = {name: options.get(name, default) for name, default in record.options.items()}
+        extra: dict[str, Any] = {}
+        if record.source:
+            values[record.name] = record.function(values[record.source], **own)
+        if record.summary is not None:
+            answer = np.array([part == "answer" for part in tokens.parts])
+            over = answer if answer.any() else np.ones(len(tokens), dtype=bool)
+            extra = record.summary(values[record.name], layers=model.layers, over=over, **own)
+        array = values[record.name].astype(np.float32)
+        made[record.name] = maps.make(
+            array,
+            ("layer", "head", "token")[-array.ndim :] if array.ndim != 2 else ("layer", "token"),
+            measure=record.name,
+            coords=coords,
+            long_name=record.long_name,
+            units=record.units,
+            valid_min=record.valid_min,
+            valid_max=record.valid_max,
+            alignment=record.alignment,
+            missing=_missing(model, record, array),
+            definition=record.definition,
+            caveat=record.caveat,
+            references=record.references or None,
+            options=own or None,
+            **provenance,
+            **extra,
+        )
+    return xr.Dataset(made)
+
+
+def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
+    """Why the map has NaN cells; ``None`` if it has none."""
+    if not np.isnan(array).any():
+        return None
+    reasons = []
+    if record.alignment == "predicts":
+        reasons.append("nothing predicts the first token")
+    if record.family == "attention":
+        without = [str(layer) for layer, n in enumerate(model.anatomy.heads, start=1) if n == 0]
+        if without:
+            reasons.append(f"no attention weights in layer {', '.join(without)}")
+        counts = {n for n in model.anatomy.heads if n}
+        if array.ndim == 3 and len(counts) > 1:
+            reasons.append("not all layers have as many heads")
+    if record.missing:
+        reasons.append(record.missing)
+    return "; ".join(reasons)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a map says about how to make another like it."""
+
+    model: str
+    revision: str
+    dtype: str
+    measure: str
+    options: dict[str, Any]
+    run: Run
+    prompted: bool
+
+
+def recipe(array: xr.DataArray) -> Recipe:
+    """How a map was made, read from its attributes.
+
+    Raises:
+        LayergramError: if the map does not say it (it was not made by :func:`trace`).
+    """
+    lacking = [key for key in ("model", "dtype", "measure", "run") if key not in array.attrs]
+    if lacking or array.attrs["measure"] not in MEASURES:
+        raise LayergramError(
+            f"a map like '{array.name}'",
+            got=f"a map without {', '.join(lacking) or 'a known measure'}",
+            allowed="a map that layergram made from a text",
+        )
+    run = maps.options_of(array, "run")
+    prompted = run.pop("prompt", None) is not None
+    options = maps.options_of(array)
+    if "query" in options:  # positions of another text mean nothing in this one
+        options["query"] = "last"
+    return Recipe(
+        array.attrs["model"],
+        array.attrs.get("revision", ""),
+        array.attrs["dtype"],
+        array.attrs["measure"],
+        options,
+        replace(Run(), **run),
+        prompted,
+    )

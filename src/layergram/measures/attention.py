@@ -1,0 +1,130 @@
+"""Measures of attention: who is attended to, and how widely."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from layergram.measures.registry import measure
+from layergram.tracing import AttentionView
+
+NOT_IMPORTANCE = (
+    "Attention is where a head looks, not what it takes from there or what the answer needs: "
+    "a large weight is no proof of importance. The first token often collects attention that "
+    "heads do not need elsewhere (an attention sink) and dominates the scale."
+)
+
+
+@dataclass(frozen=True)
+class KeySums:
+    """What a view's queries give to the keys they can see.
+
+    Attributes:
+        sums: [head, key], the sum over queries.
+        counts: [key], the number to divide by; 0 where no query can see the key.
+        replaces: whether what earlier chunks gave no longer counts.
+    """
+
+    sums: Tensor
+    counts: Tensor
+    replaces: bool = False
+
+
+@measure(
+    "attention",
+    long_name="attention received",
+    units="1",
+    valid_min=0.0,
+    valid_max=1.0,
+    alignment="reads",
+    gather="keys",
+    caveat=NOT_IMPORTANCE,
+    references="mean over the queries that can see the key, so that causality alone does not show",
+)
+def attention_received(view: AttentionView) -> KeySums:
+    """Mean attention weight that the tokens able to see a token give to it, over all heads.
+
+    r[l, j] = mean over heads of (1/n_j) Σ_i A[l, h, i, j], with n_j the number of queries i whose
+    mask lets them see key j (T − j in a causal layer, fewer in a sliding window).
+    """
+    return KeySums(view.weights.sum(1), view.visible.sum(0))
+
+
+@measure(
+    "attention",
+    long_name="attention from the query",
+    units="1",
+    valid_min=0.0,
+    valid_max=1.0,
+    alignment="reads",
+    gather="keys",
+    caveat=NOT_IMPORTANCE,
+    missing="the query cannot see the token",
+)
+def attention_from(view: AttentionView, *, query: tuple[int, ...] = ()) -> KeySums:
+    """Attention weight that the chosen query gives to each token, mean over heads.
+
+    A[l, h, q, j], with the mean over the queries q of a span where several are chosen; a query of
+    the span that cannot see token j counts with weight 0. NaN where no query of the span can.
+
+    Args:
+        view: one layer of one chunk.
+        query: positions of the chosen queries; none chosen means the last token there is.
+    """
+    if not query:
+        return KeySums(view.weights[:, -1], view.visible[-1].int(), replaces=True)
+    rows = [q - view.start for q in query if 0 <= q - view.start < view.weights.shape[1]]
+    seen = view.visible[rows].sum(0)
+    # the mean is over the whole span, so a query that cannot see the key still counts
+    return KeySums(view.weights[:, rows].sum(1), torch.where(seen > 0, len(rows), 0))
+
+
+WIDE = (
+    "A high entropy can be many small weights or the lack of anything to look at; "
+    "later tokens can see more tokens, and so can spread wider."
+)
+
+
+@measure(
+    "attention",
+    long_name="attention entropy",
+    units="bit",
+    valid_min=0.0,
+    valid_max=None,
+    alignment="reads",
+    caveat=WIDE,
+)
+def attention_entropy(view: AttentionView) -> Tensor:
+    """Entropy of a query's attention weights, mean over heads.
+
+    −Σ_j A[l, h, i, j] log2 A[l, h, i, j], 0 to log2 of the number of tokens the query can see.
+
+    Returns:
+        [head, query].
+    """
+    return torch.special.entr(view.weights).sum(-1) / math.log(2)
+
+
+@measure(
+    "attention",
+    long_name="normalised attention entropy",
+    units="1",
+    valid_min=0.0,
+    valid_max=1.0,
+    alignment="reads",
+    caveat=WIDE.split(";")[0] + ".",
+    missing="a query that sees one token only has no spread",
+)
+def attention_entropy_normalised(view: AttentionView) -> Tensor:
+    """Entropy of a query's attention weights as a share of the largest possible, mean over heads.
+
+    −Σ_j A[l, h, i, j] log2 A[l, h, i, j] / log2 n_i, with n_i the number of tokens query i can see;
+    NaN for a query that sees one.
+
+    Returns:
+        [head, query].
+    """
+    return attention_entropy(view) / torch.log2(view.visible.sum(1).float())

@@ -1,0 +1,166 @@
+"""Measures of the lens: what each layer would predict, and when it has made up its mind."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from layergram.measures.registry import measure
+from layergram.tracing import LensView
+
+LENS = (
+    "The lens reads the residual stream of every layer with the norm and the unembedding that were "
+    "trained for the last one: what it cannot read there may be written in another form."
+)
+NOSTALGEBRAIST = "nostalgebraist (2020), Interpreting GPT: the logit lens"
+THINK_DEEP = "Think Deep, Not Just Long (arXiv:2602.13517)"
+
+
+@measure(
+    "lens",
+    long_name="Jensen–Shannon divergence from the final layer",
+    units="bit",
+    valid_min=0.0,
+    valid_max=1.0,
+    alignment="predicts",
+    caveat=LENS,
+    references=f"{THINK_DEEP}, Eq. 2, with the final norm before the unembedding",
+)
+def divergence(view: LensView) -> Tensor:
+    """Jensen–Shannon divergence between the prediction of a layer and that of the last layer.
+
+    D[t, l] = H(m) − ½H(p_L) − ½H(p_l) with m = ½(p_L + p_l) and logarithms of base 2, 0..1: 0 where
+    the layer predicts exactly what the model does in the end, 1 where the two have nothing in
+    common.
+
+    Returns:
+        [position].
+    """
+    p, q = view.log_p_final, view.log_p
+    log_m = torch.logaddexp(p, q) - math.log(2)
+    nats = 0.5 * (p.exp() * (p - log_m) + q.exp() * (q - log_m)).sum(-1)
+    return (nats / math.log(2)).clamp(0, 1)
+
+
+@measure(
+    "lens",
+    long_name="entropy of the lens",
+    units="bit",
+    valid_min=0.0,
+    valid_max=None,
+    alignment="predicts",
+    caveat=LENS,
+    references=NOSTALGEBRAIST,
+)
+def lens_entropy(view: LensView) -> Tensor:
+    """Entropy of a layer's prediction of the next token.
+
+    −Σ_v p[t, l](v) log2 p[t, l](v), from 0 (one token is certain) to log2 of the vocabulary's size.
+
+    Returns:
+        [position].
+    """
+    return -(view.log_p.exp() * view.log_p).sum(-1) / math.log(2)
+
+
+@measure(
+    "lens",
+    long_name="probability of the token that follows",
+    units="1",
+    valid_min=0.0,
+    valid_max=1.0,
+    alignment="predicts",
+    caveat=LENS,
+    references=NOSTALGEBRAIST,
+)
+def lens_probability(view: LensView) -> Tensor:
+    """Probability that a layer gives to the token that really follows.
+
+    Returns:
+        [position]; NaN where no token follows.
+    """
+    return _of_next(view).exp()
+
+
+@measure(
+    "lens",
+    long_name="rank of the token that follows",
+    units="1",
+    valid_min=1.0,
+    valid_max=None,
+    alignment="predicts",
+    caveat=LENS,
+    references=NOSTALGEBRAIST,
+)
+def lens_rank(view: LensView) -> Tensor:
+    """Rank of the token that really follows among a layer's predictions.
+
+    1 is the likeliest token of the vocabulary; tokens exactly as likely share the better rank.
+
+    Returns:
+        [position]; NaN where no token follows.
+    """
+    own = _of_next(view)
+    rank = (view.log_p > own[:, None]).sum(-1).float() + 1
+    return torch.where(own.isnan(), torch.nan, rank)
+
+
+def _of_next(view: LensView) -> Tensor:
+    """Log-probability of the token that follows [position], NaN where none does."""
+    own = view.log_p.gather(1, view.next_ids.clamp(min=0)[:, None])[:, 0]
+    return torch.where(view.next_ids >= 0, own, torch.nan)
+
+
+def _deep_thinking(
+    depth: np.ndarray, *, layers: int, over: np.ndarray, rho: float, g: float
+) -> dict[str, Any]:
+    """The deep-thinking ratio: share of the tokens in ``over`` settling at ceil(ρ·L) or later."""
+    least = math.ceil(rho * layers)
+    counted = depth[over & ~np.isnan(depth)]
+    if counted.size == 0:
+        return {}
+    return {
+        "deep_thinking_ratio": float(np.mean(counted >= least)),
+        "deep_thinking_layer": least,
+        "deep_thinking_tokens": int(counted.size),
+    }
+
+
+@measure(
+    "derived",
+    source="divergence",
+    long_name="settling depth",
+    units="layer",
+    valid_min=1.0,
+    valid_max=None,
+    alignment="predicts",
+    caveat=LENS + " A token counts as settled from the first layer that comes near the final "
+    "prediction, even if a later layer moves away again.",
+    references=f"{THINK_DEEP}, Eqs. 3–5",
+    summary=_deep_thinking,
+)
+def settling_depth(values: np.ndarray, *, g: float = 0.5, rho: float = 0.85) -> np.ndarray:
+    """First layer at which the divergence from the final prediction has been at most g.
+
+    c[t] = min{l : min over j ≤ l of D[t, j] ≤ g}, L for a token that never settles. The
+    deep-thinking ratio is the share of tokens with c[t] ≥ ceil(ρ·L).
+
+    Args:
+        values: divergence [layer, token], bits.
+        g: threshold, bits.
+        rho: share of the layers below which a token is shallow; used by the ratio.
+
+    Returns:
+        [token], 1..L; NaN where the divergence is.
+
+    Example:
+        >>> settling_depth(np.array([[0.9, 0.2], [0.4, 0.8], [0.0, 0.0]]))
+        array([2., 1.])
+    """
+    below = np.minimum.accumulate(values, axis=0) <= g
+    below[-1] = True
+    return np.where(np.isnan(values).any(0), np.nan, below.argmax(0) + 1.0)

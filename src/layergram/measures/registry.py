@@ -1,0 +1,106 @@
+"""The record of a measure, and the list of all of them.
+
+A measure is one function with its record. The command line, the table in the docs, the captions and
+the contract tests read the records; nothing else has to know that a measure exists.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from layergram.errors import LayergramError, unknown_name
+
+MEASURES: dict[str, Measure] = {}
+
+FAMILIES = {
+    "attention": "an AttentionView, one layer of one chunk at a time",
+    "lens": "a LensView, one layer of a block of positions at a time",
+    "residual": "a ResidualView, one chunk at a time",
+    "derived": "the finished values of another measure",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What there is to know about one measure.
+
+    Attributes:
+        name: name of the function, of the map, and on the command line.
+        function: takes what its family is handed, and its options as keywords.
+        family: a key of :data:`FAMILIES`.
+        long_name: what a cell is, fit for a colour bar.
+        units: unit of the values; ``"1"`` where there is none.
+        valid_min: smallest possible value, or ``None``.
+        valid_max: largest possible value, or ``None``.
+        alignment: ``reads`` or ``predicts``.
+        gather: how chunks become a map: ``queries`` (the function gives the chunk's own columns)
+            or ``keys`` (it gives sums and counts for all columns that its queries can see).
+        source: of a derived measure: the measure that it is made from.
+        caveat: what the measure does not say.
+        references: where it was published.
+        missing: why some cells are NaN, beside the reasons that hold for all measures.
+        summary: of a derived measure: attributes computed from its finished values.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    family: str
+    long_name: str
+    units: str
+    valid_min: float | None
+    valid_max: float | None
+    alignment: str
+    caveat: str
+    gather: str = "queries"
+    source: str = ""
+    references: str = ""
+    missing: str = ""
+    summary: Callable[..., dict[str, Any]] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def definition(self) -> str:
+        """The measure in one sentence: the first of its function's docstring."""
+        return " ".join(str(inspect.getdoc(self.function)).split("\n\n")[0].split())
+
+    @property
+    def per_head(self) -> bool:
+        """Whether the values exist for each head."""
+        return self.family == "attention"
+
+
+def measure(family: str, **record: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as a measure; the keywords are its record."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = function.__name__
+        parameters = inspect.signature(function).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        MEASURES[name] = Measure(name, function, family, options=options, **record)
+        return function
+
+    return register
+
+
+def chosen(names: list[str] | tuple[str, ...], options: dict[str, Any]) -> list[Measure]:
+    """The measures of these names, each once, a derived one after its source.
+
+    Raises:
+        LayergramError: for a name that does not exist, an option that none of them has, or none.
+    """
+    if not names:
+        raise LayergramError("no measure", allowed=", ".join(MEASURES), do="name at least one")
+    wanted: list[str] = []
+    for name in names:
+        if name not in MEASURES:
+            raise unknown_name("measure", name, MEASURES)
+        wanted += [needed for needed in (MEASURES[name].source, name) if needed]
+    found = [MEASURES[name] for name in dict.fromkeys(wanted)]
+    known = {option for record in found for option in record.options}
+    for option in options:
+        if option not in known:
+            raise unknown_name("option of these measures", option, sorted(known))
+    return found
