@@ -79,3 +79,12 @@ SINK = 0.10
 
 SIGNIFICANT = 0.05
 """A cell with a p-value up to here differs from the null value."""
+
+BLOCK_SHARE = 0.20
+"""The best block is told if inside and outside explain at least this share of the variance."""
+
+LONG_RUN = 0.25
+"""A sustained run covers at least this share of the rows."""
+
+ODD = 2.5
+"""A column differs if it is this many times as far from the median column as usual."""

@@ -132,6 +132,11 @@ class Names:
         """The axes that run down and across."""
         return [dim for dim in axes_of(self.array)[:2] if dim]
 
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """The axes that are panels."""
+        return axes_of(self.array)[2]
+
     def other(self, dim: str) -> str:
         """The other one of the two; '' where there is none."""
         return next((side for side in self.sides if side != dim), "")

@@ -184,7 +184,8 @@ def _table(array: xr.DataArray, names: Names) -> str:
         if dim and len(chosen) < len(labels):
             shown.append(f"{len(chosen)} of {count(len(labels), names.noun(dim, 1))}")
     note = f"Shown: {listed(shown)}, both ends and evenly between, with the extremes.\n\n"
-    return (note if shown else "") + _markdown_table([view.rows.capitalize(), *head], body)
+    corner = view.rows.capitalize() + (f" / {view.columns}" if view.columns else "")
+    return (note if shown else "") + _markdown_table([corner, *head], body)
 
 
 def _cell(names: Names, value: float) -> str:
@@ -228,11 +229,13 @@ def findings(array: xr.DataArray, count: int = 3) -> list[str]:
     told = [fact for fact in facts(array) if fact.section != "overview" and fact.kind != "band"]
     extremes = [fact for fact in facts(array) if fact.kind in ("extremes", "level")]
     ranked = sorted(told, key=lambda fact: (fact.section != "key", -fact.strength)) + extremes
+    first = {fact.kind: fact for fact in reversed(ranked)}
+    ranked.sort(key=lambda fact: first[fact.kind] is not fact)
     return [sentence(fact, names) for fact in ranked[:count]]
 
 
 def alt_text(array: xr.DataArray) -> str:
-    """A map in one sentence of plain text, for readers who do not see the picture.
+    """A map in a sentence of plain text, for readers who do not see the picture.
 
     Example:
         >>> from layergram import maps
@@ -251,7 +254,7 @@ def alt_text(array: xr.DataArray) -> str:
     top = found["extremes"]
     if top.numbers["cells"] == 1:
         text += f", the highest at {names.place(top.coordinates)}"
-    for kind in ("bands", "trend", "column_trend", "strongest"):
+    for kind in ("diagonal_order", "bands", "trend", "column_trend", "strongest"):
         if kind in found:
             words = sentence(found[kind], names).rstrip(".")
             return f"{text}; {words[0].lower()}{words[1:]}."

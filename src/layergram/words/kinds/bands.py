@@ -166,7 +166,7 @@ def _say_band(fact: Fact, names: Names) -> str:
     where = names.many(dim, fact.coordinates[dim])
     text = f"{where[0].upper()}{where[1:]}: mean {names.number(n['level'])}"
     if n["lowest"] < n["highest"]:
-        text += f", values from {names.span(n['lowest'], n['highest'])}"
+        text += f", values {names.span(n['lowest'], n['highest'])}"
     across = [d for d in fact.coordinates if d != dim]
     if across:
         columns = names.many(across[0], fact.coordinates[across[0]])

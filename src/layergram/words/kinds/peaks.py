@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from layergram.words.chance import normal_limit, threshold
+from layergram.words.chance import threshold
 from layergram.words.checking import cells, finite, reach, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import PEAK_EDGE, PEAK_HEIGHT, SMALL_CHANGE, TOP_CELLS
@@ -33,10 +33,9 @@ def _gathered(grids: Values) -> Values:
 
 
 def _stands_alone(values: Values) -> bool:
-    """Whether the highest value is an outlier among normal values (Grubbs)."""
-    there = values[np.isfinite(values)]
-    spread = float(there.std())
-    return bool(spread and there.max() - there.mean() > normal_limit(there.size) * spread)
+    """Whether the highest value is further above the second than that is above the lowest."""
+    ordered = np.sort(values[np.isfinite(values)])
+    return bool(ordered[-1] - ordered[-2] > ordered[-2] - ordered[0])
 
 
 def _drop(series: Values, at: int) -> float:
@@ -149,7 +148,7 @@ PEAKS = Kind(
     "peaks",
     "The highest cells, one place per layer, with their coordinates.",
     "The top tenth of the cells shares rows and columns more than in 98 % of maps with all cells "
-    "shuffled, or the highest value is an outlier among normal values (Grubbs, 2 %).",
+    "shuffled, or the highest value alone doubles the range.",
     "key",
     _find_peaks,
     _peaks_hold,
