@@ -89,7 +89,7 @@ def make(
     for name, coord in list(result.coords.items()):
         if coord.dtype.kind in "UO":
             texts = [storable(str(text)) for text in coord.values.ravel()]
-            result[name] = coord.copy(data=np.array(texts).reshape(coord.shape))
+            result[name] = coord.variable.copy(data=np.array(texts).reshape(coord.shape))
     return check(result)
 
 

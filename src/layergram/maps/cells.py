@@ -41,10 +41,6 @@ class Cells:
 def read_cells(path: Path) -> Cells:
     """The table in a file; errors say in which line it stops being one."""
     text = _text(path)
-    if not text.strip():
-        raise LayergramError(
-            f"the table '{path}'", got="an empty file", allowed="a header and at least one row"
-        )
     delimiter = max(DELIMITERS, key=lambda mark: _fit(text, mark))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -55,6 +51,10 @@ def read_cells(path: Path) -> Cells:
             got=f"line {reader.line_num}: {error}",
             allowed='a quote only around a whole cell, and doubled inside one: """"',
         ) from None
+    if not numbered:
+        raise LayergramError(
+            f"the table '{path}'", got="an empty file", allowed="a header and at least one row"
+        )
     header = numbered[0][0]
     for row, line in numbered:
         if len(row) != len(header):

@@ -49,17 +49,36 @@ def write(array: xr.DataArray, path: str | Path) -> Path:
     path = Path(path)
     writer = _choose(path, WRITERS)
     check(array)
+    with _writing(path) as temporary:
+        writer(array, temporary)
+    return path
+
+
+def write_text(text: str, path: str | Path) -> Path:
+    """Write a text in UTF-8; the file appears under its name only when it is whole.
+
+    Raises:
+        LayergramError: where the file cannot be written.
+    """
+    path = Path(path)
+    with _writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """As :func:`replacing`, in a folder that is made if need be, with errors for the user."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            writer(array, temporary)
+            yield temporary
     except OSError as error:
         raise LayergramError(
             f"to write '{path}'",
             got=str(error.strerror or error),
             do="choose a folder that can be written",
         ) from None
-    return path
 
 
 def _choose(path: Path, table: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
@@ -87,9 +106,9 @@ def _write_json(array: xr.DataArray, path: Path) -> None:
 def _write_zarr(array: xr.DataArray, path: Path) -> None:
     _need_zarr(path)
     dataset = array.to_dataset(name=array.name or array.attrs["measure"])
-    for name, coord in dataset.coords.items():
+    for name, coord in list(dataset.coords.items()):
         if coord.dtype.kind == "U":  # Zarr has no settled form for text of a fixed width
-            dataset[name] = coord.astype(object)
+            dataset[name] = coord.variable.astype(object)
     dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
 
 
@@ -167,9 +186,10 @@ def _only_map(dataset: xr.Dataset, path: Path) -> xr.DataArray:
     array = next(iter(dataset.data_vars.values()))
     if array.dtype.kind in "iu":
         array = array.astype(np.float64)
-    for name, coord in array.coords.items():
+    for name, coord in list(array.coords.items()):
         if coord.dtype.kind in "OT":
-            array[name] = coord.copy(data=np.array(coord.values.tolist(), dtype=str))
+            texts = np.array(coord.values.tolist(), dtype=str)
+            array[name] = coord.variable.copy(data=texts)
     defaults = {"measure": str(array.name), "long_name": str(array.name), "units": "1"}
     array.attrs = {**defaults, **{k: plain_value(v) for k, v in array.attrs.items()}}
     array.encoding = {}

@@ -15,7 +15,7 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.maps.axes import TOKEN_AXES, axes_named, axis_of_columns, labels_of
 from layergram.maps.build import make
 from layergram.maps.cells import Cells, float_type, missing, read_cells, values_of
-from layergram.maps.vocabulary import CELL_COORDINATES, DIMENSIONS, TOKEN_COORDINATES
+from layergram.maps.vocabulary import CELL_COORDINATES, DIMENSIONS, ROLES, TOKEN_COORDINATES
 
 Layout = Literal["auto", "long", "wide"]
 TEXT_COLUMNS = ("token_text", "part")
@@ -104,7 +104,7 @@ def _axis_columns(header: Sequence[str]) -> list[str]:
 
 def _is_long(cells: Cells) -> bool:
     axes = _axis_columns(cells.header[:-1])
-    if not axes or len(set(axes)) < len(axes):
+    if not axes or len(set(axes)) < len(axes) or cells.header[-1].strip() in ROLES:
         return False
     between = cells.header[len(axes) : -1]
     first = [row[0] for row in cells.rows]
