@@ -284,6 +284,16 @@ def test_a_hub_id_that_cannot_be_had_is_one_clear_error(monkeypatch):
     assert "'org/name'" in error.allowed
 
 
+def test_a_tokenizer_of_another_place_is_loaded_from_there(folder, tokenizer, monkeypatch):
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    assert open_source(folder, tokenizer=tokenizer.name_or_path).tokenizer.eos_token == "<|end|>"
+    monkeypatch.setattr("layergram.models.source._online", lambda: False)
+    error = refusal(folder, tokenizer="nobody/no-such-tokenizer")
+    assert error.got.startswith("the tokenizer in 'nobody/no-such-tokenizer' could not be loaded")
+    assert "the hub cannot be reached" in error.got
+
+
 @pytest.mark.parametrize(
     ("config", "architecture", "reason"),
     [

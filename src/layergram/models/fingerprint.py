@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layergram.models.request import WEIGHTS
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -20,7 +22,7 @@ def digest_of_files(folder: Path) -> str:
     head and the weights themselves both count; a file of any size takes milliseconds.
     """
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+    for path in sorted(path for pattern in WEIGHTS for path in folder.glob(pattern)):
         size = path.stat().st_size
         digest.update(f"{path.name}:{size};".encode())
         with path.open("rb") as stream:

@@ -20,7 +20,7 @@ ALLOWED = (
 )
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _TOKENIZERS = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken.json", "merges.txt")
 
 
@@ -114,7 +114,11 @@ def _classify(model: Any) -> Request:
     if isinstance(model, str) and _HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
         return Request("hub", name, asked)
     near = difflib.get_close_matches(name, [embedded.NAME], cutoff=0.5)
-    do = f"did you mean '{near[0]}'?" if near else "check the name or the path"
+    do = (
+        f"did you mean '{near[0]}'?"
+        if near
+        else "check the name or the path; a hub id has an organisation: 'org/name'"
+    )
     raise LayergramError(asked, got="no model, file or folder of that name", allowed=ALLOWED, do=do)
 
 
@@ -130,8 +134,8 @@ def _check_folder(folder: Path, asked: str, *, needs_tokenizer: bool) -> None:
     lacking = ""
     if not (folder / "config.json").is_file():
         lacking = "config.json"
-    elif not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-        lacking = f"weights ({' or '.join(_WEIGHTS)})"
+    elif not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
+        lacking = f"weights ({' or '.join(WEIGHTS)})"
     elif needs_tokenizer and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
         lacking = "tokenizer (tokenizer.json, tokenizer.model or vocab.json)"
     if not lacking:

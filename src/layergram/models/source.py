@@ -71,14 +71,18 @@ def open_source(
     if request.kind == "object":
         return _from_object(request, tokenizer)
     target = _find_device(device)
-    place, options = _place(request, revision)
+    place = _place(request)
+    options = _options(place, revision)
     with status(f"loading {request.asked}"):
         config = _load_config(request, place, options)
         check_architecture(config, request.asked)
         commit = getattr(config, "_commit_hash", None)
         if commit and "revision" in options:
             options["revision"] = commit
-        chosen = _load_tokenizer(request.asked, place if tokenizer is None else tokenizer, options)
+        if tokenizer is None:
+            chosen = _load_tokenizer(request.asked, place, options)
+        else:
+            chosen = _given_tokenizer(request.asked, tokenizer)
         loaded = _load_weights(request, place, config, _dtype_for(dtype, target), options)
         check_weights(loaded, request.asked)
     loaded.to(target).eval().requires_grad_(False)
@@ -100,22 +104,26 @@ def _from_object(request: Request, tokenizer: Any) -> Source:
                 do="give the tokenizer as well: tokenizer=AutoTokenizer.from_pretrained(…)",
             )
         tokenizer = known
-    chosen = _load_tokenizer(request.asked, tokenizer, {})
+    chosen = _given_tokenizer(request.asked, tokenizer)
     name = known or type(model).__name__
     return Source(model=model, tokenizer=chosen, name=name, revision=digest_of_model(model))
 
 
-def _place(request: Request, revision: str | None) -> tuple[str, dict[str, Any]]:
-    """What transformers is to load from, and with which options."""
-    if request.kind == "hub":
-        return request.where, {"revision": revision or "main", "local_files_only": not _online()}
-    folder: Path = request.where
+def _place(request: Request) -> str:
+    """The hub id or folder that transformers is to load from."""
     if request.kind == "embedded":
-        folder = embedded.smollm2()
+        return str(embedded.smollm2())
     if request.kind == "gguf":
         with status(f"{request.asked}: converting it (only the first time)"):
-            folder = gguf.converted(request.where)
-    return str(folder), {"local_files_only": True}
+            return str(gguf.converted(request.where))
+    return str(request.where)
+
+
+def _options(place: str, revision: str | None = None) -> dict[str, Any]:
+    """How transformers is to load from there: a folder never asks the network."""
+    if Path(place).is_dir():
+        return {"local_files_only": True}
+    return {"revision": revision or "main", "local_files_only": not _online()}
 
 
 def _online() -> bool:
@@ -145,18 +153,22 @@ def _load_config(request: Request, place: str, options: dict[str, Any]) -> PreTr
         raise _not_loaded(request.asked, "its configuration", error, options) from error
 
 
-def _load_tokenizer(asked: str, tokenizer: Any, options: dict[str, Any]) -> PreTrainedTokenizerBase:
+def _given_tokenizer(asked: str, tokenizer: Any) -> PreTrainedTokenizerBase:
+    """The tokenizer that the caller gave: itself, or out of its folder or hub id."""
     if not isinstance(tokenizer, str | Path):
         return tokenizer
+    place = str(tokenizer)
+    return _load_tokenizer(asked, place, _options(place))
+
+
+def _load_tokenizer(asked: str, place: str, options: dict[str, Any]) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    if Path(tokenizer).is_dir():
-        options = {"local_files_only": True}
     try:
         with quiet():
-            return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False, **options)
+            return AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
     except Exception as error:
-        raise _not_loaded(asked, f"the tokenizer in '{tokenizer}'", error, options) from error
+        raise _not_loaded(asked, f"the tokenizer in '{place}'", error, options) from error
 
 
 def _load_weights(
