@@ -75,15 +75,16 @@ class Shuffled:
         return flat.reshape(SHUFFLES, *self.start.shape)
 
 
-def threshold(statistic: Callable[[Values], Any], shuffles: Values) -> float:
+def threshold(statistic: Callable[[Values], Any], shuffles: Values, *, questions: int = 1) -> float:
     """The value that a statistic must pass: only a share ``ALPHA`` of shuffled maps passes it.
 
     Args:
         statistic: grids (many × rows × columns) -> one number each.
         shuffles: the shuffled grids.
+        questions: how many such questions one kind of fact asks; they share ``ALPHA``.
     """
     found = np.sort(np.asarray(statistic(shuffles), dtype=float))
-    allowed = int(ALPHA * (len(found) + 1)) - 1
+    allowed = max(int(ALPHA / questions * (len(found) + 1)) - 1, 0)
     return float(found[len(found) - 1 - allowed])
 
 

@@ -47,8 +47,8 @@ PEAK_HEIGHT = 2 / 3
 PEAK_EDGE = 1 / 3
 """In the first or last row a peak drops by at least this share of the range to the next row."""
 
-TOP_CELLS = 0.10
-"""Share of the cells that count as the top of a map."""
+TOP_CELLS = (0.02, 0.05, 0.10)
+"""Shares of the cells that count as the top of a map."""
 
 DIRECT = 0.6
 """A rise or fall is called one if its net change is this share of all movement on its way."""
@@ -74,8 +74,8 @@ TOP_MASS = 0.05
 DIAGONAL_CONTRAST = 0.25
 """A diagonal band stands out by at least this share of its panel's range."""
 
-SINK = 0.10
-"""The first token is a sink if it takes at least this share of a layer's sum."""
+SINK_TIMES = 3.0
+"""The first token is a sink if it has this many times the mean of the other tokens."""
 
 SIGNIFICANT = 0.05
 """A cell with a p-value up to here differs from the null value."""

@@ -32,7 +32,7 @@ def _side(view: View, side: int, dim: str, labels: list[Any], values: Values) ->
         return []
     axis = 1 if side else 2
     shuffles = view.shuffled.across if side else view.shuffled.down
-    limit = threshold(lambda grids: _furthest(mean(grids, axis=axis)), shuffles)
+    limit = threshold(lambda grids: _furthest(mean(grids, axis=axis)), shuffles, questions=2)
     limit = max(limit, SMALL_CHANGE * view.range)
     centre = float(means[there].mean())
     order = there[np.argsort(-means[there], kind="stable")]

@@ -38,7 +38,7 @@ def _find_uniform(view: View) -> list[Fact]:
 
         spread = _spread(values)
         found = np.flatnonzero(spread <= UNIFORM * view.range)
-        chance = threshold(uniform_rows, view.shuffled.everywhere)
+        chance = threshold(uniform_rows, view.shuffled.everywhere, questions=2)
         if not len(found) or uniform_rows(view.shuffled.start[None])[0] <= chance:
             continue
         named = [labels[at] for at in found]

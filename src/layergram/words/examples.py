@@ -1,0 +1,183 @@
+"""One example of every kind of fact: a small map made by a formula, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from layergram import maps
+from layergram.words.fact import kinds
+from layergram.words.find import facts
+from layergram.words.names import Names
+from layergram.words.page import sentence
+
+WORDS = ["The", " sum", " of", " 8", " and", " 5", " is", " 13", " and", " not", " 12", "."]
+
+
+def _noise(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).uniform(-1, 1, shape)
+
+
+def _tokens(values: Any, measure: str = "amount", **attributes: Any) -> xr.DataArray:
+    texts = [WORDS[at % len(WORDS)] for at in range(values.shape[-1])]
+    coords: dict[Hashable, Any] = {"token_text": ("token", texts)}
+    return maps.make(values, ("layer", "token"), measure=measure, coords=coords, **attributes)
+
+
+def banded() -> xr.DataArray:
+    """Three bands of layers at 0.1, 0.8 and 0.4, the lowest of them uniform."""
+    level = np.repeat([0.1, 0.8, 0.4], 6)[:, None]
+    wide = np.repeat([0.01, 0.15, 0.15], 6)[:, None]
+    return _tokens(level + wide * _noise(18, 12))
+
+
+def bent() -> xr.DataArray:
+    """Four roles that fall until layer 10 and rise after it, three of them close together."""
+    course = np.abs(np.arange(1, 17) - 10)[:, None] / 20 + 0.5
+    values = course + np.array([0.12, 0.0, 0.0, 0.01]) + 0.01 * _noise(16, 4)
+    roles = ["last_q", "exact_answer_first", "exact_answer_last", "exact_answer_after_last"]
+    return maps.make(values, ("layer", "role"), measure="auroc", coords={"role": roles})
+
+
+def peaked() -> xr.DataArray:
+    """Little everywhere, with high cells in layers 5 and 11."""
+    values = 0.1 + 0.05 * _noise(16, 12)
+    values[4, 2:5] += [0.5, 0.8, 0.5]
+    values[10, 7:10] += [0.4, 0.7, 0.4]
+    return _tokens(values)
+
+
+def columned() -> xr.DataArray:
+    """One token far above the rest at most layers, one far below."""
+    values = 0.5 + 0.08 * _noise(16, 12)
+    values[:12, 7] += 0.4
+    values[:, 2] -= 0.3
+    return _tokens(values)
+
+
+def sparse() -> xr.DataArray:
+    """Nearly nothing but for eight cells."""
+    values = 0.01 * (1 + _noise(16, 12))
+    values.flat[5::25] = 1.0
+    return _tokens(values)
+
+
+def blocked() -> xr.DataArray:
+    """A block of layers 6–11 and tokens 3–7 above the rest."""
+    values = 0.2 + 0.1 * _noise(16, 12)
+    values[5:11, 3:8] += 0.5
+    return _tokens(values)
+
+
+def moving() -> xr.DataArray:
+    """A hump that moves from the first tokens to the last with depth."""
+    layer, token = np.mgrid[0:16, 0:12]
+    return _tokens(np.exp(-((token - layer * 11 / 15) ** 2) / 6) + 0.05 * (1 + _noise(16, 12)))
+
+
+def settling() -> xr.DataArray:
+    """A divergence map: near 1 at the bottom, near 0 from a depth on that differs by token."""
+    depth = np.array([3, 6, 4, 20, 7, 22, 9, 21, 5, 12, 19, 8])
+    values = 1 / (1 + np.exp(np.arange(1, 25)[:, None] - depth))
+    values[:, 0] = np.nan
+    reason = {"missing": "nothing predicts the first token"}
+    return _tokens(values, "divergence", units="bit", valid_min=0, valid_max=1, **reason)
+
+
+def depths() -> xr.DataArray:
+    """Settling depths of twelve tokens, with their deep-thinking ratio."""
+    values = np.array([3, 6, 4, 20, 7, 22, 9, 21, 5, 12, 19, 8.0])
+    ratio: dict[str, Any] = {
+        "deep_thinking_ratio": 2 / 12,
+        "deep_thinking_layer": 21,
+        "deep_thinking_tokens": 12,
+    }
+    coords: dict[Hashable, Any] = {"token_text": ("token", WORDS)}
+    return maps.make(
+        values, ("token",), measure="settling_depth", coords=coords, units="layer", **ratio
+    )
+
+
+def sinking() -> xr.DataArray:
+    """Attention that goes to the first token for the most part."""
+    values = 0.04 * (1 + 0.5 * _noise(16, 12))
+    values[:, 0] = np.linspace(0.2, 0.8, 16)
+    return _tokens(values, "attention_received", valid_min=0, valid_max=1)
+
+
+def difference() -> xr.DataArray:
+    """A difference of two maps, with p-values."""
+    values = 0.1 * _noise(16, 12)
+    values[8:12, 3:6] += 0.4
+    chance = np.where(np.abs(values) > 0.2, 0.001, 0.5)
+    coords: dict[Hashable, Any] = {"p_value": (("layer", "token"), chance)}
+    return maps.make(
+        values, ("layer", "token"), measure="difference", coords=coords, null_value=0.0
+    )
+
+
+def diagonal() -> xr.DataArray:
+    """Three panels with a diagonal band of growing width and so of different level."""
+    layer, head = np.mgrid[0:16, 0:16]
+    inside = (layer >= 3) & (layer <= 13)
+    widths = {"Retrieval": 0.5, "Inference": 1.2, "Recall": 2.5}
+    bands = [inside * np.exp(-((layer - head) ** 2) / (2 * w**2)) for w in widths.values()]
+    values = np.stack(bands) + 0.02 * (1 + _noise(3, 16, 16))
+    return maps.make(
+        values, ("panel", "layer", "head"), measure="importance", coords={"panel": list(widths)}
+    )
+
+
+EXAMPLES: dict[str, Callable[[], xr.DataArray]] = {
+    "level": banded,
+    "extremes": peaked,
+    "bands": banded,
+    "band": banded,
+    "uniform": banded,
+    "trend": bent,
+    "column_trend": bent,
+    "direction": settling,
+    "together": bent,
+    "peaks": peaked,
+    "strongest": columned,
+    "different": columned,
+    "sustained": columned,
+    "block": blocked,
+    "focus": moving,
+    "concentration": sparse,
+    "concentration_order": diagonal,
+    "diagonal": diagonal,
+    "diagonal_order": diagonal,
+    "panel_levels": diagonal,
+    "settling": settling,
+    "deep_thinking": depths,
+    "missing": settling,
+    "sink": sinking,
+    "signs": difference,
+    "significant": difference,
+}
+"""Which map shows which kind of fact."""
+
+
+def examples() -> list[tuple[str, xr.DataArray, str]]:
+    """One example of every kind of fact, for the gallery: its title, a map, and the words on it.
+
+    Returns:
+        For each kind its description, a map that shows it, and the sentences of that kind in
+        Markdown.
+
+    Example:
+        >>> title, array, words = examples()[0]
+        >>> print(array.dims, words)
+        ('layer', 'token') The 216 values run from 0.09 to 0.95. Their mean is 0.44; ...
+    """
+    shown = []
+    for kind in sorted(kinds().values(), key=lambda kind: list(EXAMPLES).index(kind.name)):
+        array = EXAMPLES[kind.name]()
+        names = Names(array)
+        told = [sentence(fact, names) for fact in facts(array) if fact.kind == kind.name]
+        shown.append((kind.description, array, " ".join(told)))
+    return shown
