@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from layergram.errors import LayergramError
+
+settings.register_profile("layergram", max_examples=25, deadline=None, derandomize=True)
+settings.load_profile("layergram")
 
 
 def pytest_collection_modifyitems(items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import (
     Tokenizer,
@@ -224,7 +224,6 @@ def test_word_pieces_leave_out_only_what_the_tokenizer_dropped() -> None:
 
 
 @pytest.mark.parametrize("kind", TILING)
-@settings(deadline=None)
 @given(text=st.text(alphabet="and \n13你م🙂\u200d\\{é", max_size=12))
 def test_generated_ids_give_the_text_that_the_tokenizer_decodes(kind: str, text: str) -> None:
     tokenizer = TILING[kind]

@@ -77,11 +77,7 @@ def test_every_attribute_comes_back(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=hnp.arrays(
         np.float32, (2, 3), elements=st.floats(allow_infinity=False, allow_nan=True, width=32)

@@ -1,4 +1,112 @@
-"""x."""
-def command(map: str, /, *, out: str = "x") -> None:
-    """Do diff."""
-    print("diff", map)
+"""``layergram diff``: the difference of two maps."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from layergram.errors import LayergramError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def command(
+    a: Annotated[Path, Parameter(name="A")],
+    b: Annotated[Path, Parameter(name="B")],
+    /,
+    *,
+    file: Annotated[Path | None, Parameter(name=["--file", "-o"])] = None,
+    out: Path = Path(),
+    match: Literal["exact", "common"] = "exact",
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """The difference of two maps, A less B, as a map, a picture and words.
+
+    Tokens are matched by position and have to be the same; layers, heads, roles and panels are
+    matched by name.
+
+    Args:
+        a: map file.
+        b: map file.
+        file: write this one file instead: a map (.nc, .zarr, .json, .csv), a picture (.png, .svg,
+            .pdf) or words (.md).
+        out: folder for difference.nc, difference.png and difference.md.
+        match: exact refuses maps whose labels differ; common compares what both have, of tokens
+            those before the first that differs.
+        quiet: print nothing but errors.
+        json_summary: print a summary as JSON.
+    """
+    from layergram import maps, words
+
+    targets = [file] if file else [out / f"difference{end}" for end in (".nc", ".png", ".md")]
+    for target in targets:
+        _writable_suffix(target)
+    names = _names(a, b)
+    result = maps.difference(maps.read(a), maps.read(b), match=match, names=names)
+    said = [line for target in targets for line in _write(result, target)]
+    found = words.findings(result)
+    if json_summary:
+        summary = {
+            "files": [str(target) for target in targets],
+            "of": result.attrs["of"],
+            "units": result.attrs["units"],
+            "dims": dict(result.sizes),
+            "lowest": float(result.min()),
+            "highest": float(result.max()),
+            "mean_absolute": float(abs(result).mean()),
+            "findings": found,
+        }
+        print(json.dumps(summary, ensure_ascii=False, indent=1))
+    elif not quiet:
+        print(*found, *targets, sep="\n")
+    if not quiet:
+        for line in said:
+            print(line, file=sys.stderr)
+
+
+def _names(a: Path, b: Path) -> tuple[str, str]:
+    """The files' names, with as much of their folders as tells them apart."""
+    for depth in range(1, max(len(a.parts), len(b.parts)) + 1):
+        names = tuple("/".join(path.parts[-depth:]) for path in (a, b))
+        if names[0] != names[1]:
+            return names[0], names[1]
+    return str(a), str(b)
+
+
+def _writable_suffix(target: Path) -> None:
+    from layergram.maps.files import WRITERS
+
+    allowed = (*WRITERS, *PICTURES, ".md")
+    if target.suffix.lower() not in allowed:
+        raise LayergramError(
+            f"the difference in '{target}'",
+            got=f"the suffix '{target.suffix}'" if target.suffix else "no suffix",
+            allowed=", ".join(allowed),
+            do="give the file one of these suffixes, or name a folder with --out",
+        )
+
+
+def _write(result: xr.DataArray, target: Path) -> list[str]:
+    """Write one form of the difference; what is to be said about it."""
+    from layergram import figures, maps, words
+
+    suffix = target.suffix.lower()
+    if suffix == ".md":
+        maps.write_text(words.describe(result), target)
+    elif suffix in PICTURES:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            figures.save(figures.plan(result), target)
+        return [str(warning.message) for warning in caught if warning.category is UserWarning]
+    else:
+        maps.write(result, target)
+    return []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
-from layergram.errors import LayergramError
+from layergram.errors import LayergramError, unknown_name
 from layergram.maps.axes import TOKEN_AXES
 from layergram.maps.build import check, make
 from layergram.maps.vocabulary import CELL_COORDINATES
@@ -53,6 +53,8 @@ def difference(
         >>> d.values.tolist(), d.attrs["of"], d.attrs["valid_min"], d.attrs["valid_max"]
         ([[0.25, 0.25]], 'entropy', -1, 1)
     """
+    if match not in get_args(Match):
+        raise unknown_name("match", match, get_args(Match))
     check(a), check(b)
     asked = f"the difference of {names[0]} and {names[1]}"
     if set(a.dims) != set(b.dims):
