@@ -16,16 +16,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layergram.atlas import Run, trace
+    from layergram.atlas import trace
     from layergram.errors import LayergramError
     from layergram.figures import draw, save
     from layergram.maps import difference, read, write
     from layergram.models import load
+    from layergram.recipe import Run
     from layergram.words import describe
 
 _HOMES = {
     "LayergramError": "errors",
-    "Run": "atlas",
+    "Run": "recipe",
     "describe": "words",
     "difference": "maps",
     "draw": "figures",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,52 +13,9 @@ from layergram import maps
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
 from layergram.models import Model, load
+from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.tokens import Tokens, append, encode, find
 from layergram.tracing import Generation, Step, read
-
-DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a text is read, and how an answer is generated.
-
-    Attributes:
-        heads: ``"mean"`` over the heads of a layer, or ``"each"`` head by itself.
-        norm: ``"final"`` or ``"none"``: whether the lens norms before it unembeds.
-        chunk: tokens per chunk while reading; changes speed and memory and nothing else.
-        chat: how a prompt is put: ``"auto"`` uses the tokenizer's chat template if it has one,
-            ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
-        max_new_tokens: largest length of a generated answer.
-        temperature: 0 for the likeliest token at each step, above it to sample.
-        seed: of the sampling.
-    """
-
-    heads: str = "mean"
-    norm: str = "final"
-    chunk: int = 256
-    chat: str = "auto"
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                got = repr(getattr(self, name))
-                raise LayergramError(f"{name} = {got}", allowed=", ".join(allowed))
-        for name, least in {"chunk": 1, "max_new_tokens": 1, "temperature": 0}.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not value >= least:
-                raise LayergramError(f"{name} = {value!r}", allowed=f"at least {least}")
-
-
-CHOICES = {
-    "heads": ("mean", "each"),
-    "norm": ("final", "none"),
-    "chat": ("auto", "template", "plain"),
-}
 
 
 def trace(
@@ -100,11 +57,9 @@ def trace(
     check_text(text if prompt is None else prompt)
     if not isinstance(model, Model):
         model = load(model)
-    if prompt is None:
-        tokens, generation = encode(model.tokenizer, str(text)), None
-    else:
-        tokens, generation = put(model, prompt, run), _generation(model, run)
-    _check_request(model, tokens, records, generation)
+    tokens = encode(model.tokenizer, text or "") if prompt is None else put(model, prompt, run)
+    _check_request(model, tokens, records, prompted=prompt is not None)
+    generation = None if prompt is None else _generation(model, run, len(tokens))
     resolved = resolve(dict(options or {}), tokens)
     reducers = [_reducer(r, resolved, model.layers, run.heads) for r in records if not r.source]
     ids: list[int] = []
@@ -144,17 +99,16 @@ def put(model: Model, prompt: str, run: Run) -> Tokens:
     return encode(tokenizer, text, special="none")
 
 
-def _generation(model: Model, run: Run) -> Generation:
+def _generation(model: Model, run: Run, prompt_tokens: int) -> Generation:
     stop = model.network.generation_config.eos_token_id
     if stop is None:
         stop = model.tokenizer.eos_token_id
     stops = () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
-    return Generation(run.max_new_tokens, run.temperature, run.seed, stops)
+    left = run.max_new_tokens if model.context is None else model.context - prompt_tokens
+    return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, stops)
 
 
-def _check_request(
-    model: Model, tokens: Tokens, records: list[Measure], generation: Generation | None
-) -> None:
+def _check_request(model: Model, tokens: Tokens, records: list[Measure], *, prompted: bool) -> None:
     wants_attention = [r.name for r in records if r.family == "attention"]
     if wants_attention and not model.has_attention:
         raise LayergramError(
@@ -165,13 +119,13 @@ def _check_request(
         )
     if len(tokens) < 2:
         raise LayergramError("maps of a text", got=f"{len(tokens)} token", allowed="at least 2")
-    needed = len(tokens) + (generation.most if generation else 0)
-    if model.context is not None and needed > model.context:
-        answer = f" and {generation.most} for the answer" if generation else ""
+    room = 1 if prompted else 0  # an answer takes what the context has left
+    if model.context is not None and len(tokens) + room > model.context:
+        over = len(tokens) + room - model.context
         raise LayergramError(
-            f"maps of a text of {len(tokens)} tokens{answer}",
+            f"maps of a text of {len(tokens)} tokens",
             got=f"a context of {model.context} tokens in the model '{model.name}'",
-            do=f"shorten it by {needed - model.context} tokens, or take a model with a longer one",
+            do=f"shorten the text by {over} tokens or more, or take a model with a longer context",
         )
 
 
@@ -286,45 +240,3 @@ def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
     if record.missing:
         reasons.append(record.missing)
     return "; ".join(reasons)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a map says about how to make another like it."""
-
-    model: str
-    revision: str
-    dtype: str
-    measure: str
-    options: dict[str, Any]
-    run: Run
-    prompted: bool
-
-
-def recipe(array: xr.DataArray) -> Recipe:
-    """How a map was made, read from its attributes.
-
-    Raises:
-        LayergramError: if the map does not say it (it was not made by :func:`trace`).
-    """
-    lacking = [key for key in ("model", "dtype", "measure", "run") if key not in array.attrs]
-    if lacking or array.attrs["measure"] not in MEASURES:
-        raise LayergramError(
-            f"a map like '{array.name}'",
-            got=f"a map without {', '.join(lacking) or 'a known measure'}",
-            allowed="a map that layergram made from a text",
-        )
-    run = maps.options_of(array, "run")
-    prompted = run.pop("prompt", None) is not None
-    options = maps.options_of(array)
-    if "query" in options:  # positions of another text mean nothing in this one
-        options["query"] = "last"
-    return Recipe(
-        array.attrs["model"],
-        array.attrs.get("revision", ""),
-        array.attrs["dtype"],
-        array.attrs["measure"],
-        options,
-        replace(Run(), **run),
-        prompted,
-    )

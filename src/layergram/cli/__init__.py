@@ -30,7 +30,7 @@ for _name, _help in COMMANDS.items():
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 the work failed, 2 a wrong request."""
+    """Run the command line; the exit code: 0 done, 1 the work failed, 2 the request was wrong."""
     try:
         app(
             None if tokens is None else list(tokens),

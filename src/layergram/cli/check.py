@@ -1,4 +1,99 @@
-"""x."""
-def command(map: str, /, *, out: str = "x") -> None:
-    """Do check."""
-    print("check", map)
+"""``layergram check``: does this model work here, and what is proved about it?"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from layergram.errors import LayergramError
+
+if TYPE_CHECKING:
+    from layergram.models import Model, Proof
+
+SIGNS = {"proved": "proved", "failed": "FAILED", "absent": "absent"}
+
+
+def command(
+    model: str = "smollm2",
+    /,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Load a model and try out on it everything that its maps take for granted.
+
+    Exits with 0 if nothing failed. What a model does not have (attention in a state-space model,
+    say) is named as absent, with what follows from it.
+
+    Args:
+        model: hub id, folder, .gguf file, or smollm2, the embedded model.
+        device: auto, cpu, cuda, cuda:0, mps.
+        dtype: auto, float32, bfloat16, float16.
+        quiet: print nothing but errors.
+        json_summary: print the proofs as JSON.
+    """
+    from layergram.models import check_request, examine
+    from layergram.models.proofs import require
+
+    check_request(model, device=device, dtype=dtype)
+    found = examine(model, device=device, dtype=dtype)
+    if json_summary:
+        print(json.dumps(_plain(found), ensure_ascii=False, indent=1))
+    elif not quiet:
+        print("\n".join(_lines(found)))
+    try:
+        require(found.proofs, found.name)
+    except LayergramError as error:
+        error.exit_code = 1
+        raise
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    anatomy = model.anatomy
+    readout = anatomy.readout
+    heads = sorted(set(anatomy.heads))
+    return {
+        "model": model.name,
+        "revision": model.revision,
+        "architecture": model.model_type,
+        "layers": model.layers,
+        "heads per layer": heads[0] if len(heads) == 1 else list(anatomy.heads),
+        "context": model.context,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "final norm": [anatomy.names[module] for module in readout.path],
+        "unembedding": anatomy.names[readout.unembedding],
+        "logit scale": readout.scale,
+        "logit soft cap": readout.cap,
+    }
+
+
+def _plain(model: Model) -> dict[str, Any]:
+    proofs = [
+        {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(p).items()}
+        for p in model.proofs
+    ]
+    return {**_facts(model), "proofs": proofs}
+
+
+def _lines(model: Model) -> list[str]:
+    facts = {k: ", ".join(v) if k == "final norm" else v for k, v in _facts(model).items()}
+    width = max(map(len, facts))
+    lines = [f"{name:{width}}  {value}" for name, value in facts.items() if value not in (None, "")]
+    return [*lines, "", *(_line(proof) for proof in model.proofs)]
+
+
+def _line(proof: Proof) -> str:
+    number = ""
+    if not math.isnan(proof.measured):
+        number = f" (largest deviation {abs(proof.measured):.2g}"
+        number += "" if math.isnan(proof.limit) else f", at most {proof.limit:.2g} allowed"
+        number += ")"
+    note = f"; {proof.note}" if proof.note else ""
+    return f"{SIGNS[proof.status]:6}  {proof.statement}{number}{note}"

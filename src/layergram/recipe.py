@@ -1,0 +1,97 @@
+"""How a map is made: the options of a run, and the recipe that a finished map carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from layergram.errors import LayergramError
+from layergram.maps import options_of
+
+DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a text is read, and how an answer is generated.
+
+    Attributes:
+        heads: ``"mean"`` over the heads of a layer, or ``"each"`` head by itself.
+        norm: ``"final"`` or ``"none"``: whether the lens norms before it unembeds.
+        chunk: tokens per chunk while reading; changes speed and memory and nothing else.
+        chat: how a prompt is put: ``"auto"`` uses the tokenizer's chat template if it has one,
+            ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
+        max_new_tokens: largest length of a generated answer.
+        temperature: 0 for the likeliest token at each step, above it to sample.
+        seed: of the sampling.
+    """
+
+    heads: str = "mean"
+    norm: str = "final"
+    chunk: int = 256
+    chat: str = "auto"
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                got = repr(getattr(self, name))
+                raise LayergramError(f"{name} = {got}", allowed=", ".join(allowed))
+        for name, least in {"chunk": 1, "max_new_tokens": 1, "temperature": 0}.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value >= least:
+                raise LayergramError(f"{name} = {value!r}", allowed=f"at least {least}")
+
+
+CHOICES = {
+    "heads": ("mean", "each"),
+    "norm": ("final", "none"),
+    "chat": ("auto", "template", "plain"),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a map says about how to make another like it."""
+
+    model: str
+    revision: str
+    dtype: str
+    measure: str
+    options: dict[str, Any]
+    run: Run
+    prompted: bool
+
+
+def recipe(array: xr.DataArray) -> Recipe:
+    """How a map was made, read from its attributes.
+
+    Raises:
+        LayergramError: if the map does not say it (it was not made by :func:`trace`).
+    """
+    lacking = [key for key in ("model", "dtype", "measure", "run") if key not in array.attrs]
+    if lacking:
+        raise LayergramError(
+            f"a map like '{array.name}'",
+            got=f"a map that does not say its {', '.join(lacking)}",
+            allowed="a map that layergram made from a text",
+        )
+    run = options_of(array, "run")
+    prompted = run.pop("prompt", None) is not None
+    options = options_of(array)
+    if "query" in options:  # positions of another text mean nothing in this one
+        options["query"] = "last"
+    return Recipe(
+        array.attrs["model"],
+        array.attrs.get("revision", ""),
+        array.attrs["dtype"],
+        array.attrs["measure"],
+        options,
+        Run(**run),
+        prompted,
+    )
