@@ -15,6 +15,7 @@ from layergram.tokens import display
 
 MOST_LABELS = 60
 LONGEST_LABEL = 24
+LEFT_TO_RIGHT = "\u200e"  # keeps a number before its colon when the word is Arabic or Hebrew
 AXIS_LABELS = {
     "layer": "Layer",
     "token": "Token",
@@ -160,11 +161,15 @@ def axis_of(
     start = _first(cells, step) if counted and cells.pool == 1 else 0
     note = ""
     if step > 1 and cells.texts and cells.pool == 1:
-        shown = [f"{at}: {name}" for at, name in zip(cells.labels, shown, strict=True)]
+        shown = [
+            f"{LEFT_TO_RIGHT}{at}: {name}" for at, name in zip(cells.labels, shown, strict=True)
+        ]
         start = _first(cells, step)
         rotation = 90
         note = f"Every {step}{'nd' if step == 2 else 'th'} token is labelled, with its position."
     ticks = tuple(Tick(float(i), shown[i]) for i in range(start, cells.drawn, step))
+    if cells.pool > 1 and isinstance(cells.labels[0], int):
+        ticks = tuple(_position_ticks(cells, step))
     axis = Axis(
         dim=cells.dim,
         label=label,
@@ -181,6 +186,14 @@ def _pool_names(cells: Cells) -> Iterator[str]:
     for start in range(0, len(cells.labels), cells.pool):
         last = min(start + cells.pool, len(cells.labels)) - 1
         yield f"{cells.labels[start]}–{cells.labels[last]}"
+
+
+def _position_ticks(cells: Cells, columns: int) -> Iterator[Tick]:
+    """Round positions on an axis of pooled cells, ``columns`` or more of these apart."""
+    step = next(step for step in _steps() if step >= columns * cells.pool)
+    for i, label in enumerate(cells.labels):
+        if isinstance(label, int) and label % step == 0:
+            yield Tick((i + 0.5) / cells.pool - 0.5, str(label))
 
 
 def _short(name: str) -> str:

@@ -18,7 +18,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 DASHES: tuple[Literal["solid", "dashed", "dotted", "dashdot"], ...] = (
     *("solid", "dashed", "dashdot", "dotted"),
 )
-MOST_NAMED = 10
+MOST_DISTINCT = 10
+MOST_NAMED = 16
 JOINED = ("layer", "query", "key")  # axes along which neighbours are joined by a line
 
 
@@ -36,7 +37,7 @@ def line_panel(
 
     Returns:
         The panel, and what has to be said about it. Up to ten lines differ in colour and dash;
-        more get shades from the first to the last, of which ten at most are named.
+        more get shades from the first to the last, and no bands.
 
     Raises:
         LayergramError: for an axis to run along that the map does not have, or regions to mark.
@@ -63,8 +64,9 @@ def line_panel(
         alignment=str(array.attrs.get("alignment", "")),
     )
     missing = bool(np.isnan(array.values).any()) and not across
+    said = scales.label_of({**array.attrs, "units": "1"}) == title  # along the axis of values
     panel = LinePanel(
-        title=title,
+        title="" if said else title,
         x=x,
         y=_value_axis(array, lines, style, bars=bars),
         lines=lines,
@@ -95,12 +97,17 @@ def _lines(array: xr.DataArray, across: list[str]) -> tuple[tuple[Line, ...], li
     notes = []
     count = len(names)
     shades: tuple[str, ...] = COLOURS
-    if count > MOST_NAMED:
+    if count > MOST_DISTINCT:
+        low = high = None
         shades = scales.colours_of("viridis", count=count + count // 8)[:count]
         step = -(-count // MOST_NAMED)
         named = [*range(0, count - step // 2 - 1, step), count - 1]
         names = [name if i in named else "" for i, name in enumerate(names)]
-        notes.append(f"{count} lines, shaded from the first (dark) to the last; some are named.")
+        notes.append(
+            f"{count} lines, shaded from the first (dark) to the last (light)"
+            + (f"; every {step}th is named" if step > 1 else "")
+            + ("; their intervals are left out." if intervals else ".")
+        )
     lines = tuple(
         Line(
             label=names[i],
@@ -108,11 +115,11 @@ def _lines(array: xr.DataArray, across: list[str]) -> tuple[tuple[Line, ...], li
             low=None if low is None else low[i],
             high=None if high is None else high[i],
             colour=shades[i % len(shades)],
-            dash="solid" if count > MOST_NAMED else DASHES[i // 2 % len(DASHES)],
+            dash="solid" if count > MOST_DISTINCT else DASHES[i // 2 % len(DASHES)],
         )
         for i in range(count)
     )
-    if intervals:
+    if low is not None:
         notes.append("Bands show the interval of each value.")
     return lines, notes
 
@@ -134,10 +141,10 @@ def _value_axis(array: xr.DataArray, lines: tuple[Line, ...], style: Style, *, b
         if null is not None:
             least, most = min(least, float(null)), max(most, float(null))
         if bars:
-            least = min(least, 0.0)
-        low, high = scales.linear_limits(least, most, attrs)
-        if bars and low > 0:
-            low = 0.0
+            least, most = min(least, 0.0), max(most, 0.0)
+        low, high = scales.round_limits(least, most)
+        low = max(low, min(least, float(attrs.get("valid_min", -np.inf))))
+        high = min(high, max(most, float(attrs.get("valid_max", np.inf))))
     return Axis(
         dim="",
         label=style.bar or scales.label_of(array.attrs),

@@ -41,7 +41,12 @@ def paint(figure: Figure) -> Painted:
     with matplotlib.rc_context(_settings(figure, families)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         painted = Painted(figsize=_first_guess(figure), layout="constrained", facecolor="white")
-        grid = painted.subplots(figure.rows, figure.columns, squeeze=False)
+        grid = painted.subplots(
+            len(figure.row_heights),
+            figure.columns,
+            squeeze=False,
+            height_ratios=figure.row_heights,
+        )
         axes = list(grid.flat)
         for empty in axes[len(figure.panels) :]:
             empty.remove()
@@ -53,8 +58,7 @@ def paint(figure: Figure) -> Painted:
                 for at, panel in enumerate(figure.panels)
                 if isinstance(panel, HeatPanel) and panel.scale == scale_at
             ]
-            owners = [axes[at] for at in own] if len(figure.scales) > 1 else axes
-            _colour_bar(painted, drawn[own[0]], owners, scale, figure)
+            _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
         _fit(painted, axes, figure)
     return painted
 
@@ -100,8 +104,8 @@ def _settings(figure: Figure, families: list[str]) -> dict[str, Any]:
 
 
 def _first_guess(figure: Figure) -> tuple[float, float]:
-    width, height = figure.panel_size
-    return width * figure.columns + 1.2, height * figure.rows + 1.0 + _footer_height(figure, 7.0)
+    width = figure.panel_width * figure.columns + 1.2
+    return width, sum(figure.row_heights) + 1.0 + _footer_height(figure, width)
 
 
 def _panel(ax: Axes, figure: Figure, at: int) -> Any:
@@ -111,7 +115,8 @@ def _panel(ax: Axes, figure: Figure, at: int) -> Any:
     shared_x = below < len(figure.panels) and figure.panels[below].x == panel.x
     shared_y = at % figure.columns > 0 and figure.panels[left].y == panel.y
     if isinstance(panel, HeatPanel):
-        drawn = paint_heat(ax, panel, figure.scales[panel.scale], size=figure.panel_size)
+        size = (figure.panel_width, figure.row_heights[at // figure.columns])
+        drawn = paint_heat(ax, panel, figure.scales[panel.scale], size=size)
     else:
         drawn = None
         paint_lines(ax, panel)
@@ -147,9 +152,9 @@ def _axes(ax: Axes, panel: Panel, *, write_x: bool, write_y: bool) -> None:
 def _colour_bar(
     painted: Painted, mesh: Any, owners: list[Axes], scale: Scale, figure: Figure
 ) -> None:
-    width, height = figure.panel_size
+    width, height = figure.panel_width, figure.row_heights[0]
     if len(owners) > 1:
-        width, height = width * figure.columns, height * figure.rows
+        width, height = width * figure.columns, sum(figure.row_heights)
     bar = painted.colorbar(
         mesh, ax=owners, fraction=0.16 / width, pad=0.08 / width, aspect=height / BAR_WIDTH
     )
@@ -169,7 +174,7 @@ def _footer_lines(figure: Figure, width: float) -> list[str]:
 
 
 def _legend_texts(figure: Figure, width: float) -> list[str]:
-    characters = max(16, int((width - 0.35) * 72 / (figure.font_size * 0.58)))
+    characters = max(16, int((width - 0.35) * 72 / (figure.font_size * 0.55)))
     return ["\n".join(textwrap.wrap(entry.text, characters)) for entry in figure.legend]
 
 
@@ -182,7 +187,8 @@ def _footer_height(figure: Figure, width: float) -> float:
 
 def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
     """Set the figure's size so that its panels have theirs, then write title, legend and notes."""
-    wanted = np.array(figure.panel_size)
+    wanted = np.array([figure.panel_width, figure.row_heights[0]])
+    times = np.array([figure.columns, sum(figure.row_heights) / figure.row_heights[0]])
     top = figure.font_size * LINE * 2 if figure.title else 0.0
     engine: Any = painted.get_layout_engine()
     for _ in range(ROUNDS):
@@ -190,13 +196,14 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
         foot = _footer_height(figure, width)
         room = 1 - (foot + top) / height
         engine.set(rect=(0.0, foot / height, 1.0, room))
-        painted.draw_without_rendering()
+        engine.execute(painted)
         box = axes[0].get_window_extent()
         have = np.array([box.width, box.height]) / painted.dpi
-        lacking = (wanted - have) * (figure.columns, figure.rows)
+        lacking = (wanted - have) * times
         if np.abs(lacking).max() < 0.01:
             break
         painted.set_size_inches(width + lacking[0], height + lacking[1])
+    painted.set_layout_engine("none")  # laid out for good: saving need not do it again
     _footer(painted, figure)
     if figure.title:
         height = painted.get_size_inches()[1]
@@ -228,6 +235,9 @@ def _footer(painted: Painted, figure: Figure) -> None:
             "hatched": Patch(facecolor="0.95", edgecolor="0.6", hatch="//////", linewidth=0.5),
             "dot": Line2D([], [], linestyle="", marker="o", markersize=2.5, color="black"),
             "rectangle": Patch(facecolor="none", edgecolor="black", linewidth=1.3),
+            "dashed rectangle": Patch(
+                facecolor="none", edgecolor="black", linewidth=1.3, linestyle=(0, (2, 1))
+            ),
         }
         legend = painted.legend(
             [signs[entry.look] for entry in figure.legend],

@@ -38,8 +38,8 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         norm=norm(scale.low, scale.high),
         rasterized=panel.values.size > RASTER_FROM,
         antialiased=False,
-        edgecolors="none",
-        linewidth=0,
+        edgecolors="face",  # else viewers of vector files show hairlines between cells
+        linewidth=0.4,
         snap=True,
     )
     if panel.significant is not None:
@@ -92,6 +92,7 @@ def _rectangle(ax: Axes, region: Region) -> None:
             fill=False,
             edgecolor="black",
             linewidth=1.6,
+            linestyle="solid" if region.chosen == "given" else (0, (4, 1.5)),
             zorder=5,
             clip_on=False,
         )

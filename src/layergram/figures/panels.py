@@ -44,6 +44,12 @@ class Part:
     regions: tuple[Region, ...] = ()
     signed: bool = False
 
+    @property
+    def units(self) -> str:
+        """The unit of its values; empty where they have none."""
+        units = str(self.array.attrs.get("units", "1"))
+        return "" if units == "1" else units
+
 
 def parts_of(array: xr.DataArray, title: str, group: int, *, style: Style) -> Iterator[Part]:
     """The panels of one map: one per label of its facets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import xarray as xr
 
@@ -11,7 +12,7 @@ from layergram.errors import LayergramError
 from layergram.figures import geometry, prepare, remarks, scales
 from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of
-from layergram.figures.spec import Figure, Panel, Scale
+from layergram.figures.spec import Figure, HeatPanel, Panel, Scale
 from layergram.figures.style import Style
 
 Maps = xr.DataArray | xr.Dataset | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
@@ -54,6 +55,9 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     size = _size(parts, columns, len(titled), style)
     coloured = sorted({part.group for part in parts if part.heat})
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
+    if len(colour) > 1 and not style.bar:  # the titles say what the panels show
+        units = [next(p for p in parts if p.heat and p.group == g).units for g in coloured]
+        colour = [replace(scale, label=unit) for scale, unit in zip(colour, units, strict=True)]
     panels: list[Panel] = []
     for part in parts:
         if part.heat and part.y is not None:
@@ -70,7 +74,8 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         title=style.title,
         panels=tuple(panels),
         columns=columns,
-        panel_size=size,
+        panel_width=size[0],
+        row_heights=_row_heights(panels, columns, size[1]),
         scales=tuple(colour),
         legend=remarks.legend_of(panels, parts, style),
         notes=tuple(dict.fromkeys(notes)),
@@ -122,6 +127,14 @@ def _columns(parts: Sequence[Part], maps: int, style: Style) -> int:
         return maps
     wide = any(part.x.dim not in ("head", "layer") for part in parts)
     return geometry.columns_for(len(parts), most=3 if wide else 8)
+
+
+def _row_heights(panels: Sequence[Panel], columns: int, height: float) -> tuple[float, ...]:
+    """The height of each row; one without a heatmap is lower than those that have one."""
+    rows = [panels[at : at + columns] for at in range(0, len(panels), columns)]
+    heat = [any(isinstance(panel, HeatPanel) for panel in row) for row in rows]
+    lower = max(0.4 * height, 1.0) if any(heat) else height
+    return tuple(height if has else lower for has in heat)
 
 
 def _size(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tuple[float, float]:

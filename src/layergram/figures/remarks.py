@@ -9,6 +9,7 @@ import xarray as xr
 
 from layergram.figures.labels import cells_of
 from layergram.figures.panels import Part
+from layergram.figures.scales import label_of
 from layergram.figures.spec import LegendEntry, Panel, Scale
 from layergram.figures.style import Style
 
@@ -58,18 +59,20 @@ def pooling_notes(parts: Sequence[Part], style: Style) -> list[str]:
 def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) -> list[str]:
     """What the colours cut off, and which limits were asked for."""
     notes = []
-    cells = [sum(int(np.isfinite(p.values).sum()) for p in parts if p.heat)]
-    for scale in colour:
-        name = f"{scale.label}: " if len(colour) > 1 else ""
+    groups = sorted({part.group for part in parts if part.heat})
+    for group, scale in zip(groups, colour, strict=True):
+        drawn = [part for part in parts if part.heat and part.group == group]
+        cells = sum(int(np.isfinite(part.values).sum()) for part in drawn)
+        name = f"{label_of(drawn[0].array.attrs)}: " if len(colour) > 1 else ""
         if scale.above:
             notes.append(
-                f"{name}{scale.above:,} of {cells[0]:,} cells lie above {_short(scale.high)} "
-                f"(up to {_short(scale.most)}) and have its colour."
+                f"{name}{scale.above:,} of {cells:,} cells lie above {_short(scale.high)} "
+                f"(the largest: {_short(scale.most)}) and share its colour."
             )
         if scale.below:
             notes.append(
-                f"{name}{scale.below:,} of {cells[0]:,} cells lie below {_short(scale.low)} "
-                f"(down to {_short(scale.least)}) and have its colour."
+                f"{name}{scale.below:,} of {cells:,} cells lie below {_short(scale.low)} "
+                f"(the smallest: {_short(scale.least)}) and share its colour."
             )
     if colour and style.scale == "percentile" and style.limits is None:
         low, high = style.percentiles
@@ -101,5 +104,6 @@ def legend_of(
             if region.chosen == "best" and len(parts) > 1:
                 least = " × ".join(map(str, style.mark_least))
                 text = f"best block of at least {least} cells of each panel"
-            entries.append(LegendEntry("rectangle", text))
+            given = region.chosen == "given"
+            entries.append(LegendEntry("rectangle" if given else "dashed rectangle", text))
     return tuple(dict.fromkeys(entries))

@@ -72,7 +72,7 @@ def scale_for(
         centre=centre,
         palette=palette,
         colours=colours_of(palette, direction=style.direction),
-        label=style.bar or label_of(attrs),
+        label=style.bar or label_of(attrs) + (" (log scale)" if log else ""),
         ticks=ticks_between(low, high, log=log, below=below > 0, above=above > 0),
         below=below,
         above=above,
@@ -185,15 +185,25 @@ def linear_limits(least: float, most: float, attrs: dict[str, Any]) -> tuple[flo
         return floor, ceiling
     if np.isnan(floor) and np.isnan(ceiling) and least >= 0 and 0.5 < most <= 1:
         return (0.5 if least >= 0.5 else 0.0), 1.0
-    low, high = _apart(least, most)
-    step = nice_step(high - low)
-    if low >= 0 and low < 0.3 * high:
-        low = 0.0
-    low = math.floor(low / step + 1e-9) * step
-    high = math.ceil(high / step - 1e-9) * step
+    low, high = round_limits(least, most)
     if floor > low:
         low = floor
     return round(low, 12), round(min(high, ceiling) if ceiling > low else high, 12)
+
+
+def round_limits(least: float, most: float) -> tuple[float, float]:
+    """Round numbers around the values; 0 is the lower one if the values come near it.
+
+    Example:
+        >>> round_limits(0.43, 0.96), round_limits(2, 29)
+        ((0.4, 1.0), (0.0, 30.0))
+    """
+    low, high = _apart(least, most)
+    step = nice_step(high - low)
+    if 0 <= low < 0.3 * high:
+        low = 0.0
+    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return round(low, 12), round(high, 12)
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
@@ -228,7 +238,7 @@ def ticks_between(
 ) -> tuple[Tick, ...]:
     """Labelled values from ``low`` to ``high``, both ends among them.
 
-    The end of a side that cuts values off carries a sign: ``0.0040+`` stands for all above.
+    The end of a side that cuts values off says so: ``0.0040+`` and above, ``≤0.5`` and below.
 
     Example:
         >>> [tick.label for tick in ticks_between(0, 0.004, above=True)][-3:]
@@ -236,7 +246,7 @@ def ticks_between(
     """
     if log:
         inner = _decades(low, high)
-        labels = [f"{at:.4g}" if 1e-3 <= at < 1e5 else f"{at:.0e}" for at in inner]
+        labels = [_factor(at) for at in inner]
     else:
         step = nice_step(high - low)
         first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
@@ -244,19 +254,32 @@ def ticks_between(
         inner = [at for at in inner if min(at - low, high - at) > 0.55 * step]
         uneven = [x for x in (low, high) if abs(x / step - round(x / step)) > 1e-6]
         inner = [low, *inner, high]
-        places = max(0, -math.floor(math.log10(step) + 1e-9)) + (2 if uneven else 0)
-        labels = [f"{at:.{places}f}" for at in inner]
-        if uneven:
-            labels[1:-1] = [f"{at:.{max(0, places - 2)}f}" for at in inner[1:-1]]
+        places = max(0, -math.floor(math.log10(step) + 1e-9))
+        labels = [f"{at:.3g}" if at in uneven else f"{at:.{places}f}" for at in inner]
         if max(abs(low), abs(high)) < 1e-4 or max(abs(low), abs(high)) >= 1e6:
             labels = [f"{at:.2e}" for at in inner]
     labels = [label.replace("-", "−") for label in labels]
     labels = [
         "0" + label[2:] if not label.strip("−0.") and label[0] == "−" else label for label in labels
     ]
-    labels[0] += "−" if below else ""
+    labels[0] = f"≤{labels[0]}" if below else labels[0]
     labels[-1] += "+" if above else ""
     return tuple(Tick(float(at), label) for at, label in zip(inner, labels, strict=True))
+
+
+def _factor(value: float) -> str:
+    """A tick of a log scale: plain from a hundredth to ten thousand, else as a power of ten.
+
+    Example:
+        >>> [_factor(value) for value in (20, 0.01, 1e-5, 5e-4)]
+        ['20', '0.01', '10⁻⁵', '5·10⁻⁴']
+    """
+    if 0.01 * (1 - 1e-9) <= value < 99_999:
+        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    power = math.floor(math.log10(value) + 1e-9)
+    raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    times = f"{value / 10.0**power:.3g}"
+    return f"10{raised}" if times == "1" else f"{times}·10{raised}"
 
 
 def _decades(low: float, high: float) -> list[float]:

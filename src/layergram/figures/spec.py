@@ -62,7 +62,7 @@ class Scale:
         palette: name of the colour map.
         colours: the colour map itself, as ``#rrggbb`` from ``low`` to ``high``.
         label: what a value is, with its unit.
-        ticks: the labelled values; the end of a clipped side carries a ``+`` or a ``−``.
+        ticks: the labelled values; a clipped side ends in ``0.004+`` or ``≤0.5``.
         below: cells under ``low``, drawn in the first colour.
         above: cells over ``high``, drawn in the last colour.
         least: smallest value drawn.
@@ -160,7 +160,7 @@ Panel = HeatPanel | LinePanel
 class LegendEntry:
     """One sign of the figure and its meaning."""
 
-    look: Literal["hatched", "dot", "rectangle"]
+    look: Literal["hatched", "dot", "rectangle", "dashed rectangle"]
     text: str
 
 
@@ -172,7 +172,8 @@ class Figure:
         title: what stands above all panels.
         panels: the panels, row by row.
         columns: panels per row.
-        panel_size: width and height of one panel's cells, in inches.
+        panel_width: width of one panel's cells, in inches.
+        row_heights: height of the panels of each row, in inches.
         scales: colour scales; a figure with several panels and one scale has one colour bar.
         legend: signs and their meaning.
         notes: what was done to the numbers on the way to the picture; printed below it.
@@ -183,17 +184,13 @@ class Figure:
     title: str
     panels: tuple[Panel, ...]
     columns: int
-    panel_size: tuple[float, float]
+    panel_width: float
+    row_heights: tuple[float, ...]
     scales: tuple[Scale, ...]
     legend: tuple[LegendEntry, ...]
     notes: tuple[str, ...]
     hints: tuple[str, ...]
     font_size: float
-
-    @property
-    def rows(self) -> int:
-        """Rows of panels."""
-        return -(-len(self.panels) // self.columns)
 
     def to_plain(self) -> dict[str, Any]:
         """The figure as JSON can hold it: arrays are lists, NaN is ``None``."""
