@@ -35,5 +35,6 @@ def status(message: str) -> AbstractContextManager[object]:
     if not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
+    from rich.markup import escape
 
-    return Console(file=sys.stderr).status(message)
+    return Console(file=sys.stderr).status(escape(message))
