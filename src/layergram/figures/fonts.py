@@ -47,12 +47,12 @@ def families_for(texts: Iterable[str]) -> tuple[list[str], str]:
         (['DejaVu Sans'], '')
     """
     wanted = {char for text in texts for char in text if _has_shape(char)}
-    missing = wanted - _characters(_path(BASE))
+    missing = wanted - _characters(_base_path())
     families = [BASE]
     if missing:
         _register_new_fonts()
-        for family in _candidates():
-            found = missing & _characters(_path(family))
+        for family, path in _candidates():
+            found = missing & _characters(path)
             if found:
                 families.append(family)
                 missing -= found
@@ -67,10 +67,10 @@ def _has_shape(char: str) -> bool:
     return kind not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zs") and not selector
 
 
-def _path(family: str) -> str:
+def _base_path() -> str:
     from matplotlib import font_manager
 
-    return str(font_manager.findfont(family, fallback_to_default=False))
+    return str(font_manager.findfont(BASE))
 
 
 @lru_cache(maxsize=512)
@@ -97,18 +97,23 @@ def _register_new_fonts() -> None:
                 continue  # a bitmap font, which cannot be drawn at every size
 
 
-def _candidates() -> list[str]:
-    """Installed families, those known to look well first."""
+def _candidates() -> list[tuple[str, str]]:
+    """Installed families with the file of their regular face, those known to look well first."""
     from matplotlib import font_manager
 
-    upright = {
-        entry.name
+    regular = {
+        entry.name: str(entry.fname)
         for entry in font_manager.fontManager.ttflist
-        if entry.style == "normal" and not entry.name.startswith(UNWANTED)
+        if entry.style == "normal"
+        and entry.weight in (400, "normal", "regular")
+        and not entry.name.startswith(UNWANTED)
     }
-    sans = sorted(name for name in upright if "Serif" not in name)
-    rest = sorted(upright - set(sans))
-    return [*(name for name in PREFERRED if name in upright), *sans, *rest]
+
+    def place(name: str) -> tuple[int, bool, str]:
+        order = PREFERRED.index(name) if name in PREFERRED else len(PREFERRED)
+        return order, "Serif" in name, name
+
+    return [(name, regular[name]) for name in sorted(regular, key=place)]
 
 
 def _remedy(missing: set[str]) -> str:

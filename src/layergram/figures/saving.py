@@ -62,7 +62,7 @@ def check_suffix(path: str | Path) -> Path:
     return path
 
 
-def save(figure: Figure | Painted, path: str | Path) -> Path:
+def save(figure: Figure | Painted, path: str | Path, *, dots_per_inch: int = DOTS_PER_INCH) -> Path:
     """Write a figure as PNG, SVG or PDF, whichever the suffix says.
 
     The file appears under its name only when it is whole. The same figure makes the same bytes:
@@ -71,6 +71,7 @@ def save(figure: Figure | Painted, path: str | Path) -> Path:
     Args:
         figure: what :func:`plan` or :func:`draw` made.
         path: where to; a folder that does not exist is made.
+        dots_per_inch: how fine PNG pictures are, and large maps inside SVG and PDF.
 
     Raises:
         LayergramError: for another suffix, or where the file cannot be written.
@@ -86,7 +87,7 @@ def save(figure: Figure | Painted, path: str | Path) -> Path:
             painted.savefig(
                 temporary,
                 format=path.suffix.lower()[1:],
-                dpi=DOTS_PER_INCH,
+                dpi=dots_per_inch,
                 metadata=METADATA[path.suffix.lower()],
             )
     except OSError as error:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from layergram.errors import LayergramError
-from layergram.figures.spec import Scale, Tick, Values
+from layergram.figures import ticks
+from layergram.figures.spec import Scale, Values
 from layergram.figures.style import Style
 
-INTERVALS = 6  # ticks aim at about this many intervals
 DECADES = 6  # a log scale reaches at most this far down
 HEAVY_TAIL = 1.3  # head maps: beyond this multiple of the 99th percentile the top is clipped
 PALETTES = {"token": "YlOrBr", "role": "Blues", "head": "viridis"}
@@ -73,7 +72,7 @@ def scale_for(
         palette=palette,
         colours=colours_of(palette, direction=style.direction),
         label=style.bar or label_of(attrs) + (" (log scale)" if log else ""),
-        ticks=ticks_between(low, high, log=log, below=below > 0, above=above > 0),
+        ticks=ticks.ticks_between(low, high, log=log, below=below > 0, above=above > 0),
         below=below,
         above=above,
         least=float(drawn.min()),
@@ -141,15 +140,18 @@ def _limits(
         null = float(attrs.get("null_value", 0.0))
         half = max(null - least, most - null) or 1.0
         if style.scale != "percentile":
-            half = round_up(half)
+            half = ticks.round_up(half)
         return null - half, null + half
     if kind == "log":
         positive = values[values > 0]
-        top = 10.0 ** math.ceil(math.log10(float(positive.max())) - 1e-9)
-        bottom = 10.0 ** math.floor(math.log10(float(positive.min())) + 1e-9)
-        return max(min(bottom, top / 10), top / 10**DECADES), top
+        top = min(
+            at for at in ticks.round_factors(float(positive.max())) if at >= most * (1 - 1e-9)
+        )
+        least = max(float(positive.min()), top / 10**DECADES)
+        bottom = max(at for at in ticks.round_factors(least) if at <= least * (1 + 1e-9))
+        return min(bottom, top / 10), top
     if style.scale == "percentile":
-        return _apart(least, most)
+        return ticks.apart(least, most)
     return linear_limits(least, most, attrs)
 
 
@@ -185,110 +187,10 @@ def linear_limits(least: float, most: float, attrs: dict[str, Any]) -> tuple[flo
         return floor, ceiling
     if np.isnan(floor) and np.isnan(ceiling) and least >= 0 and 0.5 < most <= 1:
         return (0.5 if least >= 0.5 else 0.0), 1.0
-    low, high = round_limits(least, most)
+    low, high = ticks.round_limits(least, most)
     if floor > low:
         low = floor
     return round(low, 12), round(min(high, ceiling) if ceiling > low else high, 12)
-
-
-def round_limits(least: float, most: float) -> tuple[float, float]:
-    """Round numbers around the values; 0 is the lower one if the values come near it.
-
-    Example:
-        >>> round_limits(0.43, 0.96), round_limits(2, 29)
-        ((0.4, 1.0), (0.0, 30.0))
-    """
-    low, high = _apart(least, most)
-    step = nice_step(high - low)
-    if 0 <= low < 0.3 * high:
-        low = 0.0
-    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-    return round(low, 12), round(high, 12)
-
-
-def _apart(low: float, high: float) -> tuple[float, float]:
-    """The two limits, with some room between them where all values are equal."""
-    if high - low > 1e-9 * max(abs(low), abs(high)):
-        return low, high
-    room = 0.1 * abs(low) or 1.0
-    return low - room, high + room
-
-
-def nice_step(span: float) -> float:
-    """A step of 1, 2 or 5 times a power of ten that cuts ``span`` into about six.
-
-    Example:
-        >>> [round(nice_step(span), 6) for span in (1.0, 0.5, 0.004)]
-        [0.2, 0.1, 0.0005]
-    """
-    exact = math.log10(span / INTERVALS)
-    power = math.floor(exact)
-    candidates = [m * 10.0 ** (power + p) for p in (0, 1) for m in (1, 2, 5)]
-    return min(candidates, key=lambda step: abs(math.log10(step) - exact))
-
-
-def round_up(value: float) -> float:
-    """The next multiple of a nice step that is not below ``value``."""
-    step = nice_step(2 * value)
-    return round(math.ceil(value / step - 1e-9) * step, 12)
-
-
-def ticks_between(
-    low: float, high: float, *, log: bool = False, below: bool = False, above: bool = False
-) -> tuple[Tick, ...]:
-    """Labelled values from ``low`` to ``high``, both ends among them.
-
-    The end of a side that cuts values off says so: ``0.0040+`` and above, ``≤0.5`` and below.
-
-    Example:
-        >>> [tick.label for tick in ticks_between(0, 0.004, above=True)][-3:]
-        ['0.0030', '0.0035', '0.0040+']
-    """
-    if log:
-        inner = _decades(low, high)
-        labels = [_factor(at) for at in inner]
-    else:
-        step = nice_step(high - low)
-        first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
-        inner = [i * step for i in range(first, last + 1)]
-        inner = [at for at in inner if min(at - low, high - at) > 0.55 * step]
-        uneven = [x for x in (low, high) if abs(x / step - round(x / step)) > 1e-6]
-        inner = [low, *inner, high]
-        places = max(0, -math.floor(math.log10(step) + 1e-9))
-        labels = [f"{at:.3g}" if at in uneven else f"{at:.{places}f}" for at in inner]
-        if max(abs(low), abs(high)) < 1e-4 or max(abs(low), abs(high)) >= 1e6:
-            labels = [f"{at:.2e}" for at in inner]
-    labels = [label.replace("-", "−") for label in labels]
-    labels = [
-        "0" + label[2:] if not label.strip("−0.") and label[0] == "−" else label for label in labels
-    ]
-    labels[0] = f"≤{labels[0]}" if below else labels[0]
-    labels[-1] += "+" if above else ""
-    return tuple(Tick(float(at), label) for at, label in zip(inner, labels, strict=True))
-
-
-def _factor(value: float) -> str:
-    """A tick of a log scale: plain from a hundredth to ten thousand, else as a power of ten.
-
-    Example:
-        >>> [_factor(value) for value in (20, 0.01, 1e-5, 5e-4)]
-        ['20', '0.01', '10⁻⁵', '5·10⁻⁴']
-    """
-    if 0.01 * (1 - 1e-9) <= value < 99_999:
-        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-    power = math.floor(math.log10(value) + 1e-9)
-    raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    times = f"{value / 10.0**power:.3g}"
-    return f"10{raised}" if times == "1" else f"{times}·10{raised}"
-
-
-def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten between the limits, with 2 and 5 between few of them, and both ends."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    factors = (1, 2, 5) if last - first <= 2 else (1,)
-    between = [m * 10.0**p for p in range(first, last + 1) for m in factors]
-    inner = [at for at in between if low * 1.3 < at < high / 1.3]
-    return [low, *inner, high]
 
 
 def colours_of(palette: str, *, direction: str = "forward", count: int = 256) -> tuple[str, ...]:
