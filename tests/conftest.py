@@ -50,3 +50,11 @@ def tiny_gguf(tiny_llama_folder):
     path = tiny_llama_folder.parent / "tiny.gguf"
     write_gguf(tiny_llama_folder, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_llama_folder):
+    """The tiny llama, loaded and proved."""
+    from layergram.models import load
+
+    return load(str(tiny_llama_folder), device="cpu")

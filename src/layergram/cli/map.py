@@ -25,7 +25,7 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def command(
-    text: str | None = None,
+    text: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     /,
     *,
     file: Path | None = None,
@@ -109,7 +109,8 @@ def _request(
     text: str | None, file: Path | None, prompt: str | None, like: Path | None
 ) -> tuple[str | None, str | None, Recipe | None]:
     """The text or prompt to read, and the recipe of the map that it shall be like."""
-    given = [name for name, x in (("TEXT", text), ("--file", file), ("--prompt", prompt)) if x]
+    asked = (("TEXT", text), ("--file", file), ("--prompt", prompt))
+    given = [name for name, value in asked if value is not None]
     if text == "-":
         text = sys.stdin.read()
     elif file is not None:

@@ -1,0 +1,177 @@
+"""What every measure in the registry must keep, whatever it measures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from layergram import maps
+from layergram.atlas import trace
+from layergram.errors import LayergramError
+from layergram.measures import MEASURES
+from layergram.measures.registry import FAMILIES, chosen
+from layergram.recipe import Run, recipe
+
+TEXT = "The capital of France is Paris, and the sum of 8 and 5 is 13. \\boxed{13} 你好 🙂"
+every_measure = pytest.mark.parametrize("name", MEASURES)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny):
+    return trace(tiny, TEXT, measures=MEASURES, run=Run(chunk=1000))
+
+
+@every_measure
+def test_a_record_says_what_there_is_to_know(name):
+    record = MEASURES[name]
+    assert record.family in FAMILIES
+    assert record.long_name and record.units and record.caveat.endswith(".")
+    assert record.definition.endswith(".") and len(record.definition) > 30
+    assert record.alignment in ("reads", "predicts")
+    assert record.source in ("", *MEASURES)
+    assert "." in str(record.function.__doc__)
+
+
+@every_measure
+def test_the_map_says_how_it_was_made(name, whole, tiny):
+    array = maps.check(whole[name])
+    assert {
+        "measure", "long_name", "units", "alignment", "definition", "caveat", "model", "revision",
+        "dtype", "seed", "run", "text", "layers", "layergram_version", "created", "schema",
+    } <= set(array.attrs)  # fmt: skip
+    assert array.attrs["text"] == TEXT and array.attrs["layers"] == tiny.layers
+    assert set(maps.TOKEN_COORDINATES) <= set(array.coords)
+    assert "".join(whole.token_text.values[:5]) == TEXT[: whole.char_end.values[4]]
+
+
+@every_measure
+def test_chunk_size_changes_nothing(name, whole, tiny):
+    for chunk in (1, 7):
+        other = trace(tiny, TEXT, measures=[name], run=Run(chunk=chunk))[name]
+        np.testing.assert_allclose(other.values, whole[name].values, rtol=1e-5, atol=1e-5)
+
+
+@every_measure
+def test_the_company_of_other_measures_changes_nothing(name, whole, tiny):
+    alone = trace(tiny, TEXT, measures=[name], run=Run(chunk=1000))[name]
+    # not bitwise: without a measure of attention the model runs its own attention function
+    np.testing.assert_allclose(alone.values, whole[name].values, rtol=1e-5, atol=1e-5)
+    assert {k: v for k, v in alone.attrs.items() if k != "created"} == {
+        k: v for k, v in whole[name].attrs.items() if k != "created"
+    }
+
+
+@every_measure
+def test_tracing_leaves_the_model_as_it_was(name, tiny):
+    state = {key: value.clone() for key, value in tiny.network.state_dict().items()}
+    config = tiny.network.config.to_json_string()
+    attention = tiny.network.config._attn_implementation
+    trace(tiny, TEXT, measures=[name])
+    assert tiny.network.config.to_json_string() == config
+    assert tiny.network.config._attn_implementation == attention
+    assert all(torch.equal(v, state[k]) for k, v in tiny.network.state_dict().items())
+    hooks = [m for m in tiny.network.modules() if m._forward_hooks or m._forward_pre_hooks]
+    assert hooks == []
+
+
+@every_measure
+def test_missing_cells_have_a_reason_and_only_they(name, whole):
+    array = whole[name]
+    missing = np.isnan(array.values)
+    assert bool(missing.any()) == ("missing" in array.attrs)
+    if array.attrs["alignment"] == "predicts":
+        assert missing[..., 0].all() and not missing[..., 1:].any()
+        assert "nothing predicts the first token" in array.attrs["missing"]
+
+
+@pytest.mark.parametrize("name", [n for n, record in MEASURES.items() if record.per_head])
+def test_the_mean_of_the_heads_is_the_map_over_all(name, whole, tiny):
+    each = trace(tiny, TEXT, measures=[name], run=Run(heads="each"))[name]
+    assert each.dims == ("layer", "head", "token") and each.sizes["head"] == 4
+    np.testing.assert_allclose(each.mean("head"), whole[name], atol=1e-6)
+
+
+def test_maps_of_a_run_share_the_token_axis(whole):
+    assert {array.sizes["token"] for array in whole.values()} == {whole.sizes["token"]}
+    assert (whole["part"] == "prompt").all()
+
+
+def test_settling_depth_brings_its_source_and_a_ratio(tiny):
+    found = trace(tiny, TEXT, measures=["settling_depth"], options={"g": 0.0, "rho": 0.5})
+    assert set(found) == {"divergence", "settling_depth"}
+    depth = found["settling_depth"]
+    assert (depth.values[1:] == 3).all()  # nothing but the last layer reaches 0
+    assert depth.attrs["deep_thinking_ratio"] == 1.0
+    assert depth.attrs["deep_thinking_layer"] == 2
+    assert depth.attrs["deep_thinking_tokens"] == depth.size - 1
+
+
+def test_the_deep_thinking_ratio_of_an_answer_leaves_the_prompt_out(tiny):
+    found = trace(
+        tiny, prompt="Hi", measures=["settling_depth"], run=Run(max_new_tokens=6, chat="plain")
+    )
+    depth = found["settling_depth"]
+    answer = depth.values[found["part"].values == "answer"]
+    assert depth.attrs["deep_thinking_tokens"] == answer.size
+    assert depth.attrs["deep_thinking_ratio"] == np.mean(answer >= 3)
+
+
+def test_a_map_is_made_again_from_its_recipe(tiny, tmp_path):
+    run = Run(heads="each", chunk=9, norm="none")
+    first = trace(tiny, TEXT, measures=["divergence"], run=run)["divergence"]
+    again = recipe(maps.read(maps.write(first, tmp_path / "d.nc")))
+    assert again.run == run and again.measure == "divergence" and not again.prompted
+    second = trace(tiny, TEXT, measures=[again.measure], options=again.options, run=again.run)
+    np.testing.assert_array_equal(second["divergence"], first)
+
+
+def test_a_query_is_a_position_a_piece_of_text_or_the_last_token(tiny):
+    def from_(query):
+        return trace(tiny, TEXT, measures=["attention_from"], options={"query": query})[
+            "attention_from"
+        ]
+
+    last = from_("last")
+    np.testing.assert_array_equal(from_(-1), last)
+    np.testing.assert_array_equal(from_(last.sizes["token"] - 1), last)
+    paris = from_("Paris")
+    end = TEXT.index("Paris") + len("Paris")
+    later = paris["char_start"].values >= end
+    assert np.isnan(paris.values[:, later]).all() and not np.isnan(paris.values[:, ~later]).any()
+    np.testing.assert_allclose(paris.sum("token"), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"text": "  \n"}, "empty text"),
+        ({"text": "Hi there", "prompt": "Hi"}, "text and prompt"),
+        ({"text": None}, "no text"),
+        ({"measures": ["divergense"]}, "did you mean 'divergence'"),
+        ({"measures": []}, "no measure"),
+        ({"options": {"quer": 1}, "measures": ["attention_from"]}, "did you mean 'query'"),
+        ({"options": {"query": 999}, "measures": ["attention_from"]}, "0 to "),
+        ({"options": {"query": "Berlin"}, "measures": ["attention_from"]}, "Berlin"),
+        ({"text": "word " * 600}, "a context of 512 tokens"),
+        ({"text": "x"}, "1 token"),
+    ],
+)
+def test_a_wrong_request_is_one_clear_message(request_, says, tiny):
+    given = {"text": TEXT, "measures": ["divergence"], **request_}
+    text = given.pop("text")
+    with pytest.raises(LayergramError, match="(?s)" + says):
+        trace(tiny, text, **given)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("heads", "all"), ("norm", "x"), ("chunk", 0), ("temperature", -1.0)]
+)
+def test_a_wrong_run_is_refused(field, value):
+    with pytest.raises(LayergramError, match=field):
+        Run(**{field: value})
+
+
+def test_a_derived_measure_comes_after_its_source():
+    names = [record.name for record in chosen(["settling_depth", "divergence"], {})]
+    assert names == ["divergence", "settling_depth"]
