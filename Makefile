@@ -1,0 +1,65 @@
+# make demo   the main job: maps, pictures and words of two texts, from the embedded model
+# make test   everything that has to hold; sets up what is missing
+# make check  the same
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help test check gate demo clean fonts
+
+# The environment is ready once it was made from these files, for this folder.
+LOCK := $(shell { cat constraints.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
+READY := .venv/.ready-$(LOCK)
+PY := .venv/bin/python
+FONTS := fonts-noto-core fonts-noto-cjk fonts-symbola
+
+help:
+	@sed -n '1,/^SHELL/s/^# //p' Makefile
+
+# A folder that an interrupted installation left behind is made anew.
+.venv: $(READY)
+$(READY): constraints.txt pyproject.toml
+	@for python in python3.11 python3.12 python3.13 python3 python none; do \
+	  [ $$python != none ] || { echo "make: Python 3.11 or newer is needed" >&2; exit 1; }; \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	done; \
+	if [ -e .venv/.installing ] || ! $(PY) -c '' 2>/dev/null; then \
+	  $$python -m venv --clear .venv; \
+	fi; \
+	touch .venv/.installing; \
+	echo "installing into .venv (a minute or more, once)"; \
+	$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,runs]'; \
+	rm -f .venv/.ready-* .venv/.installing; \
+	touch $(READY)
+
+# Pictures are tested with the fonts that other scripts and emoji need.
+fonts:
+	@lacking=""; \
+	for font in $(FONTS); do \
+	  dpkg -s $$font >/dev/null 2>&1 || lacking="$$lacking $$font"; \
+	done; \
+	if [ -z "$$lacking" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing fonts:$$lacking"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$lacking; } \
+	    >/dev/null || echo "fonts not installed; tests that need them are skipped:$$lacking"; \
+	else \
+	  echo "fonts not installed; tests that need them are skipped:$$lacking (Debian's names)"; \
+	fi
+
+test: $(READY) fonts gate
+check: test
+
+# What continuous integration runs: format, lint, types, then tests with the examples of the docs.
+gate: $(READY) fonts
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m ruff check --quiet .
+	$(PY) -m mypy
+	OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header -n 2 --dist worksteal
+
+demo: $(READY)
+	@.venv/bin/layergram map 'A and B = 8 + 5 = 13. So the correct choice is (D) 13. The final answer is \boxed{(D)}' \
+	  --out demo/text
+	@.venv/bin/layergram map --prompt 'What is 8 + 5? Answer with the number.' --out demo/answer
+
+clean:
+	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
