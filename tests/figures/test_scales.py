@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
+
+from layergram import maps
+from layergram.errors import LayergramError
+from layergram.figures import Style, plan
+from layergram.figures.examples import examples, importance
+from layergram.figures.scales import DIVERGING, PALETTES, colours_of
+
+
+def grid(values, *, dims=("layer", "token"), **attributes):
+    return maps.make(values, dims, **{"measure": "amount", **attributes})
+
+
+def scale_of(array, **choices):
+    return plan(array, style=Style(**choices)).scales[0]
+
+
+def labels(scale):
+    return [tick.label for tick in scale.ticks]
+
+
+def lightness(colours):
+    """CIE L* of sRGB colours."""
+    rgb = np.array([to_rgb(colour) for colour in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    y = linear @ [0.2126, 0.7152, 0.0722]
+    return np.where(y > 0.008856, 116 * np.cbrt(y) - 16, 903.3 * y)
+
+
+@pytest.mark.parametrize("palette", sorted({*PALETTES.values()}))
+def test_sequential_default_palettes_change_lightness_in_one_direction(palette):
+    steps = np.diff(lightness(colours_of(palette)))
+    rounding = 0.3  # of colours to 8 bits
+    assert (steps <= rounding).all() or (steps >= -rounding).all()
+    assert abs(steps.sum()) > 60
+
+
+def test_diverging_default_palette_darkens_evenly_away_from_its_middle():
+    light = lightness(colours_of(DIVERGING))
+    middle = len(light) // 2
+    assert (np.diff(light[:middle]) >= -0.3).all()
+    assert (np.diff(light[middle:]) <= 0.3).all()
+    assert abs(light[0] - light[-1]) < 10
+
+
+def test_a_signed_map_diverges_around_its_null_with_equal_arms():
+    scale = scale_of(grid([[-0.11, 0.02], [0.3, np.nan]], null_value=0.0, measure="difference"))
+    assert (scale.kind, scale.centre) == ("diverging", 0)
+    assert scale.low == -scale.high
+    assert scale.high >= 0.3
+    assert "0.0" in labels(scale)
+
+
+def test_auroc_starts_at_chance_and_says_what_lies_below():
+    values = np.linspace(0.47, 0.95, 60).reshape(6, 10)
+    figure = plan(grid(values, dims=("layer", "head"), valid_min=0, valid_max=1, null_value=0.5))
+    scale = figure.scales[0]
+    assert (scale.low, scale.high, scale.below) == (0.5, 1.0, int((values < 0.5).sum()))
+    assert labels(scale)[0] == "≤0.5"
+    assert any(f"{scale.below} of 60 cells lie below 0.5" in note for note in figure.notes)
+
+
+def test_a_clipped_top_is_printed_with_a_plus_and_counted():
+    array = importance()
+    figure = plan(array, style=Style(limits=(0, 0.004)))
+    scale = figure.scales[0]
+    assert labels(scale) == [*(f"{at * 5e-4:.4f}" for at in range(8)), "0.0040+"]
+    assert scale.above == int((array.values > 0.004 * (1 + 1e-6)).sum()) > 0
+    assert any(f"{scale.above:,} of 8,192 cells lie above 0.004" in note for note in figure.notes)
+
+
+def test_single_towering_heads_do_not_set_the_scale_of_all():
+    values = np.full((20, 20), 0.001)
+    values[3, 4] = 0.5
+    scale = scale_of(grid(values, dims=("layer", "head")))
+    assert scale.high < 0.01
+    assert (scale.above, scale.most) == (1, pytest.approx(0.5))
+
+
+def test_percentile_limits_print_both_ends():
+    values = np.random.default_rng(0).normal(10, 3, (20, 30))
+    figure = plan(grid(values), style=Style(scale="percentile", percentiles=(5, 90)))
+    low, high = np.percentile(values.astype(np.float32), (5, 90))
+    scale = figure.scales[0]
+    assert (scale.low, scale.high) == (pytest.approx(low), pytest.approx(high))
+    assert (labels(scale)[0], labels(scale)[-1]) == (f"≤{low:.3g}", f"{high:.3g}+")
+    assert any("percentile 5 to percentile 90" in note for note in figure.notes)
+
+
+def test_log_scale_covers_the_positive_values_and_counts_the_rest_as_below():
+    scale = scale_of(grid([[0.0, 0.003], [0.02, 0.7]]), scale="log")
+    assert (scale.kind, scale.below) == ("log", 1)
+    assert 0 < scale.low <= 0.003
+    assert scale.high >= 0.7
+    assert "log scale" in scale.label
+
+
+def test_ranks_are_drawn_by_factors():
+    assert scale_of(grid([[1, 40], [3000, 49000]], valid_min=1)).kind == "log"
+
+
+@pytest.mark.parametrize("scale", ["auto", "percentile", "diverging", "linear"])
+@pytest.mark.parametrize("value", [0.0, 3.0, -2.5])
+def test_a_level_map_has_limits_around_its_value(scale, value):
+    found = scale_of(grid(np.full((4, 5), value)), scale=scale)
+    assert found.low < found.high
+    assert found.low <= value <= found.high
+
+
+def test_the_first_token_can_be_left_out_of_the_scale_or_the_figure_and_the_figure_says_so():
+    values = np.full((4, 6), 0.02)
+    values[:, 0] = 0.9
+    array = grid(values, coords={"token_text": ("token", list("ABCDEF"))})
+    kept = plan(array)
+    assert kept.scales[0].high >= 0.9
+    assert "first_token" in kept.hints[0]
+    off = plan(array, style=Style(first_token="off_scale"))
+    assert off.scales[0].high < 0.1
+    assert off.scales[0].above == 4
+    assert any("first token does not count" in note for note in off.notes)
+    out = plan(array, style=Style(first_token="leave_out"))
+    assert out.panels[0].x.names == tuple("BCDEF")
+    assert "The first token (A) is left out." in out.notes
+
+
+def test_maps_of_one_measure_share_a_scale_and_others_do_not():
+    one, two = grid([[0.0, 1.0]]), grid([[0.0, 5.0]])
+    other = grid([[10.0, 20.0]], measure="norm")
+    figure = plan([one, two, other])
+    assert [panel.scale for panel in figure.panels] == [0, 0, 1]
+    assert figure.scales[0].high == 5
+
+
+def test_every_colour_map_of_matplotlib_is_known_by_its_name():
+    assert len(colours_of("jet")) == 256
+    assert len(colormaps) > 100
+
+
+@pytest.mark.parametrize(
+    "choices, words",
+    [
+        ({"colours": "virids"}, "did you mean 'viridis'"),
+        ({"limits": (1, 0)}, "lower limit first"),
+        ({"percentiles": (98, 2)}, "low < high"),
+        ({"scale": "log", "limits": (0, 1)}, "limits above 0"),
+        ({"columns": 0}, "1 or more"),
+    ],
+)
+def test_impossible_scales_are_refused(choices, words):
+    with pytest.raises(LayergramError, match=words):
+        plan(grid([[0.1, 0.2]]), style=Style(**choices))
+
+
+def test_a_log_scale_needs_a_positive_value():
+    with pytest.raises(LayergramError, match="no value above 0"):
+        plan(grid([[-0.1, 0.0]]), style=Style(scale="log"))
+
+
+def test_limits_lie_where_the_values_of_every_example_are():
+    for name, example in examples().items():
+        for scale in plan(example.maps, style=example.style).scales:
+            assert scale.low < scale.high, name
+            assert (scale.above > 0) == (scale.most > scale.high * (1 + 1e-6)), name
+            assert [tick.at for tick in scale.ticks] == sorted(tick.at for tick in scale.ticks)
+            assert (scale.ticks[0].at, scale.ticks[-1].at) == (scale.low, scale.high), name
