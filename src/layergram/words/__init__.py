@@ -1,6 +1,6 @@
 """Words from a map: facts computed from its numbers, each with a checker, each in a sentence."""
 
-from layergram.words.fact import Fact, Kind, kinds
+from layergram.words.fact import Fact, Kind, registry
 from layergram.words.find import facts, holds
 from layergram.words.page import alt_text, describe, facts_json, findings
 
@@ -13,5 +13,5 @@ __all__ = [
     "facts_json",
     "findings",
     "holds",
-    "kinds",
+    "registry",
 ]

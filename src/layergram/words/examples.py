@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps
-from layergram.words.fact import kinds
+from layergram.words.fact import registry
 from layergram.words.find import facts
 from layergram.words.names import Names
 from layergram.words.page import sentence
@@ -174,10 +174,14 @@ def examples() -> list[tuple[str, xr.DataArray, str]]:
         >>> print(array.dims, words)
         ('layer', 'token') The 216 values run from 0.09 to 0.95. Their mean is 0.44; ...
     """
-    shown = []
-    for kind in sorted(kinds().values(), key=lambda kind: list(EXAMPLES).index(kind.name)):
-        array = EXAMPLES[kind.name]()
+    shown, known = [], {}
+    for kind in sorted(registry().values(), key=lambda kind: list(EXAMPLES).index(kind.name)):
+        make = EXAMPLES[kind.name]
+        if make not in known:
+            array = make()
+            known[make] = array, facts(array)
+        array, found = known[make]
         names = Names(array)
-        told = [sentence(fact, names) for fact in facts(array) if fact.kind == kind.name]
+        told = [sentence(fact, names) for fact in found if fact.kind == kind.name]
         shown.append((kind.description, array, " ".join(told)))
     return shown

@@ -23,7 +23,7 @@ class Fact:
     """One thing that is true of a map.
 
     Args:
-        kind: name of its kind in :func:`kinds`.
+        kind: name of its kind in :func:`registry`.
         coordinates: where it holds: lists of labels by axis name, and names for cases.
         numbers: what was found there, in the map's own unit unless the name says otherwise.
         strength: size of the effect, 0 to 1, for ranking facts of different kinds.
@@ -76,7 +76,7 @@ class Kind:
 
 
 @cache
-def kinds() -> Mapping[str, Kind]:
+def registry() -> Mapping[str, Kind]:
     """All kinds of facts by name: every record in the modules of ``layergram.words.kinds``."""
     package = importlib.import_module("layergram.words.kinds")
     found: dict[str, Kind] = {}

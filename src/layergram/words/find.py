@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import xarray as xr
 
 from layergram.maps import check
-from layergram.words.fact import Fact, kinds
+from layergram.words.fact import Fact, registry
 from layergram.words.view import View
 
 
@@ -28,16 +30,16 @@ def facts(array: xr.DataArray) -> list[Fact]:
         ['level', 'extremes', 'extremes']
     """
     view = View.of(check(array))
-    told = []
-    for kind in kinds().values():
-        found = [fact for fact in kind.find(view) if holds(array, fact)]
-        told += found[: kind.most]
+    told: list[Fact] = []
+    for kind in registry().values():
+        found = (fact for fact in kind.find(view) if holds(array, fact))
+        told += islice(found, kind.most)
     return told
 
 
 def holds(array: xr.DataArray, fact: Fact) -> bool:
     """Whether a fact is true of a map, recomputed from the labelled array."""
     try:
-        return kinds()[fact.kind].holds(array, fact)
+        return registry()[fact.kind].holds(array, fact)
     except (KeyError, ValueError, IndexError, TypeError, StopIteration):
         return False

@@ -11,7 +11,7 @@ STATED_FALSE_ALARM = 0.05
 SHUFFLES = 99
 """How many shuffled maps a claim is compared with."""
 
-SHUFFLED_CELLS = 60_000
+SHUFFLED_CELLS = 20_000
 """Largest map that is shuffled as it is; of a larger one blocks of columns are averaged first."""
 
 LONGEST_PROFILE = 64

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from layergram.words.fact import Fact, Section, kinds
+from layergram.words.fact import Fact, Section, registry
 from layergram.words.find import facts
 from layergram.words.limits import MOST_COLUMNS, MOST_OBSERVATIONS, MOST_ROWS
 from layergram.words.names import Names, count, listed
@@ -60,7 +60,7 @@ def describe(array: xr.DataArray) -> str:
 
 def sentence(fact: Fact, names: Names) -> str:
     """One fact in words."""
-    text = kinds()[fact.kind].sentence(fact, names)
+    text = registry()[fact.kind].sentence(fact, names)
     return text[0].upper() + text[1:] if re.match(r"(all|layer|head|position|fold)", text) else text
 
 

@@ -15,7 +15,7 @@ Values = npt.NDArray[np.float64]
 
 @lru_cache(maxsize=8)
 def _bases(size: int) -> Values:
-    """Orthonormal bases of all lines with one bend over ``size`` points: bends × points × 2."""
+    """Orthonormal bases of all lines with one bend over ``size`` points, two columns each."""
     at = np.arange(size, dtype=float)
     bends = range(1, max(size - 1, 2))
     bases = []
@@ -23,13 +23,13 @@ def _bases(size: int) -> Values:
         columns = np.stack([at, np.maximum(at - bend, 0.0)], axis=1)
         basis, _ = np.linalg.qr(columns - columns.mean(axis=0))
         bases.append(basis)
-    return np.stack(bases)
+    return np.concatenate(bases, axis=1)
 
 
 def explained(series: Values) -> Values:
     """Sum of squares that the best line with one bend explains of each series (many × points)."""
     middle = series - series.mean(axis=-1, keepdims=True)
-    parts = np.einsum("...n,bnk->...bk", middle, _bases(series.shape[-1]))
+    parts = (middle @ _bases(series.shape[-1])).reshape(*middle.shape[:-1], -1, 2)
     return np.asarray((parts**2).sum(axis=-1).max(axis=-1))
 
 

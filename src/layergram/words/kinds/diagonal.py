@@ -208,7 +208,11 @@ def _say_diagonal(fact: Fact, names: Names) -> str:
         f"{names.one(row, a)}, {names.one(column, b)}"
         for a, b in zip(fact.coordinates[row], fact.coordinates[column], strict=True)
     ]
-    way = "a diagonal band" if fact.coordinates["direction"] == "rising" else "a falling diagonal"
+    way = (
+        "a diagonal band"
+        if fact.coordinates["direction"] == "rising"
+        else "a falling diagonal band"
+    )
     return (
         f"{subject} {way} from {ends[0]} to {ends[1]}, about {n['width']:.1f} "
         f"{names.noun(column)} wide and {names.number(n['height'])} above the "

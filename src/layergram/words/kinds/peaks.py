@@ -94,7 +94,7 @@ def _crests(view: View) -> list[tuple[float, float, int, Any]]:
 
 def _find_peaks(view: View) -> list[Fact]:
     values = view.values[np.isfinite(view.values)]
-    if not view.range or values.size < 8:
+    if not view.range or values.size < 8 or "panel" in view.panels:
         return []
     high = values.max() - 0.1 * view.range
     if (values >= high).mean() > PLATEAU:
@@ -165,8 +165,8 @@ def _say_peak(fact: Fact, names: Names) -> str:
 PEAKS = Kind(
     "peaks",
     "The highest cells, one place per layer, with their coordinates.",
-    "The top cells (5, or 2, 5 or 10 %) share rows and columns, or touch, more than in 98 % of maps "
-    "with all cells shuffled, or up to 5 values lie above a gap larger than the range of all others.",
+    "The top cells (5, or 2, 5 or 10 %) share rows and columns, or touch, more than in 98 % of "
+    "maps with all cells shuffled, or up to 5 lie above a gap larger than all that is below it.",
     "key",
     _find_peaks,
     _peaks_hold,

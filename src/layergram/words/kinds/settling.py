@@ -66,14 +66,17 @@ def _settling_holds(array: xr.DataArray, fact: Fact) -> bool:
     gate, layers, late = _rule(array)
     depths: dict[int, float] = {}
     unsettled = 0
-    for token in flat(array).transpose("token", "layer").astype(np.float64):
-        values = token.dropna("layer")
-        if not values.size:
+    grid = flat(array).transpose("token", "layer").astype(np.float64)
+    labels = grid["layer"].values.tolist()
+    for token, series in zip(grid["token"].values.tolist(), grid.values.tolist(), strict=True):
+        known_layers = [
+            (x, value) for x, value in zip(labels, series, strict=True) if value == value
+        ]
+        if not known_layers:
             continue
-        lowest = np.minimum.accumulate(values.values)
-        reached = [int(x) for x, v in zip(values.layer.values, lowest, strict=True) if v <= gate]
+        reached = [x for x, value in known_layers if value <= gate]
         unsettled += not reached
-        depths[int(token.token)] = reached[0] if reached else layers
+        depths[token] = reached[0] if reached else layers
     known = list(depths.values())
     numbers = {
         "g": gate,

@@ -59,8 +59,8 @@ def _sustained_holds(array: xr.DataArray, fact: Fact) -> bool:
     line = float(grid.min() / 2 + grid.max() / 2)
     named = finite(cells(array, fact.coordinates))
     longest = []
-    for label in grid[column].values.tolist():
-        runs = "".join("x" if v >= line else " " for v in cells(array, {column: label}).values)
+    for series in grid.transpose(column, row).values.astype(np.float64).tolist():
+        runs = "".join("x" if value >= line else " " for value in series)
         longest.append(max(map(len, runs.split(" "))))
     own = longest[grid[column].values.tolist().index(fact.coordinates[column][0])]
     numbers = {"line": line, "mean": named.mean(), "usual": np.median(longest)}

@@ -20,6 +20,9 @@ from layergram.words.view import ORDERED, View, axes_of, flat, labels_of, mean
 
 Values = npt.NDArray[np.float64]
 
+MOST_FITTED = 256
+"""With more columns than this no single one is told of."""
+
 MOST_SERIES = 15
 """With more columns than this only those are told that do not have the most common shape."""
 
@@ -72,6 +75,8 @@ def _find_overall(view: View) -> list[Fact]:
 def _find_columns(view: View) -> list[Fact]:
     rows, columns = view.values.shape
     if view.rows not in ORDERED or not view.columns or rows < 4 or not view.range:
+        return []
+    if columns > MOST_FITTED:
         return []
     limit = max(threshold(lambda grids: _fit(grids).max(axis=1), view.shuffled.down), FIT)
     fits = _fit(view.shuffled.start[None])[0]
@@ -150,11 +155,11 @@ def _column_holds(array: xr.DataArray, fact: Fact) -> bool:
     grid = flat(array)
     column, row = [d for d in fact.coordinates if d != "shape"]
     start = grid.isel({row: 0}).values.tolist()
+    own = [float(x) for x in grid.isel({row: 0}).sel({column: fact.coordinates[column]})]
     for label in fact.coordinates[column]:
         numbers = _trend_matches(fact, cells(array, {column: label}))
         if numbers is None:
             return False
-        own = [float(grid.isel({row: 0}).sel({column: x})) for x in fact.coordinates[column]]
         others = sum(value > min(own) for value in start) - sum(value > min(own) for value in own)
         rank = 0 if any(np.isnan(start)) else 1 + others
         if not same(array, fact, numbers | {"rank": rank}):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.words.chance import threshold
-from layergram.words.checking import cells, finite, reach, same
+from layergram.words.checking import reach, same
 from layergram.words.fact import Fact, Kind, Section
 from layergram.words.limits import UNIFORM
 from layergram.words.names import Names
@@ -59,7 +59,9 @@ def _find_uniform(view: View) -> list[Fact]:
 def _uniform_holds(array: xr.DataArray, fact: Fact) -> bool:
     grid = flat(array)
     dim = next(iter(fact.coordinates))
-    sizes = {label: finite(cells(array, {dim: [label]})) for label in array[dim].values.tolist()}
+    lists = grid.transpose(dim, ...).values.astype(np.float64)
+    labels = grid[dim].values.tolist()
+    sizes = {label: row[~np.isnan(row)] for label, row in zip(labels, lists, strict=True)}
     spreads = {label: np.ptp(values) for label, values in sizes.items() if len(values) > 1}
     named = [x for x, spread in spreads.items() if spread <= UNIFORM * reach(grid)]
     inside = np.concatenate([sizes[label] for label in named]) if named else np.zeros(1)

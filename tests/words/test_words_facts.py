@@ -1,0 +1,90 @@
+"""Every kind of fact: found in its example, true by its own checker, false once it is changed."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from layergram import words
+from layergram.words.examples import EXAMPLES, examples
+from layergram.words.view import View
+
+
+def found(kind):
+    array = EXAMPLES[kind]()
+    return array, list(words.registry()[kind].find(View.of(array)))
+
+
+def test_every_kind_has_an_example():
+    assert set(EXAMPLES) == set(words.registry())
+
+
+@pytest.mark.parametrize("kind", sorted(words.registry()))
+def test_kind_is_found_in_its_example_and_holds(kind):
+    array, facts = found(kind)
+    assert facts
+    assert all(fact.kind == kind and words.holds(array, fact) for fact in facts)
+    assert all(0 <= fact.strength <= 1 for fact in facts)
+
+
+@pytest.mark.parametrize("kind", sorted(words.registry()))
+def test_changed_number_fails_its_checker(kind):
+    array, facts = found(kind)
+    reach = float(array.max() - array.min())
+    for fact in facts:
+        for name, value in fact.numbers.items():
+            changed = dict(fact.numbers) | {name: value + 0.03 * max(reach, abs(value))}
+            assert not words.holds(array, replace(fact, numbers=changed)), name
+
+
+def shifted(labels, order):
+    """Labels moved on by one along their axis; lists of lists likewise."""
+    if labels and isinstance(labels[0], list):
+        return [shifted(part, order) for part in labels]
+    return [order[(order.index(label) + 1) % len(order)] for label in labels]
+
+
+@pytest.mark.parametrize("kind", sorted(words.registry()))
+def test_changed_place_fails_its_checker(kind):
+    array, facts = found(kind)
+    for fact in facts:
+        for dim in (d for d in map(str, array.dims) if d in fact.coordinates):
+            order = array[dim].values.tolist()
+            moved = dict(fact.coordinates) | {dim: shifted(fact.coordinates[dim], order)}
+            assert not words.holds(array, replace(fact, coordinates=moved)), (dim, fact)
+
+
+def test_a_fact_of_another_map_does_not_hold():
+    array, facts = found("bands")
+    other = array.copy(data=array.values[::-1].copy())
+    assert not any(words.holds(other, fact) for fact in facts)
+
+
+def test_examples_are_told_for_the_gallery():
+    shown = examples()
+    assert len(shown) == len(words.registry())
+    for title, array, text in shown:
+        assert title.endswith(".") and text.endswith(".") and array.size
+
+
+def test_every_kind_is_told_in_its_description():
+    for make in set(EXAMPLES.values()):
+        array = make()
+        text = words.describe(array)
+        names = words.page.Names(array)
+        for fact in words.facts(array):
+            assert words.page.sentence(fact, names) in text, fact.kind
+
+
+def test_facts_as_json_are_plain():
+    plain = words.facts_json(EXAMPLES["together"]())
+    assert json.loads(json.dumps(plain)) == plain
+    assert all(entry["sentence"].endswith(".") for entry in plain["facts"])
+
+
+def test_findings_come_strongest_first_and_one_per_kind():
+    told = words.findings(EXAMPLES["peaks"](), 3)
+    assert len(told) == 3
+    assert sum(text.startswith("A peak") for text in told) == 1
+    assert np.unique(told).size == 3
