@@ -38,6 +38,11 @@ def test_more_tokens_are_labelled_at_a_stated_step_with_their_position(count, st
     assert any(f"Every {step}" in note for note in figure.notes)
 
 
+def test_no_more_than_sixty_labels_however_small_they_are():
+    ticks = plan(tokens(80), style=Style(font_size=4)).panels[0].x.ticks
+    assert [tick.at for tick in ticks] == list(range(0, 80, 2))
+
+
 @pytest.mark.parametrize("example", examples().values(), ids=list(examples()))
 def test_labels_have_room(example):
     """No two labels of a column axis come closer than a line of text, whatever the figure."""
@@ -92,6 +97,13 @@ def test_any_axis_can_be_the_facet():
     both = plan(array.isel(layer=slice(0, 2)), style=Style(facet="layer,head"))
     assert [panel.title for panel in both.panels[:2]] == ["Layer 1, Head 0", "Layer 1, Head 1"]
     assert all(isinstance(panel, LinePanel) for panel in both.panels)
+
+
+def test_query_by_key_is_square_with_the_first_query_on_top():
+    array = maps.make(np.ones((30, 30)), ("query", "key"), measure="attention")
+    figure = plan(array)
+    assert figure.panel_width == pytest.approx(figure.row_heights[0])
+    assert (figure.panels[0].y.dim, figure.panels[0].y.direction) == ("query", "down")
 
 
 def test_a_selection_draws_only_that():

@@ -8,17 +8,19 @@ PAGE = 7.2  # inches: the width of a page of two columns
 LINE = 1.25 / 72  # inches per point of font size
 
 
-def columns_for(panels: int, *, most: int) -> int:
-    """Panels per row: near a square, with as few empty places as possible.
+def columns_for(panels: int, *, wide: bool) -> int:
+    """Panels per row: near a square, or 3 or 4 wide ones, with as few empty places as possible.
 
     Example:
-        >>> [columns_for(n, most=8) for n in (1, 3, 8, 9, 12, 32)]
+        >>> [columns_for(n, wide=False) for n in (1, 3, 8, 9, 12, 32)]
         [1, 3, 4, 3, 4, 8]
+        >>> [columns_for(n, wide=True) for n in (2, 8, 9, 14, 32)]
+        [2, 4, 3, 3, 4]
     """
     if panels <= 3:
-        return min(panels, most)
+        return panels
     near = math.ceil(math.sqrt(panels))
-    candidates = [c for c in (near, near + 1, near + 2) if c <= most] or [most]
+    candidates = (3, 4) if wide else (near, near + 1, near + 2)
     return min(candidates, key=lambda c: (-panels % c, c))
 
 
@@ -37,9 +39,11 @@ def panel_size(
     rows, wide = cells
     line = font_size * LINE
     room = PAGE / columns - 0.15
-    if x_dim == "head" and rows:
+    if x_dim in ("head", "key") and rows:
         if columns == 1:
-            pitch = min(max(4.0 / max(rows, wide), 0.04), 0.22)
+            largest, least = (4.0, 0.04) if x_dim == "head" else (5.0, line)
+            pitch = min(max(largest / max(rows, wide), least), 0.22)
+            pitch = min(pitch, PAGE / max(rows, wide))
             return max(wide * pitch, 1.2), max(rows * pitch, 1.2)
         width = min(max(room, 0.9), 2.6)
         return width, width * min(max(rows / wide, 0.5), 1.4)

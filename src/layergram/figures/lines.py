@@ -55,7 +55,7 @@ def line_panel(
     across = [dim for dim in dims if dim != along]
     array = array.transpose(*across, along)
     bars = not across and along not in JOINED and style.kind != "lines"
-    lines, notes = _lines(array, across)
+    lines, notes = _lines(array, across, sign="Whiskers" if bars else "Bands")
     x, x_note = labels.axis_of(
         labels.cells_of(array, along),
         room=size[0],
@@ -77,7 +77,9 @@ def line_panel(
     return panel, [*notes, *([x_note] if x_note else [])]
 
 
-def _lines(array: xr.DataArray, across: list[str]) -> tuple[tuple[Line, ...], list[str]]:
+def _lines(
+    array: xr.DataArray, across: list[str], *, sign: str
+) -> tuple[tuple[Line, ...], list[str]]:
     intervals = {"low", "high"} <= set(currency.cell_coordinates(array))
 
     def rows(values: Values) -> Values:
@@ -120,7 +122,7 @@ def _lines(array: xr.DataArray, across: list[str]) -> tuple[tuple[Line, ...], li
         for i in range(count)
     )
     if low is not None:
-        notes.append("Bands show the interval of each value.")
+        notes.append(f"{sign} show the interval of each value.")
     return lines, notes
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Painted
 
 LINE = 1.3 / 72  # inches per point of font size, for text of several lines
-BAR_WIDTH = 0.1  # inches
+BAR_WIDTH, TALLEST_BAR = 0.1, 6.0  # inches
 ROUNDS = 3  # times that the figure's size is set right after measuring its panels
 
 
@@ -155,12 +155,19 @@ def _colour_bar(
     width, height = figure.panel_width, figure.row_heights[0]
     if len(owners) > 1:
         width, height = width * figure.columns, sum(figure.row_heights)
+    drawn = min(height, TALLEST_BAR)
     bar = painted.colorbar(
-        mesh, ax=owners, fraction=0.16 / width, pad=0.08 / width, aspect=height / BAR_WIDTH
+        mesh,
+        ax=owners,
+        fraction=0.16 / width,
+        pad=0.08 / width,
+        shrink=drawn / height,
+        aspect=drawn / BAR_WIDTH,
+        anchor=(0.0, 1.0) if drawn < height else (0.0, 0.5),
     )
     bar.minorticks_off()
     bar.set_ticks([tick.at for tick in scale.ticks], labels=[tick.label for tick in scale.ticks])
-    characters = max(12, int(height * 72 / (figure.font_size * 0.56)))
+    characters = max(12, int(drawn * 72 / (figure.font_size * 0.56)))
     bar.set_label("\n".join(textwrap.wrap(scale.label, characters)))
     bar.outline.set_linewidth(0.6)
     bar.ax.tick_params(width=0.6, length=2.5)

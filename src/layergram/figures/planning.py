@@ -126,7 +126,7 @@ def _columns(parts: Sequence[Part], maps: int, style: Style) -> int:
     if maps == len(parts) and maps <= 4:
         return maps
     wide = any(part.x.dim not in ("head", "layer") for part in parts)
-    return geometry.columns_for(len(parts), most=3 if wide else 8)
+    return geometry.columns_for(len(parts), wide=wide)
 
 
 def _row_heights(panels: Sequence[Panel], columns: int, height: float) -> tuple[float, ...]:
