@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -134,11 +135,20 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path):
 
 def test_a_map_of_another_source_is_read_without_its_times_and_types_changed(tmp_path):
     path = tmp_path / "foreign.nc"
-    array = xr.DataArray([[1, 2]], dims=("layer", "head"), name="t", attrs={"units": "seconds"})
+    units = {"units": "days since 2000-01-01"}
+    array = xr.DataArray([[1, 2]], dims=("layer", "head"), name="t", attrs=units)
     array.to_netcdf(path, engine="h5netcdf")
     back = maps.read(path)
     assert back.values.tolist() == [[1.0, 2.0]]
-    assert (back.attrs["units"], back.attrs["measure"]) == ("seconds", "t")
+    assert (back.attrs["units"], back.attrs["measure"]) == (units["units"], "t")
+
+
+def test_json_is_what_every_reader_of_json_understands(tmp_path):
+    def refuse(word):
+        raise ValueError(word)
+
+    text = maps.write(example(), tmp_path / "map.json").read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=refuse)["values"][0][1] is None
 
 
 def write_bad(tmp_path: Path, name: str) -> Path:
