@@ -53,18 +53,21 @@ class Cells:
         return -(-len(self.labels) // self.pool)
 
 
-def cells_of(array: xr.DataArray, dim: str) -> Cells:
-    """The cells of a map along ``dim``; tokens are named by their text where the map has it."""
+def cells_of(array: xr.DataArray, dim: str, *, pool: int = 1) -> Cells:
+    """The cells of a map along ``dim``; tokens are named by their text where the map has it.
+
+    Cells that are pooled go by their labels only.
+    """
     labels = array[dim].values if dim in array.coords else np.arange(array.sizes[dim])
     numbers = labels.dtype.kind in "iuf"
     text_name = f"{dim}_text"
-    texts = text_name in array.coords and array[text_name].dims == (dim,)
+    texts = pool == 1 and text_name in array.coords and array[text_name].dims == (dim,)
     if texts:
         names = tuple(display(str(text)) for text in array[text_name].values)
     else:
         names = tuple(f"{label:g}" if numbers else display(str(label)) for label in labels)
     plain = tuple(label.item() if isinstance(label, np.generic) else label for label in labels)
-    return Cells(dim, plain, names, numbers=numbers and not texts, texts=texts)
+    return Cells(dim, plain, names, pool, numbers=numbers and not texts, texts=texts)
 
 
 def range_of(text: str, cells: Cells, *, asked: str) -> tuple[int, int]:

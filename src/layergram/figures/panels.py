@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -58,9 +58,9 @@ def parts_of(array: xr.DataArray, title: str, group: int, *, style: Style) -> It
     centre = float(array.attrs.get("null_value", 0.0)) if signed == "diverging" else None
     for name, piece in prepare.facets_of(array, facets):
         full = ", ".join(text for text in (title, name) if text)
-        x = labels.cells_of(piece, x_dim)
         if not y_dim or style.kind == "lines":
             empty = np.zeros((0, 0))
+            x = labels.cells_of(piece, x_dim)
             y = labels.cells_of(piece, y_dim) if y_dim else None
             yield Part(full, piece, group, x, y, False, empty, empty)
         else:
@@ -71,9 +71,10 @@ def _pooled(
     piece: xr.DataArray, title: str, group: int, centre: float | None, style: Style
 ) -> Part:
     """One heatmap's values with long axes pooled, and its marked blocks."""
-    y, x = (labels.cells_of(piece, str(dim)) for dim in piece.dims)
-    x = replace(x, pool=pooling.pool_size(len(x.labels), style.most_columns))
-    y = replace(y, pool=pooling.pool_size(len(y.labels), style.most_columns))
+    y, x = (
+        labels.cells_of(piece, str(dim), pool=pooling.pool_size(size, style.most_columns))
+        for dim, size in piece.sizes.items()
+    )
 
     def pooled(values: Values) -> Values:
         across = pooling.pool(values, x.pool, axis=1, rule=style.pooling, centre=centre)

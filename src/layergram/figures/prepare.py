@@ -39,7 +39,8 @@ def drawn_part(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[st
         array = array.isel(layer=slice(0, -1))
         notes.append(f"The final layer, {final}, is left out: its divergence is 0 by definition.")
     if style.first_token == "leave_out" and _starts_at_first_token(array):
-        notes.append(f"The first token ({cells_of(array, 'token').names[0]}) is left out.")
+        first_name = cells_of(array.isel(token=slice(0, 1)), "token").names[0]
+        notes.append(f"The first token ({first_name}) is left out.")
         array = array.isel(token=slice(1, None))
     if not np.isfinite(array.values).any():
         raise LayergramError(
@@ -63,7 +64,9 @@ def _final_layer(array: xr.DataArray) -> int | None:
 
 
 def _starts_at_first_token(array: xr.DataArray) -> bool:
-    return array.sizes.get("token", 0) > 1 and cells_of(array, "token").labels[0] == 0
+    if array.sizes.get("token", 0) < 2:
+        return False
+    return cells_of(array.isel(token=slice(0, 1)), "token").labels[0] == 0
 
 
 def without_first_token(array: xr.DataArray) -> xr.DataArray:

@@ -24,7 +24,7 @@ def sink_hint(array: xr.DataArray, style: Style) -> list[str]:
         return []
     if array.sizes.get("token", 0) < 3 or "null_value" in array.attrs:
         return []
-    cells = cells_of(array, "token")
+    cells = cells_of(array.isel(token=slice(0, 1)), "token")
     first, rest = array.isel(token=0).values, array.isel(token=slice(1, None)).values
     if cells.labels[0] != 0 or not (np.isfinite(first).any() and np.isfinite(rest).any()):
         return []
