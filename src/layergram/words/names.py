@@ -84,12 +84,17 @@ class Names:
         """A number without its unit, with the digits that the map's range asks for."""
         if self.scientific and value:
             return f"{value:.3g}"
+        if self.unit == "layer":
+            return f"{round(value, 1):g}"
         shown = f"{value:,.{self.decimals}f}"
         return shown[1:] if shown.startswith("-") and not shown.strip("-0.,") else shown
 
     def in_units(self) -> str:
         """' in bits' behind the name of what is measured; nothing for a map without a unit."""
-        return f" in {'bits' if self.unit == 'bit' else self.text(self.unit)}" if self.unit else ""
+        word = {"bit": "bits", "layer": "layers", "%": "per cent"}.get(
+            self.unit, self.text(self.unit)
+        )
+        return f" in {word}" if word else ""
 
     def number(self, value: float) -> str:
         """A number with its unit."""

@@ -61,7 +61,11 @@ def describe(array: xr.DataArray) -> str:
 def sentence(fact: Fact, names: Names) -> str:
     """One fact in words."""
     text = registry()[fact.kind].sentence(fact, names)
-    return text[0].upper() + text[1:] if re.match(r"(all|layer|head|position|fold)", text) else text
+    return (
+        text[0].upper() + text[1:]
+        if re.match(r"(all|over|under|layer|head|position|query|key|fold|example)s? ", text)
+        else text
+    )
 
 
 def _title(array: xr.DataArray, names: Names) -> str:
@@ -246,7 +250,7 @@ def alt_text(array: xr.DataArray) -> str:
     names = Names(array, "plain")
     found = {fact.kind: fact for fact in reversed(facts(array))}
     level = found["level"].numbers
-    what = "Heatmap" if axes_of(array)[1] else "Line"
+    what = "Heatmap" if axes_of(array)[1] else "Line plot"
     text = f"{what} of {array.attrs['long_name']} for {_shape(array, names)}"
     if level["lowest"] == level["highest"]:
         return f"{text}, all values {names.number(level['mean'])}."

@@ -92,6 +92,13 @@ def _crests(view: View) -> list[tuple[float, float, int, Any]]:
     return sorted(found, key=lambda peak: (-peak[0], peak[2]))
 
 
+def _touch(view: View, one: tuple[int, Any], other: tuple[int, Any]) -> bool:
+    """Whether two peaks (row, columns) are neighbours; heads side by side are none."""
+    reach = 1 if view.columns in ORDERED else 0
+    apart = np.abs(np.subtract.outer(one[1], other[1])).min()
+    return bool(abs(one[0] - other[0]) <= 1 and apart <= reach)
+
+
 def _find_peaks(view: View) -> list[Fact]:
     values = view.values[np.isfinite(view.values)]
     if not view.range or values.size < 8 or "panel" in view.panels:
@@ -105,14 +112,12 @@ def _find_peaks(view: View) -> list[Fact]:
         return []
     median = float(np.median(values))
     facts: list[Fact] = []
+    told: list[tuple[int, Any]] = []
     for value, drop, row, columns in _crests(view):
-        near = any(
-            abs(row - view.row_labels.index(f.coordinates[view.rows][0])) == 1
-            and set(f.coordinates.get(view.columns, ())) & {view.column_labels[c] for c in columns}
-            for f in facts
-        )
+        near = any(_touch(view, (row, columns), other) for other in told)
         if near or len(facts) >= most:
             continue
+        told.append((row, columns))
         where = {view.rows: [view.row_labels[row]]}
         if view.columns:
             where[view.columns] = [view.column_labels[at] for at in columns]

@@ -87,4 +87,5 @@ SUSTAINED = Kind(
     _find_sustained,
     _sustained_holds,
     _say_sustained,
+    most=2,
 )

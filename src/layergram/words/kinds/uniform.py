@@ -79,16 +79,15 @@ def _say_uniform(fact: Fact, names: Names) -> str:
     dim, labels = next(iter(fact.coordinates.items()))
     n = fact.numbers
     where = names.many(dim, labels)
-    where = where[0].upper() + where[1:] if where[0].isalpha() and dim == "layer" else where
     be, each = ("is", "it") if len(labels) == 1 else ("are", "each")
     other = next((names.noun(d) for d in names.sides if d != dim), "the other axis")
     within = names.span(n["lowest"], n["highest"])
     if not n["spread"]:
         return f"{where} {be} exactly uniform: the same value for all {other} ({within})."
-    return (
-        f"{where} {be} nearly uniform: {each} spans at most {names.up(n['spread'])}, "
-        f"within {within}."
-    )
+    text = f"{where} {be} nearly uniform: {each} spans at most {names.up(n['spread'])}"
+    if n["highest"] - n["lowest"] <= 3 * n["spread"]:
+        text += f", within {within}"
+    return f"{text}."
 
 
 UNIFORM_ROWS = Kind(
