@@ -166,3 +166,16 @@ def test_limits_lie_where_the_values_of_every_example_are():
             assert (scale.above > 0) == (scale.most > scale.high * (1 + 1e-6)), name
             assert [tick.at for tick in scale.ticks] == sorted(tick.at for tick in scale.ticks)
             assert (scale.ticks[0].at, scale.ticks[-1].at) == (scale.low, scale.high), name
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-6, 0.01, 1, 37, 1e7])
+@pytest.mark.parametrize("measure", ["amount", "difference"])
+def test_limits_are_round_at_every_size(measure, factor):
+    values = np.random.default_rng(1).normal(0, 1, (5, 9)) * factor
+    scale = scale_of(grid(values, measure=measure, null_value=0 if measure != "amount" else None))
+    assert scale.low <= values.min() * (1 - 1e-6)
+    assert scale.high >= values.max() * (1 - 1e-6)
+    assert max(-scale.low, scale.high) < 1.7 * abs(values).max()
+    gaps = np.diff([tick.at for tick in scale.ticks]) / (scale.high - scale.low)
+    assert gaps == pytest.approx(gaps[0]), "all ticks are equally far apart"
+    assert len(set(labels(scale))) == len(labels(scale)) >= 4

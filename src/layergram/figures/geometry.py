@@ -51,7 +51,7 @@ def panel_size(
         pitch = min(max(6.2 / wide, line), 0.5 if x_dim == "role" else 0.3)
         width = min(max(wide * pitch, 1.8), PAGE)
     elif maps > 1:
-        width = min(max(wide * line, 1.6), 3.7)
+        width = min(max(wide * line, 1.6), 5.0 if columns == 2 else 3.7)
     else:
         width = max(room, 1.1)
     if not rows:

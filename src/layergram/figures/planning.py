@@ -57,7 +57,9 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
     if len(colour) > 1 and not style.bar:  # the titles say what the panels show
         units = [next(p for p in parts if p.heat and p.group == g).units for g in coloured]
-        colour = [replace(scale, label=unit) for scale, unit in zip(colour, units, strict=True)]
+        signs = [" (log scale)" if scale.kind == "log" else "" for scale in colour]
+        bars = [(unit + sign).strip() for unit, sign in zip(units, signs, strict=True)]
+        colour = [replace(scale, label=bar) for scale, bar in zip(colour, bars, strict=True)]
     panels: list[Panel] = []
     for part in parts:
         if part.heat and part.y is not None:

@@ -7,6 +7,8 @@ import math
 from layergram.figures.spec import Tick
 
 INTERVALS = 6  # ticks aim at about this many intervals
+ROUNDS = 3  # rounding widens an axis, which may call for a wider step
+SLACK = 1e-6  # of a step; values of single precision are not exact
 
 
 def round_limits(least: float, most: float) -> tuple[float, float]:
@@ -17,11 +19,17 @@ def round_limits(least: float, most: float) -> tuple[float, float]:
         ((0.4, 1.0), (0.0, 30.0))
     """
     low, high = apart(least, most)
-    step = nice_step(high - low)
     if 0 <= low < 0.3 * high:
         low = 0.0
-    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-    return round(low, 12), round(high, 12)
+    for _ in range(ROUNDS):
+        step = nice_step(high - low)
+        low = math.floor(low / step + SLACK) * step
+        high = math.ceil(high / step - SLACK) * step
+    return _clean(low), _clean(high)
+
+
+def _clean(value: float) -> float:
+    return float(f"{value:.10g}")
 
 
 def apart(low: float, high: float) -> tuple[float, float]:
@@ -46,9 +54,16 @@ def nice_step(span: float) -> float:
 
 
 def round_up(value: float) -> float:
-    """The next multiple of a nice step that is not below ``value``."""
-    step = nice_step(2 * value)
-    return round(math.ceil(value / step - 1e-9) * step, 12)
+    """The next multiple of a nice step, of an axis from minus to plus it, not below ``value``.
+
+    Example:
+        >>> round_up(0.35), round_up(0.5)
+        (0.4, 0.6)
+    """
+    for _ in range(ROUNDS):
+        step = nice_step(2 * value)
+        value = math.ceil(value / step - SLACK) * step
+    return _clean(value)
 
 
 def ticks_between(
@@ -75,7 +90,7 @@ def ticks_between(
         places = max(0, -math.floor(math.log10(step) + 1e-9))
         labels = [f"{at:.3g}" if at in uneven else f"{at:.{places}f}" for at in inner]
         if max(abs(low), abs(high)) < 1e-4 or max(abs(low), abs(high)) >= 1e6:
-            labels = [f"{at:.2e}" for at in inner]
+            labels = [_factor(at) for at in inner]
     labels = [label.replace("-", "−") for label in labels]
     labels = [
         "0" + label[2:] if not label.strip("−0.") and label[0] == "−" else label for label in labels
@@ -86,12 +101,14 @@ def ticks_between(
 
 
 def _factor(value: float) -> str:
-    """A tick of a log scale: plain from a hundredth to ten thousand, else as a power of ten.
+    """A number of any size: plain from a hundredth to ten thousand, else as a power of ten.
 
     Example:
-        >>> [_factor(value) for value in (20, 0.01, 1e-5, 5e-4)]
-        ['20', '0.01', '10⁻⁵', '5·10⁻⁴']
+        >>> [_factor(value) for value in (20, 0.01, 1e-5, -5e-4)]
+        ['20', '0.01', '10⁻⁵', '-5·10⁻⁴']
     """
+    if value <= 0:
+        return f"-{_factor(-value)}" if value < 0 else "0"
     if 0.01 * (1 - 1e-9) <= value < 99_999:
         return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
     power = math.floor(math.log10(value) + 1e-9)
