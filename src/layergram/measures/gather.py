@@ -43,7 +43,8 @@ class Keys:
     """Adds up what each chunk's queries give to the keys, and divides by how many could.
 
     The measure gives :class:`layergram.measures.attention.KeySums` for the keys of a view; the
-    value of a key is the sum divided by the count, NaN where the count is 0.
+    value of a key is the sum divided by the count (or by the measure's own divisor), NaN where the
+    count is 0.
     """
 
     def __init__(self, record: Measure, options: dict[str, Any], layers: int, heads: str) -> None:
@@ -51,11 +52,13 @@ class Keys:
         self.needs = record.family
         self.sums: list[Tensor | None] = [None] * layers
         self.counts: list[Tensor | None] = [None] * layers
+        self.divisor: int | None = None
 
     def take(self, view: Any) -> None:
         """Reduce one view and add it up."""
         part = self.record.function(view, **self.options)
         at, end = view.layer - 1, view.first_key + view.weights.shape[-1]
+        self.divisor = part.divisor
         if part.replaces:
             self.sums[at] = self.counts[at] = None
         self.sums[at] = _added(self.sums[at], pooled(part.sums, self.heads), view.first_key, end)
@@ -64,7 +67,9 @@ class Keys:
     def values(self, tokens: int) -> np.ndarray:
         """[layer, head, token] with NaN where no query could see the key."""
         means = [
-            None if s is None or c is None else torch.where(c > 0, s / c, torch.nan)
+            None
+            if s is None or c is None
+            else torch.where(c > 0, s / (self.divisor or c), torch.nan)
             for s, c in zip(self.sums, self.counts, strict=True)
         ]
         return _stacked(means, tokens)

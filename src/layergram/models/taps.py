@@ -126,7 +126,7 @@ def _output_hook(listener: Listener) -> Callable[..., Any]:
         if place is None:
             return output
         listener(Attention(output[place][0], None, None))
-        return (*output[:place], None, *output[place + 1 :])
+        return type(output)([*output[:place], None, *output[place + 1 :]])
 
     return hook
 
