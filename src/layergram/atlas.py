@@ -17,6 +17,8 @@ from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.tokens import Tokens, append, encode, find
 from layergram.tracing import Generation, Step, read
 
+HEADS = {"mean": " A cell is the mean over the layer's heads.", "each": " One map for each head."}
+
 
 def trace(
     model: Any = "smollm2",
@@ -130,22 +132,23 @@ def _check_request(model: Model, tokens: Tokens, records: list[Measure], *, prom
 
 
 def resolve(options: dict[str, Any], tokens: Tokens) -> dict[str, Any]:
-    """The options with ``query`` turned into positions: none for the last token."""
+    """The options with ``query`` turned into positions, unless it is ``"last"``."""
     query = options.get("query", "last")
     if query == "last":
-        positions: tuple[int, ...] = ()
+        return options
+    if isinstance(query, list | tuple):
+        positions = tuple(map(int, query))
     elif isinstance(query, str) and not query.lstrip("-").isdigit():
         positions = tuple(find(tokens, query))
     else:
-        position = int(query) + (len(tokens) if int(query) < 0 else 0)
-        if not 0 <= position < len(tokens):
-            raise LayergramError(
-                f"attention from position {query}",
-                got=f"a text of {len(tokens)} tokens",
-                allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
-            )
-        positions = (position,)
-    return {**options, "query": positions} if "query" in options else options
+        positions = (int(query) + (len(tokens) if int(query) < 0 else 0),)
+    if not all(0 <= position < len(tokens) for position in positions):
+        raise LayergramError(
+            f"attention from position {query}",
+            got=f"a text of {len(tokens)} tokens",
+            allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
+        )
+    return {**options, "query": positions}
 
 
 def _reducer(record: Measure, options: dict[str, Any], layers: int, heads: str) -> Columns | Keys:
@@ -213,7 +216,7 @@ def _dataset(
             valid_max=record.valid_max,
             alignment=record.alignment,
             missing=_missing(model, record, array),
-            definition=record.definition,
+            definition=record.definition + (HEADS[run.heads] if record.per_head else ""),
             caveat=record.caveat,
             references=record.references or None,
             options=own or None,

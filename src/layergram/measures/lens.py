@@ -48,6 +48,28 @@ def divergence(view: LensView) -> Tensor:
 
 @measure(
     "lens",
+    long_name="Kullback–Leibler divergence of the final layer from the lens",
+    units="bit",
+    valid_min=0.0,
+    valid_max=None,
+    alignment="predicts",
+    caveat=LENS,
+    references="Belrose et al. (2023), Eliciting Latent Predictions with the Tuned Lens",
+)
+def lens_kl(view: LensView) -> Tensor:
+    """Bits lost by believing a layer's prediction where the model goes by that of the last layer.
+
+    KL(p_L ‖ p_l) = Σ_v p_L(v) log2(p_L(v) / p_l(v)), 0 where the two agree, without an upper bound.
+
+    Returns:
+        [position].
+    """
+    nats = (view.log_p_final.exp() * (view.log_p_final - view.log_p)).sum(-1)
+    return (nats / math.log(2)).clamp(min=0)
+
+
+@measure(
+    "lens",
     long_name="entropy of the lens",
     units="bit",
     valid_min=0.0,

@@ -1,0 +1,58 @@
+"""Write docs/measures.md from the records of the measures: ``python docs/make_measures.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layergram.measures import MEASURES, Measure
+
+PAGE = Path(__file__).with_name("measures.md")
+
+HEAD = """# Measures
+
+Made from the records in the code by `python docs/make_measures.py`.
+
+One run makes any number of them over the same tokens:
+`layergram map TEXT --measure divergence --measure attention_received`, or `--measure all`.
+A column is aligned to the token that is being **read**, or to the token that is being
+**predicted**: then its values come from the position before it, and the first token has none.
+
+| measure | a cell is | range | unit | a column is |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def interval(record: Measure) -> str:
+    """The range of a measure in words."""
+    if record.valid_min is None:
+        return "any"
+    top = "" if record.valid_max is None else f" to {record.valid_max:g}"
+    return f"{record.valid_min:g}{top}" if top else f"{record.valid_min:g} and up"
+
+
+def section(record: Measure) -> str:
+    """What a reader needs to know of one measure."""
+    lines = [f"## {record.name}", "", record.definition, ""]
+    if record.options:
+        options = ", ".join(f"`{k}` (default {v!r})" for k, v in record.options.items())
+        lines += [f"Options: {options}.", ""]
+    if record.source:
+        lines += [f"Made from `{record.source}`.", ""]
+    lines += [f"Caveat: {record.caveat}", ""]
+    if record.references:
+        lines += [f"Source: {record.references}.", ""]
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """The whole page."""
+    rows = "".join(
+        f"| [`{r.name}`](#{r.name}) | {r.long_name} | {interval(r)} "
+        f"| {'' if r.units == '1' else r.units} | {r.alignment} |\n"
+        for r in MEASURES.values()
+    )
+    return HEAD + rows + "\n" + "\n".join(section(record) for record in MEASURES.values())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
