@@ -15,6 +15,9 @@ from layergram.words.limits import MOST_COLUMNS, MOST_OBSERVATIONS, MOST_ROWS
 from layergram.words.names import Names, count, listed
 from layergram.words.view import View, axes_of
 
+OUR_WORDS = re.compile(r"(all|over|under|layer|head|position|query|key|fold|example)s? ")
+"""What begins a sentence with a capital; a label of the map stays as it is."""
+
 ALIGNMENTS = {
     "reads": "A column belongs to the token that is being read.",
     "predicts": "A column belongs to the token that is being predicted: its values come from the "
@@ -61,11 +64,7 @@ def describe(array: xr.DataArray) -> str:
 def sentence(fact: Fact, names: Names) -> str:
     """One fact in words."""
     text = registry()[fact.kind].sentence(fact, names)
-    return (
-        text[0].upper() + text[1:]
-        if re.match(r"(all|over|under|layer|head|position|query|key|fold|example)s? ", text)
-        else text
-    )
+    return text[0].upper() + text[1:] if OUR_WORDS.match(text) else text
 
 
 def _title(array: xr.DataArray, names: Names) -> str:

@@ -165,7 +165,7 @@ def _say_band(fact: Fact, names: Names) -> str:
     n = fact.numbers
     where = names.many(dim, fact.coordinates[dim])
     text = f"{where[0].upper()}{where[1:]}: mean {names.number(n['level'])}"
-    if n["lowest"] < n["highest"]:
+    if names.bare(n["lowest"]) != names.bare(n["highest"]):
         text += f", values {names.span(n['lowest'], n['highest'])}"
     across = [d for d in fact.coordinates if d != dim]
     if across:

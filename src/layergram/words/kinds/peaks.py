@@ -93,7 +93,9 @@ def _crests(view: View) -> list[tuple[float, float, int, Any]]:
 
 
 def _touch(view: View, one: tuple[int, Any], other: tuple[int, Any]) -> bool:
-    """Whether two peaks (row, columns) are neighbours; heads side by side are none."""
+    """Whether two peaks (row, columns) share a column or are neighbours; heads are none."""
+    if view.columns and set(one[1].tolist()) & set(other[1].tolist()):
+        return True
     reach = 1 if view.columns in ORDERED else 0
     apart = np.abs(np.subtract.outer(one[1], other[1])).min()
     return bool(abs(one[0] - other[0]) <= 1 and apart <= reach)

@@ -82,6 +82,8 @@ def _say_uniform(fact: Fact, names: Names) -> str:
     be, each = ("is", "it") if len(labels) == 1 else ("are", "each")
     other = next((names.noun(d) for d in names.sides if d != dim), "the other axis")
     within = names.span(n["lowest"], n["highest"])
+    if names.bare(n["lowest"]) == names.bare(n["highest"]) and n["spread"]:
+        return f"{where} {be} uniform: all values are {within}."
     if not n["spread"]:
         return f"{where} {be} exactly uniform: the same value for all {other} ({within})."
     text = f"{where} {be} nearly uniform: {each} spans at most {names.up(n['spread'])}"
