@@ -86,11 +86,12 @@ def make(
     }
     attrs = {key: _attribute(value) for key, value in stamped.items() if value is not None}
     result = xr.DataArray(array, coords=given, dims=tuple(dims), name=measure, attrs=attrs)
-    for name, coord in list(result.coords.items()):
+    texts = {}
+    for name, coord in result.coords.items():
         if coord.dtype.kind in "UO":
-            texts = [storable(str(text)) for text in coord.values.ravel()]
-            result[name] = coord.variable.copy(data=np.array(texts).reshape(coord.shape))
-    return check(result)
+            kept = [storable(str(text)) for text in coord.values.ravel()]
+            texts[name] = coord.variable.copy(data=np.array(kept).reshape(coord.shape))
+    return check(result.assign_coords(texts))
 
 
 def _attribute(value: Any) -> Any:
