@@ -18,22 +18,7 @@ from layergram.questions.generation import generate, padding_is_exact
 from layergram.questions.judging import _copied, _row, coverage
 from layergram.recipe import Run
 
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "of",
-    "Paris",
-    "said",
-    "that",
-    "a",
-    "layer",
-    "reads",
-    "what",
-    "others",
-    "wrote",
-]
+WORDS = "the quick brown fox of Paris said that a layer reads what others wrote"
 
 
 def some_questions(count):
