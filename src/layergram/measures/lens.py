@@ -141,7 +141,7 @@ def _deep_thinking(
     depth: np.ndarray, *, layers: int, over: np.ndarray, rho: float, g: float
 ) -> dict[str, Any]:
     """The deep-thinking ratio: share of the tokens in ``over`` settling at ceil(ρ·L) or later."""
-    least = math.ceil(rho * layers)
+    least = math.ceil(rho * layers - 1e-9)  # 0.7 · 10 is 7, whatever floats say
     counted = depth[over & ~np.isnan(depth)]
     if counted.size == 0:
         return {}

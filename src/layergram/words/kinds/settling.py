@@ -46,7 +46,7 @@ def _find_settling(view: View) -> list[Fact]:
     numbers = {
         "g": gate,
         "tokens": len(known),
-        "median": np.median(known),
+        "median": np.quantile(known, 0.5, method="higher"),
         "earliest": known.min(),
         "latest": known.max(),
         "late from": late,
@@ -81,7 +81,7 @@ def _settling_holds(array: xr.DataArray, fact: Fact) -> bool:
     numbers = {
         "g": gate,
         "tokens": len(known),
-        "median": np.median(known),
+        "median": sorted(known)[len(known) // 2],
         "earliest": min(known),
         "latest": max(known),
         "late from": late,
