@@ -108,7 +108,6 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny, tiny_llama_folder, tmp_pat
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = [sys.executable, "-c", PROGRAM, tiny_llama_folder, killed, Path(__file__).parent]
     process, log = subprocess.Popen(list(map(str, words))), killed / "answers.jsonl"
-    ask_and_judge(tiny, whole)
     while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < 12):
         time.sleep(0.001)
     process.kill()
@@ -117,7 +116,9 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny, tiny_llama_folder, tmp_pat
     assert 12 <= len(lines) < 60, "it was to be killed in the middle"
     log.write_bytes(b"".join(lines[:-1]) + lines[-1][:-5])  # as if in the midst of a batch
     ask_and_judge(tiny, killed)
-    for name in ("answers.jsonl", "rows.jsonl", "extracts.jsonl"):
+    ask_and_judge(tiny, whole)
+    assert {path.name for path in killed.iterdir()} == {path.name for path in whole.iterdir()}
+    for name in ("answers.jsonl", "rows.jsonl"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layergram.questions.answering import Asking, answer
     from layergram.questions.embedded import EMBEDDED
-    from layergram.questions.judging import Row, judge
+    from layergram.questions.features import Wanted, features
+    from layergram.questions.judging import Row, coverage, judge
     from layergram.questions.loading import load
     from layergram.questions.question import Question, QuestionSet
 
@@ -23,7 +24,10 @@ _HOMES = {
     "Question": "question",
     "QuestionSet": "question",
     "Row": "judging",
+    "Wanted": "features",
     "answer": "answering",
+    "coverage": "judging",
+    "features": "features",
     "judge": "judging",
     "load": "loading",
 }
@@ -34,7 +38,10 @@ __all__ = [
     "Question",
     "QuestionSet",
     "Row",
+    "Wanted",
     "answer",
+    "coverage",
+    "features",
     "judge",
     "load",
 ]

@@ -52,7 +52,11 @@ def _elements() -> Iterator[Question]:
         names = tuple(fact["name"].split("|"))
         name, symbol = names[0], fact["symbol"]
         asked = (
-            ("number", f"What is the atomic number of {name}?", (fact["number"],)),
+            (
+                "number",
+                f"What is the atomic number of {name}? Answer with the number.",
+                (fact["number"],),
+            ),
             ("symbol", f"What is the chemical symbol for {name}?", (symbol,)),
             ("name", f"Which chemical element has the symbol {symbol}?", names),
         )
@@ -61,19 +65,20 @@ def _elements() -> Iterator[Question]:
 
 
 def _arithmetic() -> Iterator[Question]:
-    """Sums, differences and products of small whole numbers, no two alike."""
+    """Sums, differences and products whose result is neither of the two numbers, no two alike."""
     draw = random.Random(SEED)
     seen: set[str] = set()
     while len(seen) < SUMS:
         sign = draw.choice("+-×")
-        most = 12 if sign == "×" else 99
+        most = 10 if sign == "×" else 30
         a, b = draw.randint(2, most), draw.randint(2, most)
         a, b = (max(a, b), min(a, b)) if sign == "-" else (a, b)
         result = {"+": a + b, "-": a - b, "×": a * b}[sign]
         asked = f"{a} {sign} {b}"
-        if asked not in seen:
+        if asked not in seen and result not in (a, b):
             seen.add(asked)
-            yield Question(asked, f"What is {asked}?", (str(result),), group=asked)
+            question = f"What is {asked}? Answer with the number."
+            yield Question(asked, question, (str(result),), group=asked)
 
 
 def _countries() -> Iterator[Question]:

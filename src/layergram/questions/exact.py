@@ -15,7 +15,7 @@ from layergram.questions.marking import Span, is_number, lone_letters, mention, 
 from layergram.questions.question import LETTERS, Question
 
 SHORT = 4  # words of a reply that is nothing but its answer
-VERB = r"(?:(?<!\w)(?:is|are|was|were|be|called|named|equals)(?=\s)|[:=])"
+VERB = r"(?:(?<!\w)(?:is|are|was|were|be|called|named|equals|get|gives(?:\s+you)?)(?=\s)|[:=])"
 SMALL = r"(?:de|da|do|del|la|le|el|al|of|the|and|on|upon|sur|du|des|von|van|di|y|d’|d')"
 CAPITALISED = r"(?:St|Mt|Ft)\.(?=\s[^\W\d_a-z])|[^\W\d_a-z][\w'’ʻ.-]*[\w'’ʻ]|[^\W\d_a-z]"
 NAME = re.compile(
@@ -23,6 +23,7 @@ NAME = re.compile(
     rf"[*_\"“'‘`(]*(?P<name>(?:{CAPITALISED})(?:[ -](?:{SMALL}[ -])*(?:{CAPITALISED}))*)"
 )
 AFTER = re.compile(rf"{VERB}\s*(?:about\s+|only\s+|a\s+total\s+of\s+)?[$€£*_\"(]*(?=[-−]?\d)")
+SUM = re.compile(r"\s*[-−+×*/÷=]\s*\d|\s*=")
 PLAIN = re.compile(
     r"(?:(?<!\w)(?:is|are|was|were|refers\s+to|called|named)(?=\s)|:)\s*(?:the\s+|an?\s+)?"
     r"[*_\"“'‘`]*(?P<name>[^\W\d_][\w'’-]*)"
@@ -70,14 +71,16 @@ def _option(question: Question, reply: str) -> Span | None:
 
 
 def _number(question: Question, reply: str) -> Span | None:
-    """The last number after a verb, ``=`` or ``:``, or else the last number."""
-    if question.options or not all(is_number(alias) for alias in question.aliases):
+    """The last number told by a verb, ``=`` or ``:``, or else the last that was not asked about."""
+    if question.options or not _numeric(question):
         return None
-    spans = [span for _, span in numbers(reply)]
-    after = {found.end() for found in AFTER.finditer(reply)}
-    told = [span for span in spans if span[0] in after]
-    found = told or spans
-    return found[-1] if found else None
+    known = {value for value, _ in numbers(question.question)}
+    found = [(value, span) for value, span in numbers(reply) if not SUM.match(reply, span[1])]
+    after = {match.end() for match in AFTER.finditer(reply)}
+    told = [span for _, span in found if span[0] in after]
+    new = [span for value, span in found if value not in known]
+    last = told or new
+    return last[-1] if last else None
 
 
 def _name(question: Question, reply: str) -> Span | None:
@@ -110,7 +113,7 @@ def _numeric(question: Question) -> bool:
 RULES = (
     Extractor("boxed", "what stands in the last \\boxed{…}", _boxed),
     Extractor("option", "the first letter of an option, or the first option named", _option),
-    Extractor("number", "the last number after a verb or =, or else the last number", _number),
+    Extractor("number", "the last number told by a verb or =, or else the last new one", _number),
     Extractor("name", "the first name after is, are, was, called, a colon", _name),
     Extractor("word", "the first word after is, are, was, refers to, a colon", _word),
     Extractor("whole", f"the whole reply, if it has at most {SHORT} words", _whole),

@@ -1,0 +1,152 @@
+"""Hidden states at the roles: the model's own, at every layer, and the same after a kill."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from test_answering import made
+
+from layergram.errors import LayergramError
+from layergram.maps import ROLES
+from layergram.questions.controls import letters_of, random_weights
+from layergram.questions.features import SCORES, Wanted, features
+from layergram.questions.judging import judge
+
+REPLIES = [
+    "It is Paris, and Paris again.",
+    "It is Lyon.",
+    "首都是 Paris 🗼.",
+    "Paris",
+    "The capital is Porto Novo, said the quick brown fox.",
+]
+
+
+@pytest.fixture(scope="module")
+def rows(tiny):
+    return judge(tiny, [made(tiny, reply) for reply in REPLIES])
+
+
+def hidden(tiny, row):
+    with torch.no_grad():
+        return tiny.network(torch.tensor([row.ids]), output_hidden_states=True)
+
+
+def test_the_residual_streams_are_the_models_own(tiny, rows, tmp_path):
+    found = features(tiny, rows, tmp_path)
+    states = found["features"]
+    assert states.dims == ("example", "layer", "role", "feature")
+    assert states.shape == (5, 4, 15, 32) and states["layer"].values.tolist() == [0, 1, 2, 3]
+    assert isinstance(states.variable._data, np.memmap) or states.dtype == np.float32
+    for at, row in enumerate(rows):
+        own = hidden(tiny, row).hidden_states  # the last one is normed: not compared
+        for role, place in row.roles.items():
+            got = states.sel(role=role).values[at]
+            if place < 0:
+                assert np.isnan(got).all()
+                continue
+            wanted = torch.stack([own[layer][0, place] for layer in range(3)])
+            np.testing.assert_allclose(got[:3], wanted, atol=1e-5)
+            normed = tiny.network.model.norm(torch.tensor(got[3]))
+            np.testing.assert_allclose(normed, own[3][0, place], atol=1e-4)
+
+
+def test_attention_and_mlp_are_what_a_layer_adds(tiny, rows, tmp_path):
+    taken = {
+        where: features(tiny, rows, tmp_path, wanted=Wanted(where=where, name=where))[where]
+        for where in ("residual", "attention", "mlp")
+    }
+    assert taken["mlp"]["layer"].values.tolist() == [1, 2, 3]
+    update = np.diff(taken["residual"].values, axis=1)
+    np.testing.assert_allclose(update, taken["attention"].values + taken["mlp"].values, atol=1e-5)
+
+
+def test_scores_are_the_models_own_probabilities(tiny, rows, tmp_path):
+    told = features(tiny, rows, tmp_path)["scores"]
+    assert told["score"].values.tolist() == list(SCORES)
+    for at, row in enumerate(rows):
+        log_p = torch.log_softmax(hidden(tiny, row).logits[0].double(), -1)
+        own = [float(log_p[p - 1, row.ids[p]]) for p in range(row.prompt_tokens, len(row.ids))]
+        first, last = (p - row.prompt_tokens for p in row.exact_tokens)
+        exact = own[first : last + 1]
+        wanted = {
+            "logprob_mean": np.mean(own), "logprob_min": min(own), "logprob_last": own[-1],
+            "prob_min": np.exp(min(own)), "answer_tokens": len(own),
+            "exact_logprob_mean": np.mean(exact), "exact_prob_mean": np.mean(np.exp(exact)),
+            "exact_logprob_last": exact[-1],
+        }  # fmt: skip
+        for name, value in wanted.items():
+            assert float(told.sel(score=name)[at]) == pytest.approx(value, abs=1e-4), name
+
+
+def test_some_layers_and_roles_are_part_of_all(tiny, rows, tmp_path):
+    whole = features(tiny, rows, tmp_path)["features"]
+    wanted = Wanted(layers=(2, 3), roles=("exact_answer_last", "-1"), name="few")
+    few = features(tiny, rows, tmp_path, wanted=wanted)["few"]
+    np.testing.assert_array_equal(few, whole.sel(layer=[2, 3], role=["exact_answer_last", "-1"]))
+
+
+def test_a_killed_store_goes_on_and_ends_the_same(tiny, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("layergram.questions.features.BATCH", 2)
+    features(tiny, rows, tmp_path / "whole")
+
+    def stop(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        features(tiny, rows, tmp_path / "killed", progress=stop)
+    assert not (tmp_path / "killed/features.json").exists()
+    calls = []
+    features(tiny, rows, tmp_path / "killed", progress=lambda *told: calls.append(told))
+    assert calls == [(5, 5)]
+    for name in ("features.npy", "scores.npy", "features.json"):
+        whole, killed = (tmp_path / folder / name for folder in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes()
+    manifest = json.loads((tmp_path / "whole/features.json").read_text())
+    assert list(manifest["arrays"]["features"]) == ["example", "layer", "role", "feature"]
+    assert manifest["arrays"]["features"]["role"] == list(ROLES)
+
+
+def test_the_states_of_another_run_are_left_alone(tiny, rows, tmp_path):
+    features(tiny, rows, tmp_path)
+    before = (tmp_path / "features.npy").read_bytes()
+    with pytest.raises(LayergramError, match="another run: other arrays, made_from"):
+        features(tiny, rows[:3], tmp_path)
+    assert (tmp_path / "features.npy").read_bytes() == before
+
+
+def test_float16_holds_what_it_can(tiny, rows, tmp_path, monkeypatch):
+    half = features(tiny, rows, tmp_path, wanted=Wanted(dtype="float16"))["features"]
+    assert half.dtype == np.float16
+    monkeypatch.setattr("numpy.finfo", lambda kind: type("Small", (), {"max": 1e-6}))
+    with pytest.raises(LayergramError, match="store them in float32"):
+        features(tiny, rows, tmp_path / "b", wanted=Wanted(dtype="float16"))
+
+
+def test_what_there_is_not_is_refused():
+    with pytest.raises(LayergramError, match="did you mean 'residual'"):
+        Wanted(where="residul")
+    with pytest.raises(LayergramError, match="did you mean 'last_q'"):
+        Wanted(roles=("last_w",))
+
+
+def test_random_weights_have_the_shape_and_nothing_else(tiny, rows, tmp_path):
+    state = torch.random.get_rng_state()
+    fresh = random_weights(tiny, seed=3)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert fresh.layers == tiny.layers and "random weights" in fresh.name
+    own, theirs = tiny.network.state_dict(), fresh.network.state_dict()
+    assert {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in theirs.items()}
+    assert not torch.equal(own["lm_head.weight"], theirs["lm_head.weight"])
+    again = random_weights(tiny, seed=3).network.state_dict()
+    assert all(torch.equal(v, again[k]) for k, v in theirs.items())
+
+
+def test_letters_tell_words_apart_and_nothing_else(rows):
+    found = letters_of(rows)
+    np.testing.assert_array_equal(found[0], found[2])  # Paris is Paris
+    assert abs(found[0] - found[1]).max() > 0.1
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
