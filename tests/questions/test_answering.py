@@ -215,11 +215,16 @@ def test_an_empty_reply_is_wrong_and_asks_nobody(tiny, monkeypatch):
 
 def test_what_the_model_copies_counts_only_word_for_word():
     reply = "France is a country near Lyon."
-    found = _copied(reply, " Lyon.\nQuestion")
+    where = Question("1", "Where is Paris?", ("Paris",))
+    found = _copied(where, reply, " Lyon.\nQuestion")
     assert (reply[found.start : found.end], found.by) == ("Lyon", "model")
-    assert _copied(reply, " Marseille\n") is None
-    assert _copied(reply, " France is a country near") is None  # cut before its line ended
-    assert _copied(reply, " NO ANSWER\n") is None
+    assert _copied(where, reply, " Marseille\n") is None
+    assert _copied(where, reply, " France is a country near") is None  # cut before its line ended
+    assert _copied(where, reply, " NO ANSWER\n") is None
+    much = Question("2", "What is 3 + 4?", ("7",))
+    assert _copied(much, "Take 3 and 4, have 8.", "8\n") is not None
+    assert _copied(much, "Take 3 and 4, have 8.", "3\n") is None
+    assert _copied(much, "Take 3 and 4, have 8.", "3 and 4\n") is None
 
 
 def test_every_rule_is_in_the_rows_file(tiny, tmp_path):

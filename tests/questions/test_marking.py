@@ -75,6 +75,8 @@ def question(*aliases, options=()):
         (Question("1", "What is 3 + 4?", ("7",)), "To add 3 and 4, we add them", None, None),
         (Question("1", "What is 3 + 4?", ("7",)), "Add 3 and 4: 3 + 4 = 3.", "3", "number"),
         (Question("1", "What is 3 + 4?", ("7",)), "3 and 4, which gives you 3 + 4 =", None, None),
+        (Question("1", "What is 3 + 4?", ("7",)), "Add the numbers: 8 +", None, None),
+        (Question("1", "What is 3 + 4?", ("7",)), "The sum is **12**.", "12", "number"),
         (question("7"), "I do not know.", None, None),
         (question("B", "fig", options=["oak", "fig"]), "It must be A) oak.", "A", "option"),
         (question("B", "fig", options=["oak", "fig"]), "The oak is one.", "oak", "option"),

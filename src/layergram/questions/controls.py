@@ -52,5 +52,5 @@ def letters_of(rows: Sequence[Row]) -> npt.NDArray[np.float32]:
         for size in range(1, LONGEST_PIECE + 1):
             for at in range(len(text) - size + 1):
                 counts[zlib.crc32(text[at : at + size].encode()) % LETTER_FEATURES] += 1
-    norms = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.divide(found, norms, out=found, where=norms > 0)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found

@@ -11,7 +11,7 @@ from importlib.resources import files
 from layergram.questions.question import LETTERS, Question, QuestionSet
 
 SEED = 20_260
-SUMS = 400
+SUMS = 300
 OPTIONS = 4
 
 
@@ -70,8 +70,7 @@ def _arithmetic() -> Iterator[Question]:
     seen: set[str] = set()
     while len(seen) < SUMS:
         sign = draw.choice("+-×")
-        most = 10 if sign == "×" else 30
-        a, b = draw.randint(2, most), draw.randint(2, most)
+        a, b = draw.randint(2, 10 if sign == "×" else 20), draw.randint(2, 10)
         a, b = (max(a, b), min(a, b)) if sign == "-" else (a, b)
         result = {"+": a + b, "-": a - b, "×": a * b}[sign]
         asked = f"{a} {sign} {b}"

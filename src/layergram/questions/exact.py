@@ -23,7 +23,7 @@ NAME = re.compile(
     rf"[*_\"“'‘`(]*(?P<name>(?:{CAPITALISED})(?:[ -](?:{SMALL}[ -])*(?:{CAPITALISED}))*)"
 )
 AFTER = re.compile(rf"{VERB}\s*(?:about\s+|only\s+|a\s+total\s+of\s+)?[$€£*_\"(]*(?=[-−]?\d)")
-SUM = re.compile(r"\s*[-−+×*/÷=]\s*\d|\s*=")
+SUM = re.compile(r"\s*(?:[+×/÷=]|[-−](?=[\s\d]|$)|\*(?!\*))")  # more is to come
 PLAIN = re.compile(
     r"(?:(?<!\w)(?:is|are|was|were|refers\s+to|called|named)(?=\s)|:)\s*(?:the\s+|an?\s+)?"
     r"[*_\"“'‘`]*(?P<name>[^\W\d_][\w'’-]*)"
@@ -72,9 +72,9 @@ def _option(question: Question, reply: str) -> Span | None:
 
 def _number(question: Question, reply: str) -> Span | None:
     """The last number told by a verb, ``=`` or ``:``, or else the last that was not asked about."""
-    if question.options or not _numeric(question):
+    if question.options or not is_numeric(question):
         return None
-    known = {value for value, _ in numbers(question.question)}
+    known = asked_numbers(question)
     found = [(value, span) for value, span in numbers(reply) if not SUM.match(reply, span[1])]
     after = {match.end() for match in AFTER.finditer(reply)}
     told = [span for _, span in found if span[0] in after]
@@ -83,9 +83,14 @@ def _number(question: Question, reply: str) -> Span | None:
     return last[-1] if last else None
 
 
+def asked_numbers(question: Question) -> set[float]:
+    """The numbers in a question."""
+    return {value for value, _ in numbers(question.question)}
+
+
 def _name(question: Question, reply: str) -> Span | None:
     """The first name (words with capitals) after is, are, was, called, located in, a colon."""
-    if _numeric(question) or not any(alias[:1].isupper() for alias in question.aliases):
+    if is_numeric(question) or not any(alias[:1].isupper() for alias in question.aliases):
         return None
     found = NAME.search(reply)
     return _trimmed(reply, *found.span("name")) if found else None
@@ -93,7 +98,7 @@ def _name(question: Question, reply: str) -> Span | None:
 
 def _word(question: Question, reply: str) -> Span | None:
     """For answers in small letters: the first word after is, are, was, refers to, a colon."""
-    if _numeric(question) or any(alias != alias.lower() for alias in question.aliases):
+    if is_numeric(question) or any(alias != alias.lower() for alias in question.aliases):
         return None
     found = PLAIN.search(reply)
     return _trimmed(reply, *found.span("name")) if found else None
@@ -101,12 +106,13 @@ def _word(question: Question, reply: str) -> Span | None:
 
 def _whole(question: Question, reply: str) -> Span | None:
     """All of a reply of a few words."""
-    if _numeric(question) or question.options or len(reply.split()) > SHORT:
+    if is_numeric(question) or question.options or len(reply.split()) > SHORT:
         return None
     return _trimmed(reply, 0, len(reply))
 
 
-def _numeric(question: Question) -> bool:
+def is_numeric(question: Question) -> bool:
+    """Whether every accepted answer is a number."""
     return all(is_number(alias) for alias in question.aliases)
 
 

@@ -12,9 +12,11 @@ from typing import Any
 from layergram import maps
 from layergram.models import Model
 from layergram.questions.answering import Answer, by_length
-from layergram.questions.exact import EDGE, Exact, exact_answer
+from layergram.questions.exact import EDGE, Exact, asked_numbers, exact_answer, is_numeric
 from layergram.questions.generation import generate, padding_is_exact
 from layergram.questions.journal import batched, claim, digest_of
+from layergram.questions.marking import is_number, number
+from layergram.questions.question import Question
 from layergram.questions.roles import role_positions
 from layergram.tokens import encode, positions
 
@@ -175,18 +177,25 @@ def _ask_model(
     done = 0
     for batch, records in zip(batches, batched(journal, batches, work), strict=True):
         for at, record in zip(batch, records, strict=True):
-            found[at] = _copied(answers[at].reply, record["said"])
+            found[at] = _copied(answers[at].question, answers[at].reply, record["said"])
         done += len(batch)
         if progress is not None:
             progress(done, len(answers))
     return found
 
 
-def _copied(reply: str, said: str) -> Exact | None:
-    """Where the first line of what the model said stands in the reply, if it does."""
+def _copied(question: Question, reply: str, said: str) -> Exact | None:
+    """Where the first line of what the model said stands in the reply, if it does.
+
+    To a question for a number only a number that was not asked about counts.
+    """
     line, newline, _ = said.lstrip().partition("\n")
     words = line.strip(EDGE)
     start = reply.find(words) if newline and words else -1
+    if is_numeric(question) and not (
+        is_number(words) and number(words) not in asked_numbers(question)
+    ):
+        return None
     return Exact(start, start + len(words), MODEL) if start >= 0 else None
 
 
