@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from transformers import AttentionInterface
 
 import oracle
 import zoo
@@ -42,12 +43,15 @@ def state(network):
         ],
         "training": [m.training for m in network.modules()],
         "gradients": [p.requires_grad for p in network.parameters()],
-        "listeners": len(taps._listeners),
+        "listeners": [m in taps._listeners for m in network.modules()],
+        "functions": sorted(AttentionInterface()),
         "recording": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
     }
 
 
 def assert_same(before, after):
+    assert not any(after["listeners"])
+    assert "eager" not in after["functions"]
     weights, other = before.pop("weights"), after.pop("weights")
     assert weights.keys() == other.keys()
     assert all(torch.equal(weights[n], other[n]) for n in weights)
@@ -188,7 +192,7 @@ def test_an_answers_maps_are_those_of_the_same_tokens_read_as_a_text(model_type)
         assert_near(maps[name], expected, name)
 
 
-CHUNKED = ["qwen3_next", "lfm2", "olmo3", "cohere2_moe", "deepseek_v3", "gpt_neo"]
+CHUNKED = ["qwen3_next", "lfm2", "olmo3", "deepseek_v32", "deepseek_v3", "gpt_neo", "diffllama"]
 
 
 @pytest.mark.parametrize("model_type", CHUNKED)

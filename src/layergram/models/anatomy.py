@@ -21,6 +21,9 @@ from layergram.models.taps import first_tensor, hear_attention, listen_once, wei
 
 REPORT = "this architecture needs code of its own: report its name"
 
+# what a model may do between two modules of its head without a module of its own
+ACTIVATIONS = (nn.GELU(), nn.GELU("tanh"), nn.ReLU(), nn.SiLU(), nn.Tanh())
+
 
 @dataclass(frozen=True)
 class Readout:
@@ -31,7 +34,7 @@ class Readout:
 
     Attributes:
         path: the modules between the last layer and the unembedding, in order (the final norm;
-            in some models also a projection, in some nothing).
+            in some models also a projection or an activation, in some nothing).
         unembedding: the linear map onto the vocabulary, W_U.
         scale: factor on the logits.
         cap: bound of the soft cap, or ``None``.
@@ -113,7 +116,6 @@ def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
     Raises:
         LayergramError: naming the model, the part that was not found and what to do.
     """
-    names = {module: path for path, module in network.named_modules()}
     head = network.get_output_embeddings()  # type: ignore[operator]
     if head is None:
         raise _lost(name, "unembedding", "get_output_embeddings() returns nothing")
@@ -125,6 +127,8 @@ def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
     projections = tuple(
         _projection(calls, module, count) for module, count in zip(attention, heads, strict=True)
     )
+    # last, because some models put other modules in place when they first run
+    names = {module: path for path, module in network.named_modules()}
     return Anatomy(tuple(layers), attention, way, heads, projections, readout, names)
 
 
@@ -155,6 +159,8 @@ def _layers(network: nn.Module, calls: list[_Call], name: str) -> list[nn.Module
             found = list(candidate)
     if not found:
         raise _lost(name, "layers", "no list of modules that hand on one residual stream in order")
+    if sum(call.module in found for call in calls) > len(found):
+        raise _lost(name, "layers", "layers that run more than once for one token")
     return found
 
 
@@ -186,16 +192,26 @@ def _readout(
         if call.module is head or _same(now, at_head.input):
             break
         leads_on = call.output is not None and call.output.shape[:2] == now.shape[:2]
-        if leads_on and call.input is not None and _same(call.input, now):
-            path.append(call.module)
+        between = _between(now, call.input) if leads_on and call.input is not None else None
+        if between is not None:
+            path += [*between, call.module]
             now = first_tensor(call.output)
     before = _ratio(at_head.input, now)
     if before is None:
         raise _lost(
-            name, "final norm", "no chain of modules from the last layer to the unembedding's input"
+            name,
+            "final norm",
+            "an unembedding that reads more than the last layer's output",
         )
     scale, cap = _logit_post_processing(network, ids, head, name)
     return Readout(tuple(path), head, before * scale, cap)
+
+
+def _between(before: Tensor, after: Tensor) -> tuple[nn.Module, ...] | None:
+    """What turns one tensor into the other: nothing, an activation, or ``None`` if neither does."""
+    if _same(before, after):
+        return ()
+    return next(((f,) for f in ACTIVATIONS if _same(f(before), after)), None)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

@@ -61,7 +61,7 @@ def _bounded(name: str, statement: str, measured: float, limit: float, note: str
 
 
 def _lens(lens: Tensor, logits: Tensor, limit: float, anatomy: Anatomy) -> Proof:
-    path = ", ".join(anatomy.names[m] for m in anatomy.readout.path) or "no norm"
+    path = ", ".join(anatomy.names.get(m, repr(m)) for m in anatomy.readout.path) or "no norm"
     return _bounded(
         "lens",
         "the lens at the last layer equals the model's own logits",

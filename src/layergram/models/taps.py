@@ -3,8 +3,10 @@
 Both live in context managers and are gone after them, also after an exception. Attention is seen
 by one of two ways, found once per model (:mod:`layergram.models.anatomy`):
 
-* ``interface``: the model looks its attention function up by name. The name is pointed at a
-  function of ours that calls the eager function of the module's own file and hands the weights on.
+* ``interface``: the model looks its attention function up by name. The name ``eager`` is pointed at
+  a function of ours that calls the eager function of the module's own file and hands the weights
+  on. The name stays ``eager`` because some models do more than look it up (a sparse layer masks
+  keys for ``eager`` and leaves it to the function for names that it does not know).
 * ``output``: the model computes its attention itself and returns the weights when it is asked to
   (``output_attentions``). They are taken out of the module's output and not kept.
 """
@@ -20,10 +22,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import eager_mask
+from transformers import AttentionInterface
 
-TAP = "layergram"
+EAGER = "eager"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Attention:
         weights: [heads, queries, keys]; rows sum to 1, or less where the layer has sinks. The
             last key is the last query's own position.
         visible: [queries, keys], which keys the mask lets a query see; ``None`` where the module
-            shows no mask and plain causality holds.
+            is given no mask and plain causality holds.
         output: [1, queries, heads, values]: the heads' outputs before the output projection, or
             ``None`` where the module does not show them.
     """
@@ -47,18 +48,20 @@ class Attention:
 Listener = Callable[[Attention], Tensor | None]
 """Called with what an attention module did; may return other head outputs to go on with."""
 
+# Who listens to a module's next call. Some modules call the function twice, with the same weights
+# and other values: the first call takes the listener, the next forward pass brings it back.
 _listeners: WeakKeyDictionary[nn.Module, Listener] = WeakKeyDictionary()
 
 
-def _tapped_attention(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, None]:
+def _tapped_attention(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
     eager = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
     output, weights = eager(module, *args, **kwargs)
-    listener = _listeners.get(module)
-    if listener is not None:
-        mask = kwargs.get("attention_mask", args[3] if len(args) > 3 else None)
-        edited = listener(Attention(weights[0], _visible(mask, weights), output))
-        output = output if edited is None else edited
-    return output, None
+    listener = _listeners.pop(module, None)
+    if listener is None:
+        return output, weights
+    mask = kwargs.get("attention_mask", args[3] if len(args) > 3 else None)
+    edited = listener(Attention(weights[0], _visible(mask, weights), output))
+    return (output if edited is None else edited), None
 
 
 def _visible(mask: Tensor | None, weights: Tensor) -> Tensor | None:
@@ -69,8 +72,21 @@ def _visible(mask: Tensor | None, weights: Tensor) -> Tensor | None:
     return seen if seen.dtype == torch.bool else seen > torch.finfo(seen.dtype).min / 2
 
 
-AttentionInterface.register(TAP, _tapped_attention)
-AttentionMaskInterface.register(TAP, eager_mask)
+_tapped: list[object] = []
+
+
+@contextmanager
+def _eager_tapped() -> Iterator[None]:
+    """The name ``eager`` leads to :func:`_tapped_attention` until the last such block ends."""
+    mark = object()
+    _tapped.append(mark)
+    AttentionInterface.register(EAGER, _tapped_attention)
+    try:
+        yield
+    finally:
+        _tapped.remove(mark)
+        if not _tapped:
+            AttentionInterface._global_mapping.pop(EAGER)
 
 
 @contextmanager
@@ -107,17 +123,26 @@ def hear_attention(
     """
     with ExitStack() as stack:
         if way == "interface":
-            stack.enter_context(attention_implementation(network, TAP))
+            stack.enter_context(attention_implementation(network, EAGER))
+            stack.enter_context(_eager_tapped())
             for module, listener in listeners.items():
-                _listeners[module] = listener
+                hook = _bring_back(listener)
+                stack.callback(module.register_forward_pre_hook(hook).remove)
                 stack.callback(_listeners.pop, module, None)
             yield {}
         else:
-            stack.enter_context(attention_implementation(network, "eager"))
+            stack.enter_context(attention_implementation(network, EAGER))
             for module, listener in listeners.items():
                 handle = module.register_forward_hook(_output_hook(listener))
                 stack.callback(handle.remove)
             yield {"output_attentions": True}
+
+
+def _bring_back(listener: Listener) -> Callable[..., None]:
+    def hook(module: nn.Module, args: Any) -> None:
+        _listeners[module] = listener
+
+    return hook
 
 
 def _output_hook(listener: Listener) -> Callable[..., Any]:
@@ -125,10 +150,21 @@ def _output_hook(listener: Listener) -> Callable[..., Any]:
         place = weights_place(output)
         if place is None:
             return output
-        listener(Attention(output[place][0], None, None))
+        weights = output[place][0]
+        listener(Attention(weights, _within_reach(weights), None))
         return type(output)([*output[:place], None, *output[place + 1 :]])
 
     return hook
+
+
+def _within_reach(weights: Tensor) -> Tensor:
+    """Which keys a query can see [queries, keys], read off weights whose mask is not shown.
+
+    Keys from the first that any head gives a weight above zero, up to the query itself.
+    """
+    queries, keys = weights.shape[-2:]
+    begun = (weights > 0).any(0).cumsum(-1) > 0
+    return begun.tril(keys - queries)
 
 
 def weights_place(output: Any) -> int | None:
