@@ -57,9 +57,11 @@ gate: $(READY) fonts
 	OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header -n 2 --dist worksteal
 
 demo: $(READY)
-	@.venv/bin/layergram map 'A and B = 8 + 5 = 13. So the correct choice is (D) 13. The final answer is \boxed{(D)}' \
+	@echo "1. a text"; \
+	.venv/bin/layergram map 'A and B = 8 + 5 = 13 \boxed{13} the correct choice is (D) 13. The final answer is \boxed{(D)}' \
 	  --out demo/text
-	@.venv/bin/layergram map --prompt 'What is 8 + 5? Answer with the number.' --out demo/answer
+	@echo; echo "2. the model's own answer"; \
+	.venv/bin/layergram map --prompt 'What is the capital of France?' --out demo/answer
 
 clean:
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

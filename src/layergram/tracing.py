@@ -9,6 +9,9 @@ if some reducer needs it; nothing of size T×T or L×T×V ever exists.
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from torch import Tensor
 
 from layergram.models import Model
 from layergram.models.taps import Attention, hear_attention, hear_residual
+
+M_MMAP_THRESHOLD = -3  # its number in malloc.h
 
 LENS_BYTES = 32 * 2**20
 """Largest size of one [positions, vocabulary] tensor of the lens, in float32."""
@@ -137,6 +142,7 @@ def read(
         takes one step, after generating. The model is as before once the iterator is done, closed,
         or has failed.
     """
+    _give_back_freed_memory()
     needs = {reducer.needs for reducer in reducers}
     known = list(ids)
     size = chunk if model.chunks else len(known)
@@ -161,6 +167,20 @@ def read(
                 _hand_on(model, reducers, streams, start, follows, norm)
             yield Step(start, tuple(taken))
             start += len(taken)
+
+
+@functools.cache
+def _give_back_freed_memory() -> None:
+    """Tell glibc to return every freed block of a megabyte or more to the system at once.
+
+    Left alone it keeps blocks of up to 32 MiB in its heap, and, as PyTorch asks for aligned ones,
+    often cannot use them again: the lens then grows by gigabytes over a long text. Other C
+    libraries have no such setting and need none.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, 2**20)
 
 
 class _Sampler:

@@ -41,8 +41,8 @@ def divergence(view: LensView) -> Tensor:
         [position].
     """
     p, q = view.log_p_final, view.log_p
-    log_m = torch.logaddexp(p, q) - math.log(2)
-    nats = 0.5 * (p.exp() * (p - log_m) + q.exp() * (q - log_m)).sum(-1)
+    log_m = torch.logaddexp(p, q).sub_(math.log(2))
+    nats = 0.5 * ((p - log_m).mul_(p.exp()).sum(-1) + (q - log_m).mul_(q.exp()).sum(-1))
     return (nats / math.log(2)).clamp(0, 1)
 
 
