@@ -210,7 +210,9 @@ def test_the_embedded_model_equals_the_reference(smollm2):
     for name, values in attention.items():
         assert_near(maps[name], values.mean(1), name)
     for name, values in oracle.lens_maps(e, ids).items():
-        assert_near(maps[name], shifted(values), name)
+        # like the logits, whose rounding through 30 layers the others show as it is
+        tolerance = 1e-5 if name in ("divergence", "lens_rank") else 1e-4
+        assert_near(maps[name], shifted(values), name, tolerance)
     for name, values in oracle.residual_maps(e).items():
         assert_near(maps[name], values, name)
     last = LastLayer(model.layers)
