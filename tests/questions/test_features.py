@@ -12,7 +12,7 @@ from test_answering import made
 from layergram.errors import LayergramError
 from layergram.maps import ROLES
 from layergram.questions.controls import letters_of, random_weights
-from layergram.questions.features import SCORES, Wanted, features
+from layergram.questions.features import SCORES, Wanted, hidden_states
 from layergram.questions.judging import judge
 
 REPLIES = [
@@ -35,7 +35,7 @@ def hidden(tiny, row):
 
 
 def test_the_residual_streams_are_the_models_own(tiny, rows, tmp_path):
-    found = features(tiny, rows, tmp_path)
+    found = hidden_states(tiny, rows, tmp_path)
     states = found["features"]
     assert states.dims == ("example", "layer", "role", "feature")
     assert states.shape == (5, 4, 15, 32) and states["layer"].values.tolist() == [0, 1, 2, 3]
@@ -55,7 +55,7 @@ def test_the_residual_streams_are_the_models_own(tiny, rows, tmp_path):
 
 def test_attention_and_mlp_are_what_a_layer_adds(tiny, rows, tmp_path):
     taken = {
-        where: features(tiny, rows, tmp_path, wanted=Wanted(where=where, name=where))[where]
+        where: hidden_states(tiny, rows, tmp_path, wanted=Wanted(where=where, name=where))[where]
         for where in ("residual", "attention", "mlp")
     }
     assert taken["mlp"]["layer"].values.tolist() == [1, 2, 3]
@@ -64,7 +64,7 @@ def test_attention_and_mlp_are_what_a_layer_adds(tiny, rows, tmp_path):
 
 
 def test_scores_are_the_models_own_probabilities(tiny, rows, tmp_path):
-    told = features(tiny, rows, tmp_path)["scores"]
+    told = hidden_states(tiny, rows, tmp_path)["scores"]
     assert told["score"].values.tolist() == list(SCORES)
     for at, row in enumerate(rows):
         log_p = torch.log_softmax(hidden(tiny, row).logits[0].double(), -1)
@@ -82,25 +82,25 @@ def test_scores_are_the_models_own_probabilities(tiny, rows, tmp_path):
 
 
 def test_some_layers_and_roles_are_part_of_all(tiny, rows, tmp_path):
-    whole = features(tiny, rows, tmp_path)["features"]
+    whole = hidden_states(tiny, rows, tmp_path)["features"]
     wanted = Wanted(layers=(2, 3), roles=("exact_answer_last", "-1"), name="few")
-    few = features(tiny, rows, tmp_path, wanted=wanted)["few"]
+    few = hidden_states(tiny, rows, tmp_path, wanted=wanted)["few"]
     np.testing.assert_array_equal(few, whole.sel(layer=[2, 3], role=["exact_answer_last", "-1"]))
 
 
 def test_a_killed_store_goes_on_and_ends_the_same(tiny, rows, tmp_path, monkeypatch):
     monkeypatch.setattr("layergram.questions.features.BATCH", 2)
-    features(tiny, rows, tmp_path / "whole")
+    hidden_states(tiny, rows, tmp_path / "whole")
 
     def stop(done, total):
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        features(tiny, rows, tmp_path / "killed", progress=stop)
+        hidden_states(tiny, rows, tmp_path / "killed", progress=stop)
     assert not (tmp_path / "killed/features.json").exists()
     calls = []
-    features(tiny, rows, tmp_path / "killed", progress=lambda *told: calls.append(told))
+    hidden_states(tiny, rows, tmp_path / "killed", progress=lambda *told: calls.append(told))
     assert calls == [(5, 5)]
     for name in ("features.npy", "scores.npy", "features.json"):
         whole, killed = (tmp_path / folder / name for folder in ("whole", "killed"))
@@ -111,19 +111,19 @@ def test_a_killed_store_goes_on_and_ends_the_same(tiny, rows, tmp_path, monkeypa
 
 
 def test_the_states_of_another_run_are_left_alone(tiny, rows, tmp_path):
-    features(tiny, rows, tmp_path)
+    hidden_states(tiny, rows, tmp_path)
     before = (tmp_path / "features.npy").read_bytes()
     with pytest.raises(LayergramError, match="another run: other arrays, made_from"):
-        features(tiny, rows[:3], tmp_path)
+        hidden_states(tiny, rows[:3], tmp_path)
     assert (tmp_path / "features.npy").read_bytes() == before
 
 
 def test_float16_holds_what_it_can(tiny, rows, tmp_path, monkeypatch):
-    half = features(tiny, rows, tmp_path, wanted=Wanted(dtype="float16"))["features"]
+    half = hidden_states(tiny, rows, tmp_path, wanted=Wanted(dtype="float16"))["features"]
     assert half.dtype == np.float16
     monkeypatch.setattr("numpy.finfo", lambda kind: type("Small", (), {"max": 1e-6}))
     with pytest.raises(LayergramError, match="store them in float32"):
-        features(tiny, rows, tmp_path / "b", wanted=Wanted(dtype="float16"))
+        hidden_states(tiny, rows, tmp_path / "b", wanted=Wanted(dtype="float16"))
 
 
 def test_what_there_is_not_is_refused():

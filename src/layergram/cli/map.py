@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from layergram.cli.folder import check_folder
 from layergram.errors import LayergramError
 from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
 
@@ -76,7 +77,7 @@ def command(
         run = _merged(recipe_.run, run)
         model, dtype = model or recipe_.model, recipe_.dtype if dtype == "auto" else dtype
     model = model or "smollm2"
-    _check_folder(out)
+    check_folder(out)
     from layergram.models import check_request
 
     check_request(model, device=device, dtype=dtype)
@@ -101,7 +102,7 @@ def command(
             on_step=lambda step: progress.advance(len(step.ids)),
         )
     took = time.perf_counter() - began
-    written = [_write(maps[name], out, suffixes, quiet) for name in measures]
+    written = [_write(maps[name], out, suffixes) for name in measures]
     _report(loaded, maps, written, took, quiet=quiet, as_json=json_summary)
 
 
@@ -175,20 +176,6 @@ def _merged(of_map: Run, given: Run) -> Run:
     return replace(of_map, **changed)
 
 
-def _check_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".layergram-writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise LayergramError(
-            f"to write into the folder '{out}'",
-            got=str(error.strerror or error),
-            do="choose a folder that can be written with --out",
-        ) from None
-
-
 def _compare_revisions(recipe_: Recipe | None, loaded: Model, quiet: bool) -> None:
     if recipe_ and recipe_.revision not in ("", loaded.revision) and not quiet:
         print(
@@ -229,14 +216,17 @@ class _Progress(AbstractContextManager["_Progress"]):
             self.bar.advance(self.task, tokens)
 
 
-def _write(array: xr.DataArray, out: Path, suffixes: list[str], quiet: bool) -> dict[str, Any]:
+def _write(array: xr.DataArray, out: Path, suffixes: list[str]) -> dict[str, Any]:
     """One map as netCDF, pictures and words; returns what a summary says of it."""
     from layergram import figures, maps, words
 
     name = str(array.name)
     files = [maps.write(array, out / f"{name}.nc")]
-    figure = figures.draw(array)
-    files += [figures.save(figure, out / f"{name}{suffix}") for suffix in suffixes]
+    plan = figures.plan(array)
+    if plan.hints:  # the first token alone would set the scale; the figure says that it does not
+        plan = figures.plan(array, style=figures.Style(first_token="off_scale"))
+    painted = figures.paint(plan)
+    files += [figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes]
     with maps.replacing(out / f"{name}.md") as temporary:
         temporary.write_text(words.describe(array), encoding="utf-8")
     ratio = array.attrs.get("deep_thinking_ratio")

@@ -2,7 +2,7 @@
 
 The way of a question: a question set (:func:`load`) -> answers of a model (:func:`answer`) -> right
 or wrong, the exact answer inside the reply and the roles of its tokens (:func:`judge`) -> hidden
-states at those tokens (:func:`features`).
+states at those tokens (:func:`hidden_states`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layergram.questions.answering import Asking, answer
     from layergram.questions.embedded import EMBEDDED
-    from layergram.questions.features import Wanted, features
+    from layergram.questions.features import Wanted, hidden_states
     from layergram.questions.judging import Row, coverage, judge
     from layergram.questions.loading import load
     from layergram.questions.question import Question, QuestionSet
@@ -27,7 +27,7 @@ _HOMES = {
     "Wanted": "features",
     "answer": "answering",
     "coverage": "judging",
-    "features": "features",
+    "hidden_states": "features",
     "judge": "judging",
     "load": "loading",
 }
@@ -41,7 +41,7 @@ __all__ = [
     "Wanted",
     "answer",
     "coverage",
-    "features",
+    "hidden_states",
     "judge",
     "load",
 ]

@@ -88,7 +88,7 @@ class Wanted:
                 raise unknown_name("role", role, ROLES)
 
 
-def features(
+def hidden_states(
     model: Model,
     rows: Sequence[Row],
     folder: Path,

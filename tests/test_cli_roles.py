@@ -1,0 +1,144 @@
+"""The command ``roles``, from the words typed to the files written."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from layergram import maps
+from layergram.cli import main
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        code = main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def replies_of(model, prompts, *, most, seeds, temperature=1.0):
+    """Stands in for the model's own answers: right to every second question."""
+    said = []
+    for prompt in prompts:
+        text = model.tokenizer.decode(prompt)
+        number = int(text.split("number ")[1].split("?")[0])
+        name = "Paris" if number % 2 else ("Lyon", "Rome", "Porto Novo")[number % 3]
+        ids = model.tokenizer(f"It is {name}, said fox {number}.")["input_ids"]
+        said.append((*ids, model.tokenizer.eos_token_id))
+    return said
+
+
+@pytest.fixture
+def set_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("layergram.questions.answering.generate", replies_of)
+    lines = [f"What is number {at}?,Paris" for at in range(60)]
+    path = tmp_path / "set.csv"
+    path.write_text("\n".join(["query,answer", *lines]), encoding="utf-8")
+    return path
+
+
+FEW = ("--folds", 3, "--permutations", 50)
+
+
+def test_a_set_becomes_a_map_picture_words_and_a_table(run, set_file, tiny_llama_folder, tmp_path):
+    words = ("roles", set_file, "--model", tiny_llama_folder, "--out", "here", *FEW)
+    code, out, err = run(*words, "--control", "random-weights", "--paper")
+    assert (code, err) == (0, "")
+    auroc = maps.read(tmp_path / "here/auroc.nc")
+    assert auroc.dims == ("layer", "role") and auroc["role"].values.tolist() == list(maps.ROLES)
+    assert auroc["layer"].values.tolist() == [0, 1, 2, 3]
+    assert {"low", "high", "p_value"} <= set(auroc.coords)
+    assert float(auroc.sel(role="exact_answer_last").max()) > 0.95  # the name gives it away
+    assert auroc.attrs["right"] == 30 and auroc.attrs["coverage"] == 1.0
+    assert maps.options_of(auroc)["questions"] == "set"
+    for name in ("auroc_paper", "auroc_random_weights"):
+        assert maps.read(tmp_path / f"here/{name}.nc").dims == ("layer", "role")
+    assert (tmp_path / "here/auroc.png").stat().st_size > 10_000
+    text = (tmp_path / "here/auroc.md").read_text()
+    assert "## Answers, Controls, Baselines" in text and "letters of the exact answer" in text
+    assert "random weights" in text and "30 right, 30 wrong" in out
+    assert "embedding layer" in out and "is not clear of them" in out  # names alone tell it here
+    rows = list(csv.DictReader((tmp_path / "here/baselines.csv").open()))
+    names = {row["name"]: row for row in rows}
+    assert {"chosen_cell", "surface", "letters", "random_weights", "shuffled"} <= set(names)
+    assert {"logprob_mean", "exact_prob_min", "answer_tokens"} <= set(names)
+    assert all(0 <= float(row["auroc"]) <= 1 for row in rows)
+    judged = [json.loads(line) for line in (tmp_path / "here/rows.jsonl").read_text().splitlines()]
+    assert {row["extractor"] for row in judged} == {"alias", "name"}
+
+
+def test_a_second_run_goes_on_where_the_first_ended(
+    run, set_file, tiny_llama_folder, tmp_path, monkeypatch
+):
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--json")
+    code, out, _ = run(*words)
+    first = json.loads(out)
+    assert code == 0 and first["answers"]["coverage"] == 1.0
+    assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["chosen_auroc"], 1e-3)
+    before = maps.read(tmp_path / "roles/auroc.nc")
+    monkeypatch.setattr("layergram.questions.answering.generate", None)
+    monkeypatch.setattr("layergram.questions.features._forward", None)
+    assert run(*words)[0] == 0
+    after = maps.read(tmp_path / "roles/auroc.nc")
+    np.testing.assert_array_equal(before, after)
+    assert before["p_value"].equals(after["p_value"])
+
+
+def test_only_the_first_questions_and_quietly(run, set_file, tiny_llama_folder, tmp_path):
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--limit", 40, "--quiet")
+    assert run(*words, "--where", "mlp", "--columns", "question=query") == (0, "", "")
+    auroc = maps.read(tmp_path / "roles/auroc.nc")
+    assert auroc["layer"].values.tolist() == [1, 2, 3] and auroc.attrs["answers"] == 40
+    code, _, err = run(*words, "--max-new-tokens", 7)
+    assert code == 2 and "another run" in err
+
+
+def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder, tmp_path):
+    lines = [f"What is number {at}?,Paris" for at in range(30)]
+    (tmp_path / "one.csv").write_text("\n".join(["question,answer", *lines]))
+    code, out, err = run(
+        "roles", "one.csv", "--model", tiny_llama_folder, "--max-new-tokens", 3, "--out", "o"
+    )
+    assert (code, out) == (2, "")
+    assert "0 right and " in err and "at least 10 of each" in err and "kept in 'o'" in err
+    assert len((tmp_path / "o/answers.jsonl").read_text().splitlines()) == 30  # nothing lost
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "no question set"),
+        (["capitls"], "did you mean 'capitals'"),
+        (["gone.csv"], "no such file"),
+        (["set.csv", "--columns", "answer=anser"], "did you mean 'answer'"),
+        (["set.csv", "--columns", "answer"], "FIELD=COLUMN"),
+        (["few.csv"], "3 questions"),
+        (["noanswer.csv"], "1 of 2 questions without an answer"),
+        (["twice.csv"], "with the id of another"),
+        (["capitals", "--limit", "0"], "1 or more"),
+        (["capitals", "--limit", "12"], "12 questions"),
+        (["capitals", "--control", "random"], "did you mean 'random-weights'"),
+        (["capitals", "--where", "mlpp"], "mlp"),
+        (["capitals", "--folds", "1"], "folds"),
+        (["capitals", "--max-new-tokens", "0"], "at least 1"),
+        (["capitals", "--model", "smolm2"], "did you mean 'smollm2'"),
+        (["capitals", "--device", "gpu"], "cuda"),
+        (["capitals", "--out", "set.csv/x"], "folder that can be written"),
+    ],
+)
+def test_a_wrong_request_is_one_message_and_exit_code_2(run, words, says, set_file, tmp_path):
+    (tmp_path / "few.csv").write_text("question,answer\na?,x\nb?,x\nc?,x\n")
+    (tmp_path / "noanswer.csv").write_text("question,answer\na?,x\nb?,\n")
+    (tmp_path / "twice.csv").write_text("id,question,answer\n1,a?,x\n1,b?,x\n")
+    code, out, err = run("roles", *words)
+    assert (code, out) == (2, "")
+    assert says in " ".join(err.split()) and "Traceback" not in err
