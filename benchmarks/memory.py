@@ -22,8 +22,7 @@ from layergram.models import load
 
 model = load("smollm2", device="cpu")
 sentence = "The layers of a model write into one stream and read from it again. "
-ids = model.tokenizer(sentence)["input_ids"] * ({tokens} // 8)
-text = model.tokenizer.decode(ids[:{tokens}])
+text = sentence * ({tokens} // 15)  # 15 tokens each
 ids = model.tokenizer(text)["input_ids"]
 began = time.perf_counter()
 measures = {measures}

@@ -83,7 +83,8 @@ def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) ->
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 def legend_of(
