@@ -1,0 +1,10 @@
+"""The types of the arrays that the rooms of the probes hand each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.intp]

@@ -1,0 +1,210 @@
+"""The layer × role map of how well a linear probe sees a wrong answer, with error and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+
+from layergram.errors import LayergramError
+from layergram.probes.arrays import Labels, Values
+from layergram.probes.auroc import auroc
+from layergram.probes.crossfit import Cell, Rows, crossfit, trainable
+from layergram.probes.folds import grouped_folds, numbered, shuffles
+from layergram.probes.grid import FEWEST, Grid, checked_labels, grid_of
+from layergram.probes.logistic import SCALES
+from layergram.probes.nested import nested_best
+from layergram.probes.permutation import ridge_statistics
+from layergram.probes.results import Found, dataset
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How probes are trained and tested.
+
+    Attributes:
+        folds: number of folds, 3 to 20; an example is scored by probes that saw none of its fold.
+        c: inverse strength of the L2 penalty, as in scikit-learn.
+        permutations: shuffles of the labels behind the p-values; 0 for none.
+        seed: of folds and shuffles.
+        level: of the intervals, between 0 and 1.
+        scale: ``"standard"`` standardises features on the training rows of each probe, ``"none"``
+            takes them as they are.
+        device: where probes are trained, such as ``"cpu"`` or ``"cuda"``.
+    """
+
+    folds: int = 5
+    c: float = 1.0
+    permutations: int = 1000
+    seed: int = 0
+    level: float = 0.95
+    scale: str = "standard"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be evaluated."""
+        allowed = {
+            "folds": (3 <= self.folds <= 20, "3 to 20"),
+            "c": (0 < self.c < np.inf, "a number above 0"),
+            "permutations": (self.permutations >= 0, "0 or more"),
+            "level": (0 < self.level < 1, "between 0 and 1, such as 0.95"),
+            "scale": (self.scale in SCALES, ", ".join(SCALES)),
+            "device": (_has_device(self.device), "a device of this machine, such as cpu"),
+        }
+        for name, (fits, range_) in allowed.items():
+            if not fits:
+                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+
+
+def _has_device(name: str) -> bool:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
+
+
+def evaluate(
+    features: Any,
+    wrong: Any,
+    *,
+    groups: Any,
+    evaluation: Evaluation | None = None,
+    baselines: Mapping[str, npt.ArrayLike] | None = None,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """AUROC, at every layer and token role, of a linear probe that tells wrong answers from right.
+
+    For each cell L2 logistic regressions are trained on all folds but one and score the examples of
+    that fold. Folds are stratified by class and keep every group together, so that samples of one
+    question are never on both sides. Beside the map stand the controls that it has to beat: the
+    same probes on shuffled labels, other scores on the same folds, and the best cell's AUROC on
+    examples that had no part in choosing it.
+
+    Args:
+        features: numbers [example, layer, role, feature], as a DataArray with these axes (and the
+            coordinates ``layer`` and ``role``) or as a plain array; it may lie on disk, and one
+            layer at a time is read. An example whose features are NaN at a role has no such role,
+            and is left out of that role's cells.
+        wrong: whether the answer is wrong [example]; wrong is the positive class.
+        groups: what belongs together, such as the question of each example [example].
+        evaluation: how to train and test.
+        baselines: other scores by name [example], higher for answers that are held to be wrong
+            (minus the log-probability, say); NaN leaves the example out.
+        progress: called with the number of cells done and of all cells.
+
+    Returns:
+        A dataset. On (layer, role): ``auroc`` with the interval ``low``..``high`` and ``p_value``;
+        ``auroc_shuffled`` and ``p_value_shuffled``, the same with labels shuffled once. As numbers:
+        ``p_map`` and ``p_map_shuffled``; ``best_auroc`` with ``best_low``, ``best_high``,
+        the cell chosen inside the training folds; ``best_layer``, ``best_role``, the highest cell
+        of the whole map. On ``fold``: ``chosen_layer``, ``chosen_role``. On ``baseline``:
+        ``baseline_auroc``, ``baseline_low``, ``baseline_high``, and ``gain``, ``gain_low``,
+        ``gain_high``, by which the chosen cell is above it. On ``example``: ``example_fold``
+        and ``score``, the log odds of wrong by the chosen cell's probe. On ``role``: ``wrong`` and
+        ``right``, the examples counted. :func:`map_of` gives maps with their intervals.
+
+        NaN cells have fewer than 10 examples of a class, or no features. p-values hold for the
+        whole map: the chance that a map without any effect has a cell this strong is p or less.
+
+    Raises:
+        LayergramError: for fewer than 10 examples of a class, a fold without both classes, fewer
+            groups than folds, features that are not finite, a baseline of another length.
+
+    Example:
+        >>> generator = np.random.default_rng(0)
+        >>> wrong = np.arange(120) % 2 == 0
+        >>> features = generator.normal(size=(120, 3, 2, 8))
+        >>> features[:, 2, 1] += 2 * wrong[:, None]
+        >>> found = evaluate(features, wrong, groups=np.arange(120))
+        >>> found.best_layer.item(), found.best_role.item(), found.p_map.item() < 0.01
+        (2, '1', True)
+    """
+    evaluation = evaluation or Evaluation()
+    grid = grid_of(features)
+    count = grid.features.sizes["example"]
+    labels = checked_labels(wrong, count)
+    group_numbers = numbered(_of_examples("groups", groups, count))
+    scores = {name: _score(name, values, count) for name, values in (baselines or {}).items()}
+    folds = grouped_folds(labels, group_numbers, folds=evaluation.folds, seed=evaluation.seed)
+    shuffled = shuffles(
+        labels,
+        group_numbers,
+        folds,
+        grid.present,
+        count=evaluation.permutations + 1,
+        seed=evaluation.seed + 1,
+    )
+    rows = Rows(labels, folds, group_numbers, shuffled[0])
+    cells, statistics, largest = _run(grid, rows, shuffled[1:], evaluation, progress)
+    if not cells:
+        raise LayergramError(
+            "probes at any role",
+            got="no role that enough examples have",
+            allowed=f"a role that {FEWEST} wrong and {FEWEST} right answers have",
+            do="ask more questions",
+        )
+    best = nested_best(cells, rows, grid.present)
+    known = np.isfinite(best.scores)
+    of_scores = {
+        name: auroc(np.where(known, values, np.nan), labels, folds, group_numbers)
+        for name, values in scores.items()
+    }
+    found = Found(grid, rows, cells, statistics, largest, best, of_scores)
+    return dataset(found, level=evaluation.level, options=asdict(evaluation))
+
+
+def _run(
+    grid: Grid,
+    rows: Rows,
+    shuffled: Labels,
+    evaluation: Evaluation,
+    progress: Progress | None,
+) -> tuple[dict[tuple[int, int], Cell], Values, Values]:
+    """The cells that can be evaluated, what is tested in them, and the largest of each shuffle.
+
+    Tested are the true labels and the control's shuffled ones [2, layer, role].
+    """
+    cells: dict[tuple[int, int], Cell] = {}
+    statistics = np.full((2, *grid.shape), np.nan)
+    largest = np.full(len(shuffled), -np.inf)
+    total = int(np.prod(grid.shape))
+    for done, (place, values) in enumerate(grid.cells(), start=1):
+        present = grid.present[:, place[1]]
+        here = rows[present]
+        enough = min(here.wrong.sum(), (~here.wrong).sum()) >= FEWEST
+        if values is not None and enough and trainable(here, evaluation.folds):
+            tensor = torch.as_tensor(values, device=evaluation.device)
+            cells[place] = crossfit(
+                tensor, here, evaluation.folds, c=evaluation.c, scale=evaluation.scale
+            )
+            if len(shuffled):
+                labellings = np.stack([here.wrong, here.shuffled, *shuffled[:, present]])
+                strength = ridge_statistics(tensor, labellings, here.folds)
+                statistics[:, place[0], place[1]] = strength[:2]
+                largest = np.maximum(largest, strength[2:])
+        if progress is not None:
+            progress(done, total)
+    return cells, statistics, largest
+
+
+def _of_examples(name: str, values: Any, count: int) -> npt.NDArray[Any]:
+    array = np.asarray(values)
+    if array.shape != (count,):
+        raise LayergramError(
+            f"{name} of {count} examples",
+            got=f"an array of shape {array.shape}",
+            allowed="one for each example",
+        )
+    return array
+
+
+def _score(name: str, values: Any, count: int) -> Values:
+    return _of_examples(f"the baseline '{name}'", values, count).astype(np.float64)

@@ -1,0 +1,60 @@
+"""The best cell, reported on examples that had no part in choosing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from layergram.probes.arrays import Labels, Values
+from layergram.probes.auroc import Auroc, auroc, shared_variance
+from layergram.probes.crossfit import Cell, Rows
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Best:
+    """What is left of the best cell when each fold's cell is chosen without that fold.
+
+    Attributes:
+        auroc: of the held-out scores.
+        chosen: the cell of each fold [fold].
+        scores: log odds of wrong, by the probe of the cell chosen for the example's fold
+            [example]; NaN for examples without that cell's role.
+    """
+
+    auroc: Auroc
+    chosen: list[Place]
+    scores: Values
+
+
+def nested_best(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Best:
+    """Choose a cell for every fold by the other folds alone, and score the fold with it.
+
+    For fold f each cell is judged by its probes that were trained without f and one more fold g,
+    on that fold g. The cell with the highest mean over g is chosen, and its probe trained on all
+    folds but f scores the examples of f.
+
+    Args:
+        cells: the cells of the map, by place.
+        rows: all examples.
+        present: which examples have which role [example, role].
+    """
+    places = list(cells)
+    without = np.stack([cells[place].without for place in places])  # cell, tested on, and without
+    judged = np.where(np.isnan(without), 0.0, without).sum(1)
+    judged /= np.maximum((~np.isnan(without)).sum(1), 1)
+    chosen = [places[int(cell)] for cell in judged.argmax(0)]
+    scores = np.full(len(rows.wrong), np.nan)
+    parts = np.full(len(chosen), np.nan)
+    left_out = np.full((len(chosen), len(chosen)), np.nan)
+    for fold, place in enumerate(chosen):
+        of_cell = np.full(len(rows.wrong), np.nan)
+        of_cell[present[:, place[1]]] = cells[place].scores
+        scores[rows.folds == fold] = of_cell[rows.folds == fold]
+        parts[fold] = cells[place].auroc.parts[fold]
+        left_out[fold] = cells[place].without[fold]
+    found = auroc(scores, rows.wrong, rows.folds, rows.groups)
+    shared = shared_variance(parts, left_out, found.shares)
+    return Best(replace(found, shared=shared), chosen, scores)

@@ -1,0 +1,138 @@
+"""The solver reaches scikit-learn's optimum, for every problem and shape of the features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from layergram.probes import logistic as solver
+from layergram.probes.logistic import logistic
+
+
+def data(n, d, *, seed=0, sep=1.0, stretch=1.0):
+    """Correlated features on scales from 1/stretch to stretch, with an offset; labels they show."""
+    generator = np.random.default_rng(seed)
+    wrong = generator.random(n) < 0.4
+    wrong[:2] = [True, False]
+    features = generator.normal(size=(n, d)) @ generator.normal(size=(d, d)) / d**0.5
+    features[:, 0] += sep * wrong
+    features = features * np.geomspace(1 / stretch, stretch, d) + generator.normal(size=d)
+    return features.astype(np.float32), wrong
+
+
+def reference(features, wrong, rows, *, c, scale):
+    """scikit-learn's margins for all rows and its coefficients for the features as given."""
+    features = features.astype(np.float64)
+    scaler = StandardScaler(with_mean=scale == "standard", with_std=scale == "standard")
+    scaler.fit(features[rows])
+    model = LogisticRegression(C=c, tol=1e-10, max_iter=100_000)
+    model.fit(scaler.transform(features[rows]), wrong[rows])
+    spread = scaler.scale_ if scale == "standard" else 1.0
+    return model.decision_function(scaler.transform(features)), model.coef_[0] / spread
+
+
+def solve(features, wrong, trained, **options):
+    labels = np.repeat(wrong[None], len(trained), axis=0)
+    return logistic(
+        torch.as_tensor(features), torch.as_tensor(labels), torch.as_tensor(trained), **options
+    )
+
+
+@pytest.mark.parametrize("scale", ["standard", "none"])
+@pytest.mark.parametrize(("n", "d"), [(150, 10), (120, 90), (80, 300)])
+@pytest.mark.parametrize("c", [0.01, 1.0])
+def test_every_fold_is_at_the_optimum_of_scikit_learn(n, d, c, scale):
+    features, wrong = data(n, d, stretch=10.0)
+    folds = np.arange(n) % 5
+    trained = np.stack([folds != fold for fold in range(5)])
+    fits = solve(features, wrong, trained, c=c, scale=scale)
+    assert fits.converged.all()
+    for fold in range(5):
+        margins, weights = reference(features, wrong, trained[fold], c=c, scale=scale)
+        spread = features[trained[fold]].std(0) if scale == "standard" else 1.0
+        off = np.linalg.norm((fits.weights[fold].numpy() - weights) * spread)
+        assert off < 1e-3 * np.linalg.norm(weights * spread)
+        held_out = ~trained[fold]
+        ours = roc_auc_score(wrong[held_out], fits.margins[fold][held_out])
+        assert ours == pytest.approx(roc_auc_score(wrong[held_out], margins[held_out]), abs=0.002)
+        assert np.abs(fits.margins[fold].numpy() - margins).max() < 2e-3 * np.abs(margins).max()
+
+
+def test_the_coefficients_give_the_margins():
+    features, wrong = data(100, 20)
+    fits = solve(features, wrong, np.ones((1, 100), bool))
+    margins = features.astype(np.float64) @ fits.weights[0].numpy() + fits.bias[0].item()
+    assert np.abs(margins - fits.margins[0].numpy()).max() < 1e-4
+
+
+def test_problems_do_not_touch_each_other():
+    features, wrong = data(100, 20)
+    trained = np.stack([np.arange(100) % 5 != fold for fold in range(5)])
+    together = solve(features, wrong, trained)
+    alone = solve(features, wrong, trained[2:3])
+    size = alone.weights.norm()
+    assert (together.weights[2] - alone.weights[0]).norm() < 1e-3 * size
+
+
+def test_rows_outside_a_training_do_not_count():
+    features, wrong = data(100, 20)
+    trained = (np.arange(100) < 60)[None]
+    before = solve(features, wrong, trained, scale="none")
+    features[60:] *= -3
+    after = solve(features, ~wrong ^ (np.arange(100) < 60), trained, scale="none")
+    assert (before.weights - after.weights).norm() < 1e-3 * before.weights.norm()
+
+
+def test_a_constant_feature_has_no_weight():
+    features, wrong = data(60, 5)
+    features[:, 1] = 7.0
+    features[:50, 2] = 0.0  # constant where it is trained
+    fits = solve(features, wrong, (np.arange(60) < 50)[None])
+    assert fits.weights[0, 1] == 0
+    assert abs(fits.weights[0, 2]) < 1e-3
+    assert fits.converged.all()
+
+
+def test_constant_features_leave_the_base_rate():
+    wrong = np.arange(40) % 4 == 0
+    fits = solve(np.ones((40, 3), np.float32), wrong, np.ones((1, 40), bool))
+    assert torch.sigmoid(fits.bias[0]).item() == pytest.approx(0.25, abs=1e-3)
+
+
+def test_where_float32_does_not_reach_float64_goes_on(monkeypatch):
+    features, wrong = data(80, 10)
+    monkeypatch.setattr(solver, "STEPS", {torch.float32: 2, torch.float64: 1000})
+    fits = solve(features, wrong, np.ones((1, 80), bool))
+    assert fits.converged.all()
+    assert fits.margins.dtype == torch.float64
+    monkeypatch.setattr(solver, "STEPS", {torch.float32: 2})
+    assert not solve(features, wrong, np.ones((1, 80), bool)).converged.any()
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(20, 60),
+    d=st.integers(1, 80),
+    c=st.sampled_from([1e-4, 0.1, 1.0, 100.0]),
+    sep=st.sampled_from([0.0, 1.0, 20.0]),
+)
+def test_no_problem_is_left_short_of_its_optimum(seed, n, d, c, sep):
+    """The penalty makes the objective so convex that the slope's length bounds the distance."""
+    features, wrong = data(n, d, seed=seed, sep=sep, stretch=30.0)
+    fits = solve(features, wrong, np.ones((1, n), bool), c=c)
+    x = features.astype(np.float64)
+    spread = np.maximum(x.std(0), 1e-9)
+    scaled = (x - x.mean(0)) / spread
+    weights = fits.weights[0].numpy() * spread
+    margins = x @ fits.weights[0].numpy() + fits.bias[0].item()
+    missed = wrong - 1 / (1 + np.exp(-margins))
+    slope = weights - c * scaled.T @ missed
+    assert fits.converged.all()
+    assert np.linalg.norm(slope) < 2e-3 * np.linalg.norm(weights) + 1e-4 * (c * n) ** 0.5
+    assert abs(missed.sum()) < 1e-2 * n

@@ -1,0 +1,279 @@
+"""AUROC, intervals, folds and p-values do what their definitions promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from layergram.errors import LayergramError
+from layergram.probes.auroc import auroc, shared_variance
+from layergram.probes.folds import grouped_folds, numbered, shuffles
+from layergram.probes.permutation import chance, ridge_statistics
+
+
+def one_fold(n):
+    return np.zeros(n, dtype=int)
+
+
+# --- AUROC ------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 1000), st.integers(6, 40), st.booleans())
+def test_auroc_is_that_of_scikit_learn(seed, n, tied):
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, 4, n).astype(float) if tied else generator.normal(size=n)
+    positive = np.arange(n) % 3 == 0
+    found = auroc(scores, positive, one_fold(n), np.arange(n))
+    assert found.value == pytest.approx(roc_auc_score(positive, scores))
+
+
+@given(st.integers(0, 1000), st.booleans())
+def test_the_error_is_that_of_delong(seed, tied):
+    """By brute force over all pairs, as the paper writes it."""
+    generator = np.random.default_rng(seed)
+    n = 30
+    scores = generator.integers(0, 5, n).astype(float) if tied else generator.normal(size=n)
+    positive = generator.permutation(n) < 11
+    pairs = np.array(
+        [[1.0 if p > q else 0.5 if p == q else 0.0 for q in scores[~positive]]
+         for p in scores[positive]]
+    )  # fmt: skip
+    by_positive, by_negative = pairs.mean(1), pairs.mean(0)
+    variance = by_positive.var(ddof=1) / 11 + by_negative.var(ddof=1) / 19
+    found = auroc(scores, positive, one_fold(n), np.arange(n))
+    assert found.error == pytest.approx(variance**0.5)
+
+
+def test_folds_are_never_compared():
+    scores = np.array([0.0, 1.0, 10.0, 11.0])
+    positive = np.array([False, True, False, True])
+    folds = np.array([0, 0, 1, 1])
+    assert auroc(scores, positive, folds, np.arange(4)).value == 1.0
+    assert auroc(scores, positive, one_fold(4), np.arange(4)).value == 0.75
+
+
+def test_a_fold_counts_by_its_pairs():
+    scores = np.array([0.0, 1.0, 1.0, 0.0, 0.0])
+    positive = np.array([False, True, False, True, True])
+    found = auroc(scores, positive, np.array([0, 0, 1, 1, 1]), np.arange(5))
+    assert found.parts.tolist() == [1.0, 0.0]
+    assert found.value == pytest.approx(1 / 3)
+
+
+def test_rows_given_twice_in_a_group_give_no_more_certainty():
+    generator = np.random.default_rng(0)
+    positive = np.arange(60) % 2 == 0
+    scores = generator.normal(size=60) + positive
+    once = auroc(scores, positive, one_fold(60), np.arange(60))
+    twice = auroc(
+        np.tile(scores, 2), np.tile(positive, 2), one_fold(120), np.tile(np.arange(60), 2)
+    )
+    apart = auroc(np.tile(scores, 2), np.tile(positive, 2), one_fold(120), np.arange(120))
+    assert twice.value == pytest.approx(once.value)
+    assert twice.error == pytest.approx(once.error)
+    assert apart.error < 0.75 * once.error
+
+
+def test_missing_scores_are_left_out():
+    scores = np.array([0.1, np.nan, 0.4, 0.35, 0.8])
+    positive = np.array([False, True, False, True, True])
+    found = auroc(scores, positive, one_fold(5), np.arange(5))
+    assert found.value == 0.75
+    assert found.smaller == 2
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_perfect_score_still_has_an_interval(flip):
+    positive = np.arange(40) < 20
+    found = auroc((positive ^ flip).astype(float), positive, one_fold(40), np.arange(40))
+    low, high = found.interval(0.95)
+    assert found.value == (0.0 if flip else 1.0)
+    assert (low, high) == ((0.0, pytest.approx(0.168, abs=1e-3)) if flip else
+                           (pytest.approx(0.832, abs=1e-3), 1.0))  # fmt: skip
+
+
+def test_one_class_has_no_auroc():
+    found = auroc(np.arange(4.0), np.ones(4, bool), one_fold(4), np.arange(4))
+    assert np.isnan(found.value)
+    assert np.isnan(found.interval(0.95)).all()
+
+
+@pytest.mark.parametrize(("separation", "together"), [(0.0, 1), (1.2, 1), (1.2, 4), (3.0, 1)])
+def test_intervals_of_a_score_cover_the_truth(separation, together):
+    """95 % intervals of 1,000 samples; the questions of a group share half of their noise."""
+    generator = np.random.default_rng(1)
+    from statistics import NormalDist
+
+    truth = NormalDist().cdf(separation / 2**0.5)
+    groups = np.repeat(np.arange(120 // together), together)
+    covered = 0
+    for _ in range(1000):
+        positive = np.arange(120) % 3 == 0
+        noise = generator.normal(size=120)
+        if together > 1:
+            shared = generator.normal(size=groups.max() + 1)[groups]
+            noise = (noise + shared) / 2**0.5
+        low, high = auroc(noise + separation * positive, positive, one_fold(120), groups).interval(
+            0.95
+        )
+        covered += low <= truth <= high
+    assert 920 <= covered <= 980
+
+
+def test_what_folds_give_each_other_adds_to_the_variance():
+    parts, shares = np.array([0.7, 0.6]), np.array([0.5, 0.5])
+    both_gain = np.array([[np.nan, 0.6], [0.5, np.nan]])
+    assert shared_variance(parts, both_gain, shares) == pytest.approx(2 * 0.25 * 0.1 * 0.1)
+    one_loses = np.array([[np.nan, 0.6], [0.7, np.nan]])
+    assert shared_variance(parts, one_loses, shares) == 0.0
+
+
+# --- folds ------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 10_000), st.integers(3, 6), st.integers(12, 40))
+def test_no_group_is_ever_in_two_folds(seed, folds, count):
+    generator = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(count), generator.integers(1, 6, count))
+    groups = generator.permutation(groups)
+    wrong = generator.random(groups.size) < 0.5
+    try:
+        found = grouped_folds(wrong, groups, folds=folds, seed=seed)
+    except LayergramError as error:
+        assert "in one of them" in error.got
+        return
+    assert all(np.unique(found[groups == group]).size == 1 for group in range(count))
+    assert set(found) == set(range(folds))
+    for fold in range(folds):
+        assert wrong[found == fold].any() and not wrong[found == fold].all()
+
+
+def test_folds_have_like_shares_of_a_class():
+    wrong = np.arange(500) % 10 == 0
+    found = grouped_folds(wrong, np.arange(500), folds=5, seed=3)
+    assert [int(wrong[found == fold].sum()) for fold in range(5)] == [10] * 5
+
+
+def test_folds_follow_the_seed_alone():
+    wrong = np.arange(60) % 2 == 0
+    again = [grouped_folds(wrong, np.arange(60), folds=5, seed=seed) for seed in (0, 0, 1)]
+    assert (again[0] == again[1]).all()
+    assert (again[0] != again[2]).any()
+
+
+def test_groups_may_have_names():
+    assert numbered(["Paris", "Rome", "Paris"]).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("groups", "wrong", "words"),
+    [
+        (np.arange(40) // 20, np.arange(40) % 2 == 0, "2 groups"),
+        (np.arange(40) // 8, np.arange(40) < 16, "in one of them"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(groups, wrong, words):
+    with pytest.raises(LayergramError, match=words):
+        grouped_folds(wrong, groups, folds=5, seed=0)
+
+
+# --- shuffles ---------------------------------------------------------------------------------
+
+
+def test_shuffles_keep_folds_groups_and_roles():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 3)
+    folds = (groups % 4).astype(int)
+    present = np.repeat(generator.random((40, 2)) < 0.5, 3, axis=0)
+    wrong = generator.random(120) < 0.4
+    found = shuffles(wrong, groups, folds, present, count=50, seed=1)
+    assert (found != wrong).any(1).all()
+    for fold in range(4):
+        assert (found[:, folds == fold].sum(1) == wrong[folds == fold].sum()).all()
+    kinds = {}
+    for group in range(40):
+        members = groups == group
+        key = (group % 4, present[members][0].tobytes())
+        kinds.setdefault(key, []).append(members)
+    for alike in kinds.values():
+        before = sorted(wrong[members].tolist() for members in alike)
+        for shuffle in found:
+            assert sorted(shuffle[members].tolist() for members in alike) == before
+
+
+def test_every_order_of_labels_is_as_likely():
+    wrong = np.array([True, True, False, False])
+    found = shuffles(wrong, np.arange(4), one_fold(4), np.ones((4, 1), bool), count=6000, seed=0)
+    _, counts = np.unique(found, axis=0, return_counts=True)
+    assert counts.size == 6
+    assert np.abs(counts - 1000).max() < 150
+
+
+# --- permutation ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (40, 120)])
+def test_held_out_ridge_needs_no_second_fit(n, d):
+    """The closed form against ridge regressions really fitted without the fold."""
+    from layergram.probes.permutation import RIDGE
+
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(n, d))
+    labels = generator.random((3, n)) < 0.5
+    folds = np.arange(n) % 4
+    x = (features - features.mean(0)) / features.std(0)
+    penalty = RIDGE * (x**2).sum() / n + 1e-3
+    expected = []
+    for y in labels.astype(float):
+        predicted = np.empty(n)
+        for fold in range(4):
+            rows, out = folds != fold, folds == fold
+            centre, level = x[rows].mean(0), y[rows].mean()
+            gram = (x[rows] - centre).T @ (x[rows] - centre) + penalty * np.eye(d)
+            weights = np.linalg.solve(gram, (x[rows] - centre).T @ (y[rows] - level))
+            predicted[out] = level + (x[out] - centre) @ weights
+        between = balance = within = freedom = 0.0
+        for fold in range(4):
+            high = predicted[(folds == fold) & (y == 1)]
+            low = predicted[(folds == fold) & (y == 0)]
+            share = high.size * low.size / (high.size + low.size)
+            between += share * (high.mean() - low.mean())
+            balance += share
+            within += high.size * high.var() + low.size * low.var()
+            freedom += high.size + low.size - 2
+        expected.append(between / (within / freedom * balance) ** 0.5)
+    found = ridge_statistics(torch.as_tensor(features).float(), labels, folds)
+    assert found == pytest.approx(expected, rel=2e-3, abs=2e-3)
+
+
+def test_constant_features_and_one_class_have_no_strength():
+    labels = np.stack([np.arange(20) % 2 == 0, np.ones(20, bool)])
+    folds = np.arange(20) // 4
+    assert (ridge_statistics(torch.full((20, 3), 4.2), labels, folds) == 0).all()
+    assert ridge_statistics(torch.randn(20, 3), labels, folds)[1] == 0
+
+
+def test_p_values_are_uniform_without_an_effect():
+    """150 maps of noise, of 2 cells, with 99 shuffles; questions of two samples each.
+
+    Kolmogorov's distance stays under its 99.9 % point, 1.95 / √150; a step of 1/100 is added.
+    """
+    generator = np.random.default_rng(3)
+    groups = np.repeat(np.arange(24), 2)
+    every = np.ones((48, 1), bool)
+    p_values = []
+    for seed in range(150):
+        wrong = np.repeat(generator.random(24) < 0.5, 2) ^ (generator.random(48) < 0.2)
+        question = generator.normal(size=(24, 2, 6)).repeat(2, axis=0)
+        features = torch.as_tensor(question + generator.normal(size=(48, 2, 6))).float()
+        folds = grouped_folds(wrong, groups, folds=3, seed=seed)
+        labels = np.vstack([wrong, shuffles(wrong, groups, folds, every, count=99, seed=seed)])
+        strength = np.stack([ridge_statistics(features[:, c], labels, folds) for c in range(2)])
+        p_values.append(chance(strength[:, 0], strength[:, 1:].max(0)).min())
+    steps = np.sort(p_values)
+    distance = np.abs(steps - np.arange(1, 151) / 150).max()
+    assert distance < 1.95 / 150**0.5 + 0.01
