@@ -115,10 +115,11 @@ def entropy(e: Eager) -> np.ndarray:
 
 
 def entropy_normalised(e: Eager) -> np.ndarray:
-    """[layer, head, query]: as a share of log2 of the visible keys' number, at most 1; NaN at 1."""
+    """[layer, head, query]: of the weights without the sinks, as a share of log2 of the count."""
     seen = e.visible.sum(-1)[:, None, :]
-    share = np.minimum(entropy(e) / np.log2(np.where(seen > 1, seen, 2)), 1)
-    return np.where(seen > 1, share, np.nan)
+    shares = e.weights / e.weights.sum(-1, keepdims=True)
+    bits = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(-1)
+    return np.where(seen > 1, bits / np.log2(np.where(seen > 1, seen, 2)), np.nan)
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:

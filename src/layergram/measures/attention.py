@@ -44,6 +44,7 @@ class KeySums:
     alignment="reads",
     gather="keys",
     caveat=NOT_IMPORTANCE,
+    missing="no query can see the token",
 )
 def attention_received(view: AttentionView) -> KeySums:
     """Mean attention weight that a token gets from the tokens that can see it.
@@ -124,13 +125,14 @@ def attention_entropy(view: AttentionView) -> Tensor:
 def attention_entropy_normalised(view: AttentionView) -> Tensor:
     """Entropy of a query's attention weights as a share of the largest possible.
 
-    −Σ_j A[l, h, i, j] log2 A[l, h, i, j] / log2 n_i, with n_i the number of tokens query i can see,
-    and at most 1 (which only sinks could pass, at a query that sees two tokens); NaN for a query
-    that sees one.
+    −Σ_j a_j log2 a_j / log2 n_i with a_j = A[l, h, i, j] / Σ_j A[l, h, i, j], so that what a sink
+    takes does not count, and n_i the number of tokens query i can see; NaN for a query that sees
+    one.
 
     Returns:
         [head, query].
     """
     seen = view.visible.sum(1)
-    share = (attention_entropy(view) / torch.log2(seen.float())).clamp(max=1)
-    return torch.where(seen > 1, share, torch.nan)
+    weights = view.weights / view.weights.sum(-1, keepdim=True)
+    entropy = torch.special.entr(weights).sum(-1) / torch.log(seen.float())
+    return torch.where(seen > 1, entropy.clamp(max=1), torch.nan)  # above 1 is rounding

@@ -82,7 +82,7 @@ def pooled(values: Tensor, heads: str) -> Tensor:
 
 def _added(total: Tensor | None, part: Tensor, start: int, end: int) -> Tensor:
     """``total`` with ``part`` added onto the columns ``start``..``end``, grown to hold them."""
-    part = part.double()
+    part = part.float() if part.device.type == "mps" else part.double()  # MPS has no doubles
     if total is None:
         total = part.new_zeros(part.shape[0], 0)
     if end > total.shape[1]:
