@@ -219,6 +219,7 @@ def test_what_the_model_copies_counts_only_word_for_word():
     found = _copied(where, reply, " Lyon.\nQuestion")
     assert (reply[found.start : found.end], found.by) == ("Lyon", "model")
     assert _copied(where, reply, " Marseille\n") is None
+    assert _copied(Question("1", "Where is Lyon?", ("x",)), reply, " Lyon\n") is None
     assert _copied(where, reply, " France is a country near") is None  # cut before its line ended
     assert _copied(where, reply, " NO ANSWER\n") is None
     much = Question("2", "What is 3 + 4?", ("7",))

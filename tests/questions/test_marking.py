@@ -66,6 +66,7 @@ def question(*aliases, options=()):
         (question("Paris"), 'It is called "Rio de Janeiro".', "Rio de Janeiro", "name"),
         (question("Paris"), "It is St. George's, a port.", "St. George's", "name"),
         (question("Paris"), "France is located in Europe.", "Europe", "name"),
+        (question("Paris"), "The capital is known as Ashanti.", "Ashanti", "name"),
         (question("Paris"), "Answer: Lyon", "Lyon", "name"),
         (question("Paris"), "lyon", "lyon", "whole"),
         (question("Paris"), "France is a country with many old and large cities", None, None),

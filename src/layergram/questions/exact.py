@@ -15,7 +15,8 @@ from layergram.questions.marking import Span, is_number, lone_letters, mention, 
 from layergram.questions.question import LETTERS, Question
 
 SHORT = 4  # words of a reply that is nothing but its answer
-VERB = r"(?:(?<!\w)(?:is|are|was|were|be|called|named|equals|get|gives(?:\s+you)?)(?=\s)|[:=])"
+TELLS = r"is(?:\s+known\s+as)?|are|was|were|be|called|named|equals|get|gives(?:\s+you)?"
+VERB = rf"(?:(?<!\w)(?:{TELLS})(?=\s)|[:=])"
 SMALL = r"(?:de|da|do|del|la|le|el|al|of|the|and|on|upon|sur|du|des|von|van|di|y|d’|d')"
 CAPITALISED = r"(?:St|Mt|Ft)\.(?=\s[^\W\d_a-z])|[^\W\d_a-z][\w'’ʻ.-]*[\w'’ʻ]|[^\W\d_a-z]"
 NAME = re.compile(
@@ -74,18 +75,13 @@ def _number(question: Question, reply: str) -> Span | None:
     """The last number told by a verb, ``=`` or ``:``, or else the last that was not asked about."""
     if question.options or not is_numeric(question):
         return None
-    known = asked_numbers(question)
+    known = {value for value, _ in numbers(question.question)}
     found = [(value, span) for value, span in numbers(reply) if not SUM.match(reply, span[1])]
     after = {match.end() for match in AFTER.finditer(reply)}
     told = [span for _, span in found if span[0] in after]
     new = [span for value, span in found if value not in known]
     last = told or new
     return last[-1] if last else None
-
-
-def asked_numbers(question: Question) -> set[float]:
-    """The numbers in a question."""
-    return {value for value, _ in numbers(question.question)}
 
 
 def _name(question: Question, reply: str) -> Span | None:

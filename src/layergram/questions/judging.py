@@ -12,10 +12,10 @@ from typing import Any
 from layergram import maps
 from layergram.models import Model
 from layergram.questions.answering import Answer, by_length
-from layergram.questions.exact import EDGE, Exact, asked_numbers, exact_answer, is_numeric
+from layergram.questions.exact import EDGE, Exact, exact_answer, is_numeric
 from layergram.questions.generation import generate, padding_is_exact
 from layergram.questions.journal import batched, claim, digest_of
-from layergram.questions.marking import is_number, number
+from layergram.questions.marking import is_number
 from layergram.questions.question import Question
 from layergram.questions.roles import role_positions
 from layergram.tokens import encode, positions
@@ -187,16 +187,16 @@ def _ask_model(
 def _copied(question: Question, reply: str, said: str) -> Exact | None:
     """Where the first line of what the model said stands in the reply, if it does.
 
-    To a question for a number only a number that was not asked about counts.
+    Words of the question answer nothing, and to a question for a number only a number does.
     """
     line, newline, _ = said.lstrip().partition("\n")
     words = line.strip(EDGE)
     start = reply.find(words) if newline and words else -1
-    if is_numeric(question) and not (
-        is_number(words) and number(words) not in asked_numbers(question)
-    ):
+    if start < 0 or words.casefold() in question.prompt.casefold():
         return None
-    return Exact(start, start + len(words), MODEL) if start >= 0 else None
+    if is_numeric(question) and not is_number(words):
+        return None
+    return Exact(start, start + len(words), MODEL)
 
 
 def coverage(rows: Sequence[Row]) -> dict[str, Any]:
