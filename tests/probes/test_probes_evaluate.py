@@ -141,7 +141,7 @@ def test_examples_without_a_role_are_left_out_of_its_cells():
         features.isel(role=[0, 2]), wrong, groups=np.arange(150), evaluation=QUICK
     )
     assert (everywhere.auroc.values == found.auroc.isel(role=[0, 2]).values).all()
-    rows = Rows(wrong[40:], found.example_fold.values[40:], np.arange(110), ~wrong[40:])
+    rows = Rows(wrong[40:], found.example_fold.values[40:], np.arange(110))
     alone = crossfit(torch.tensor(features.values[40:, 2, 1]), rows, 5, c=1.0, scale="standard")
     assert found.auroc.values[2, 1] == alone.auroc.value
 
@@ -224,7 +224,7 @@ def test_intervals_of_probes_cover_the_truth():
         values[:, 0] += apart * wrong
         folds = grouped_folds(wrong, groups, folds=5, seed=seed)
         features = torch.tensor(values).float()
-        cell = crossfit(features, Rows(wrong, folds, groups, wrong), 5, c=1.0, scale="standard")
+        cell = crossfit(features, Rows(wrong, folds, groups), 5, c=1.0, scale="standard")
         trained = torch.tensor(trainings(folds, 5)[0][:5])
         weights = logistic(features, torch.tensor(wrong).expand(5, n), trained).weights.numpy()
         each = norm.cdf(apart * weights[:, 0] / (2 * (weights**2).sum(1)) ** 0.5)

@@ -23,6 +23,8 @@ AXIS_LABELS = {
     "head": "Head",
     "query": "Query token",
     "key": "Key token",
+    "train": "Trained on",
+    "test": "Tested on",
 }
 TOKEN_AXIS_LABELS = {"reads": "Token read", "predicts": "Token predicted"}
 

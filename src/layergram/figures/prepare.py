@@ -12,8 +12,32 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.figures.labels import cells_of, range_of
 from layergram.figures.style import Style
 
-COLUMN_AXES = ("token", "role", "key", "head", "query", "example", "fold", "panel", "layer")
-ROW_AXES = ("layer", "query", "head", "example", "panel", "fold", "role", "token", "key")
+COLUMN_AXES = (
+    "token",
+    "role",
+    "key",
+    "head",
+    "query",
+    "example",
+    "fold",
+    "test",
+    "train",
+    "panel",
+    "layer",
+)
+ROW_AXES = (
+    "layer",
+    "query",
+    "head",
+    "example",
+    "panel",
+    "fold",
+    "train",
+    "test",
+    "role",
+    "token",
+    "key",
+)
 MOST_PANELS = 400
 
 

@@ -12,6 +12,8 @@ DIMENSIONS: dict[str, str] = {
     "key": "Token that is attended to, by its position",
     "example": "Example: one question with its answer",
     "fold": "Cross-validation fold",
+    "train": "Question set that a probe was trained on",
+    "test": "Question set that it was tested on",
 }
 
 TOKEN_COORDINATES: dict[str, str] = {

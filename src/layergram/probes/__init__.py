@@ -1,7 +1,25 @@
 """Linear probes: what a model's hidden states say about its answers, with error and controls."""
 
+from layergram.probes.choice import STRATEGIES, choose
+from layergram.probes.errors_by_type import ERROR_TYPES, error_types, probe_types
 from layergram.probes.evaluation import Evaluation, evaluate
 from layergram.probes.paper import paper
+from layergram.probes.probe import Probe, fit, load_probe
 from layergram.probes.results import map_of
+from layergram.probes.transfer import generalisation
 
-__all__ = ["Evaluation", "evaluate", "map_of", "paper"]
+__all__ = [
+    "ERROR_TYPES",
+    "STRATEGIES",
+    "Evaluation",
+    "Probe",
+    "choose",
+    "error_types",
+    "evaluate",
+    "fit",
+    "generalisation",
+    "load_probe",
+    "map_of",
+    "paper",
+    "probe_types",
+]

@@ -15,17 +15,14 @@ from layergram.probes.logistic import logistic
 
 @dataclass(frozen=True)
 class Rows:
-    """The examples of a cell: class, fold and group of each, and labels that were shuffled."""
+    """Class, fold and group of examples."""
 
     wrong: Labels
     folds: Numbers
     groups: Numbers
-    shuffled: Labels
 
     def __getitem__(self, chosen: Labels) -> Rows:
-        return Rows(
-            self.wrong[chosen], self.folds[chosen], self.groups[chosen], self.shuffled[chosen]
-        )
+        return Rows(self.wrong[chosen], self.folds[chosen], self.groups[chosen])
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Cell:
         auroc: out of fold, with its error.
         scores: log odds of wrong for each example, by the probe of the other folds [row].
         without: AUROC of fold f by the probe trained without f and g [f, g].
-        shuffled: AUROC with shuffled labels.
+        shuffled: AUROC with shuffled labels; NaN where none were given.
         converged: whether every probe reached its optimum.
     """
 
@@ -56,13 +53,20 @@ def trainings(folds: Numbers, count: int) -> tuple[Labels, list[tuple[int, int]]
 
 
 def trainable(rows: Rows, count: int) -> bool:
-    """Whether every training has both classes, with the true labels and with the shuffled ones."""
+    """Whether every training has both classes."""
     trained, _ = trainings(rows.folds, count)
-    classes = np.stack([rows.wrong, ~rows.wrong, rows.shuffled, ~rows.shuffled])
-    return bool((trained @ classes.T.astype(int) > 0).all())
+    return bool((trained & rows.wrong).any(1).all() and (trained & ~rows.wrong).any(1).all())
 
 
-def crossfit(features: torch.Tensor, rows: Rows, count: int, *, c: float, scale: str) -> Cell:
+def crossfit(
+    features: torch.Tensor,
+    rows: Rows,
+    count: int,
+    *,
+    c: float,
+    scale: str,
+    shuffled: Labels | None = None,
+) -> Cell:
     """Train and test the probes of one cell.
 
     Args:
@@ -71,15 +75,18 @@ def crossfit(features: torch.Tensor, rows: Rows, count: int, *, c: float, scale:
         count: number of folds.
         c: inverse strength of the penalty.
         scale: ``"standard"`` or ``"none"``.
+        shuffled: other labels, to train and test on the same folds [row].
     """
     trained, pairs = trainings(rows.folds, count)
-    problems = np.concatenate([trained, trained[:count]])
-    labels = np.stack([rows.wrong] * len(trained) + [rows.shuffled] * count)
+    labels = np.repeat(rows.wrong[None], len(trained), axis=0)
+    if shuffled is not None:
+        trained = np.concatenate([trained, trained[:count]])
+        labels = np.concatenate([labels, np.repeat(shuffled[None], count, axis=0)])
     device = features.device
     fits = logistic(
         features,
         torch.as_tensor(labels, device=device),
-        torch.as_tensor(problems, device=device),
+        torch.as_tensor(trained, device=device),
         c=c,
         scale=scale,
     )
@@ -91,15 +98,13 @@ def crossfit(features: torch.Tensor, rows: Rows, count: int, *, c: float, scale:
     for margin, (first, second) in zip(margins[count:], pairs, strict=False):
         without[first, second] = _area(margin, rows, first)
         without[second, first] = _area(margin, rows, second)
+    of_shuffled = np.nan
+    if shuffled is not None:
+        control = margins[count + len(pairs) + rows.folds, every]
+        of_shuffled = auroc(control, shuffled, rows.folds, rows.groups).value
     shared = shared_variance(found.parts, without, found.shares)
-    of_shuffled = margins[len(trained) + rows.folds, every]
-    return Cell(
-        replace(found, shared=shared),
-        scores,
-        without,
-        auroc(of_shuffled, rows.shuffled, rows.folds, rows.groups).value,
-        bool(fits.converged.all()),
-    )
+    converged = bool(fits.converged.all())
+    return Cell(replace(found, shared=shared), scores, without, of_shuffled, converged)
 
 
 def _area(margin: Values, rows: Rows, fold: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.probes.arrays import Labels, Values
-from layergram.probes.auroc import auroc
+from layergram.probes.auroc import Auroc, auroc
 from layergram.probes.crossfit import Cell, Rows, crossfit, trainable
 from layergram.probes.folds import grouped_folds, numbered, shuffles
 from layergram.probes.grid import FEWEST, Grid, checked_labels, grid_of
@@ -111,6 +111,9 @@ def evaluate(
         and ``score``, the log odds of wrong by the chosen cell's probe. On ``role``: ``wrong`` and
         ``right``, the examples counted. :func:`map_of` gives maps with their intervals.
 
+        The attribute ``movable`` counts the examples whose label some shuffle changed: few of them
+        (groups of many different sizes) make p-values large, never small.
+
         NaN cells have fewer than 10 examples of a class, or no features. p-values hold for the
         whole map: the chance that a map without any effect has a cell this strong is p or less.
 
@@ -142,8 +145,8 @@ def evaluate(
         count=evaluation.permutations + 1,
         seed=evaluation.seed + 1,
     )
-    rows = Rows(labels, folds, group_numbers, shuffled[0])
-    cells, statistics, largest = _run(grid, rows, shuffled[1:], evaluation, progress)
+    rows = Rows(labels, folds, group_numbers)
+    cells, statistics, largest = _run(grid, rows, shuffled, evaluation, progress)
     if not cells:
         raise LayergramError(
             "probes at any role",
@@ -152,13 +155,21 @@ def evaluate(
             do="ask more questions",
         )
     best = nested_best(cells, rows, grid.present)
-    known = np.isfinite(best.scores)
-    of_scores = {
-        name: auroc(np.where(known, values, np.nan), labels, folds, group_numbers)
-        for name, values in scores.items()
-    }
-    found = Found(grid, rows, cells, statistics, largest, best, of_scores)
-    return dataset(found, level=evaluation.level, options=asdict(evaluation))
+    compared = {name: _compared(values, best.scores, rows) for name, values in scores.items()}
+    found = Found(grid, rows, cells, statistics, largest, best, compared)
+    result = dataset(found, level=evaluation.level, options=asdict(evaluation))
+    result.attrs["movable"] = int((shuffled != labels).any(0).sum())
+    return result
+
+
+def _compared(values: Values, best: Values, rows: Rows) -> tuple[Auroc, Auroc]:
+    """AUROC of a baseline, and of the held-out scores of the best cell, on the same examples."""
+    both = np.isfinite(values) & np.isfinite(best)
+    first, second = (
+        auroc(np.where(both, scores, np.nan), rows.wrong, rows.folds, rows.groups)
+        for scores in (values, best)
+    )
+    return first, second
 
 
 def _run(
@@ -170,29 +181,40 @@ def _run(
 ) -> tuple[dict[tuple[int, int], Cell], Values, Values]:
     """The cells that can be evaluated, what is tested in them, and the largest of each shuffle.
 
-    Tested are the true labels and the control's shuffled ones [2, layer, role].
+    Tested are the true labels, and those of the first shuffle, the control [2, layer, role].
     """
     cells: dict[tuple[int, int], Cell] = {}
     statistics = np.full((2, *grid.shape), np.nan)
-    largest = np.full(len(shuffled), -np.inf)
+    largest = np.full(evaluation.permutations, -np.inf)
     total = int(np.prod(grid.shape))
     for done, (place, values) in enumerate(grid.cells(), start=1):
         present = grid.present[:, place[1]]
         here = rows[present]
-        enough = min(here.wrong.sum(), (~here.wrong).sum()) >= FEWEST
-        if values is not None and enough and trainable(here, evaluation.folds):
+        if values is not None and _enough(here, shuffled[0, present], evaluation.folds):
             tensor = torch.as_tensor(values, device=evaluation.device)
             cells[place] = crossfit(
-                tensor, here, evaluation.folds, c=evaluation.c, scale=evaluation.scale
+                tensor,
+                here,
+                evaluation.folds,
+                c=evaluation.c,
+                scale=evaluation.scale,
+                shuffled=shuffled[0, present],
             )
-            if len(shuffled):
-                labellings = np.stack([here.wrong, here.shuffled, *shuffled[:, present]])
+            if evaluation.permutations:
+                labellings = np.vstack([here.wrong, shuffled[:, present]])
                 strength = ridge_statistics(tensor, labellings, here.folds)
                 statistics[:, place[0], place[1]] = strength[:2]
                 largest = np.maximum(largest, strength[2:])
         if progress is not None:
             progress(done, total)
     return cells, statistics, largest
+
+
+def _enough(rows: Rows, shuffled: Labels, folds: int) -> bool:
+    """Whether there is something to learn from in every training, shuffled labels included."""
+    if min(rows.wrong.sum(), (~rows.wrong).sum()) < FEWEST:
+        return False
+    return trainable(rows, folds) and trainable(replace(rows, wrong=shuffled), folds)
 
 
 def _of_examples(name: str, values: Any, count: int) -> npt.NDArray[Any]:

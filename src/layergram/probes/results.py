@@ -47,7 +47,7 @@ class Found:
     statistics: Values  # of the true and of the shuffled labels [2, layer, role]
     largest: Values  # cell of each shuffle
     best: Best
-    baselines: dict[str, Auroc]
+    baselines: dict[str, tuple[Auroc, Auroc]]  # and the best cell on the same examples
 
 
 def dataset(found: Found, *, level: float, options: Mapping[str, Any]) -> xr.Dataset:
@@ -131,11 +131,10 @@ def _put_baselines(result: xr.Dataset, found: Found, level: float) -> None:
     if not found.baselines:
         return
     result.coords["baseline"] = list(found.baselines)
-    best = found.best.auroc
     rows = []
-    for other in found.baselines.values():
+    for other, best in found.baselines.values():
         gain = best.value - other.value
-        error = np.sqrt(((best.pulls - other.pulls) ** 2).sum() + best.shared)
+        error = np.sqrt(((best.pulls - other.pulls) ** 2).sum() + found.best.auroc.shared)
         reach = quantile(level) * error
         rows.append((other.value, *other.interval(level), gain, gain - reach, gain + reach))
     names = ("baseline_auroc", "baseline_low", "baseline_high", "gain", "gain_low", "gain_high")

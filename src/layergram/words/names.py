@@ -20,6 +20,7 @@ MOST_LISTED = 60
 
 Style = Literal["markdown", "plain"]
 PLURALS = {"query": "queries"}
+NOUNS = {"train": "training set", "test": "test set"}
 ESCAPED = re.compile(
     r"[`*|~$]|<(?=[A-Za-z/!?])|\](?=\()|&(?=#?\w+;)"
     r"|(?<![^\W_])_|_(?![^\W_])|\\(?=[!-/:-@\[-`{-~]|$)"
@@ -179,7 +180,8 @@ class Names:
 
     def noun(self, dim: str, number: int = 2) -> str:
         """The word for an axis: 'layer', or 'layers' for more than one."""
-        return dim if number == 1 else PLURALS.get(dim, dim + "s")
+        name = NOUNS.get(dim, dim)
+        return name if number == 1 else PLURALS.get(name, name + "s")
 
     def _texts(self, dim: str) -> dict[Any, str]:
         for name in (f"{dim}_text", "token_text"):

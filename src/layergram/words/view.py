@@ -16,8 +16,31 @@ from layergram.words.chance import Shuffled
 
 Values = npt.NDArray[np.float64]
 
-ROW_ORDER = ("layer", "query", "token", "key", "role", "example", "fold", "head", "panel")
-COLUMN_ORDER = ("token", "role", "head", "key", "query", "example", "fold", "panel")
+ROW_ORDER = (
+    "layer",
+    "query",
+    "token",
+    "key",
+    "role",
+    "example",
+    "fold",
+    "train",
+    "test",
+    "head",
+    "panel",
+)
+COLUMN_ORDER = (
+    "token",
+    "role",
+    "head",
+    "key",
+    "query",
+    "example",
+    "fold",
+    "test",
+    "train",
+    "panel",
+)
 ORDERED = frozenset({"layer", "token", "role", "query", "key"})
 """Axes whose order means something; heads, panels, examples and folds are only numbered."""
 

@@ -1,0 +1,237 @@
+"""A trained probe: fit it, keep it in a file, ask it about new answers."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from layergram import maps
+from layergram.errors import LayergramError
+from layergram.probes.arrays import Values
+from layergram.probes.evaluation import Evaluation
+from layergram.probes.folds import grouped_folds, numbered
+from layergram.probes.grid import checked_labels
+from layergram.probes.logistic import logistic
+
+SCHEMA = 1
+ARRAYS = ("weights", "mean", "scale")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A linear probe of one layer and token role, with the probability that it speaks in.
+
+    Attributes:
+        weights: coefficients of the standardised features [feature].
+        bias: intercept.
+        mean: mean of each feature where the probe was trained [feature].
+        scale: what each feature is divided by [feature].
+        slope: what log odds are multiplied by to become calibrated.
+        offset: and what is added then.
+        layer: the layer it reads.
+        role: the token role it reads.
+        provenance: how it was made: model, question set, options, counts, AUROC.
+    """
+
+    weights: Values
+    bias: float
+    mean: Values
+    scale: Values
+    slope: float = 1.0
+    offset: float = 0.0
+    layer: int = 0
+    role: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, features: npt.ArrayLike) -> Values:
+        """Log odds of a wrong answer as the probe was trained; NaN for rows with NaN.
+
+        Args:
+            features: numbers [..., feature].
+
+        Raises:
+            LayergramError: for another number of features.
+        """
+        values = np.asarray(features, dtype=np.float64)
+        if values.shape[-1:] != self.weights.shape:
+            raise LayergramError(
+                "a probe's opinion",
+                got=f"features of shape {values.shape}",
+                allowed=f"{self.weights.size} features, those of layer {self.layer}",
+                do="ask it about the model that it was trained on",
+            )
+        return np.asarray((values - self.mean) / self.scale @ self.weights + self.bias)
+
+    def probability(self, features: npt.ArrayLike) -> Values:
+        """Probability that the answer is wrong [...]; NaN for rows with NaN.
+
+        It is calibrated on examples that the probe had not seen: of the answers that get 0.7, about
+        70 % are wrong, among questions like those that it was trained on.
+
+        Example:
+            >>> probe = Probe(np.array([2.0]), 0.0, np.array([1.0]), np.array([0.5]))
+            >>> probe.probability([[1.0], [2.0]]).round(2).tolist()
+            [0.5, 0.98]
+        """
+        odds = np.clip(self.slope * self.score(features) + self.offset, -500, 500)
+        return np.asarray(1 / (1 + np.exp(-odds)))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the probe to an ``.npz`` file, which appears only when it is whole.
+
+        Raises:
+            LayergramError: for another suffix, or where the file cannot be written.
+        """
+        path = _suffixed(path)
+        plain = {name: value for name, value in asdict(self).items() if name not in ARRAYS}
+        text = json.dumps({"schema": SCHEMA, **plain}, ensure_ascii=False)
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with maps.replacing(path) as temporary:
+                np.savez(temporary, allow_pickle=False, about=np.array(text), **arrays)
+        except OSError as error:
+            raise LayergramError(
+                f"to write '{path}'",
+                got=str(error.strerror or error),
+                do="choose a folder that can be written",
+            ) from None
+        return path
+
+
+def load_probe(path: str | Path) -> Probe:
+    """Read a probe that :meth:`Probe.save` wrote.
+
+    Raises:
+        LayergramError: for no such file, or a file that is not a probe.
+    """
+    path = _suffixed(path)
+    asked = f"the probe '{path}'"
+    if not path.is_file():
+        raise LayergramError(asked, got="no such file", do="check the path")
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            about = json.loads(str(kept["about"]))
+            arrays = {name: kept[name].astype(np.float64) for name in ARRAYS}
+        if about.pop("schema") != SCHEMA or len({array.shape for array in arrays.values()}) != 1:
+            raise ValueError("a layout of another version")
+        return Probe(**arrays, **about)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise LayergramError(
+            asked,
+            got=f"a file that is not a probe ({type(error).__name__}: {error})",
+            allowed="a file that layergram saved a probe to",
+        ) from None
+
+
+def _suffixed(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise LayergramError(f"the probe '{path}'", got=f"suffix '{path.suffix}'", allowed=".npz")
+    return path
+
+
+def fit(
+    features: npt.ArrayLike,
+    wrong: Any,
+    *,
+    groups: Any,
+    evaluation: Evaluation | None = None,
+    layer: int = 0,
+    role: str = "",
+    provenance: Mapping[str, Any] | None = None,
+) -> Probe:
+    """Train a probe on all examples, and calibrate it on those that its folds left out.
+
+    Coefficients of a probe with many features separate what they were trained on, so their own log
+    odds claim far too much. A second regression, of the label on the out-of-fold log odds
+    (Platt 1999), turns them into probabilities; where they say nothing, it is the base rate.
+
+    Args:
+        features: finite numbers of one layer and role [example, feature]; examples with NaN are
+            left out.
+        wrong: whether the answer is wrong [example].
+        groups: what belongs together [example].
+        evaluation: folds, penalty, scale, seed and device.
+        layer: the layer that the features come from.
+        role: the role that they come from.
+        provenance: what else to keep with the probe, as plain values.
+
+    Raises:
+        LayergramError: as :func:`evaluate`, or for features that are infinite.
+
+    Example:
+        >>> generator = np.random.default_rng(0)
+        >>> wrong = np.arange(200) % 2 == 0
+        >>> features = generator.normal(size=(200, 4)) + wrong[:, None]
+        >>> probe = fit(features, wrong, groups=np.arange(200), layer=3, role="-1")
+        >>> probe.probability([[1.5] * 4, [-0.5] * 4]).round(1).tolist()
+        [1.0, 0.0]
+    """
+    evaluation = evaluation or Evaluation()
+    values = np.asarray(features, dtype=np.float32)
+    if values.ndim != 2 or not values.shape[1]:
+        raise LayergramError(
+            "a probe of one layer and role",
+            got=f"features of shape {values.shape}",
+            allowed="[example, feature]",
+        )
+    known = ~np.isnan(values).any(1)
+    if np.isinf(values).any():
+        raise LayergramError("a probe", got="infinite features", allowed="finite numbers or NaN")
+    labels = np.asarray(wrong)
+    if labels.shape != known.shape:
+        raise LayergramError(
+            f"labels of {known.size} examples", got=f"an array of shape {labels.shape}"
+        )
+    labels, values = checked_labels(labels[known], int(known.sum())), values[known]
+    numbers = numbered(np.asarray(groups)[known])
+    folds = grouped_folds(labels, numbers, folds=evaluation.folds, seed=evaluation.seed)
+    trained = np.stack([folds != fold for fold in range(evaluation.folds)] + [np.ones_like(labels)])
+    fits = logistic(
+        torch.as_tensor(values, device=evaluation.device),
+        torch.as_tensor(labels, device=evaluation.device).expand(len(trained), -1),
+        torch.as_tensor(trained, device=evaluation.device),
+        c=evaluation.c,
+        scale=evaluation.scale,
+    )
+    held_out = fits.margins.double().cpu().numpy()[folds, np.arange(labels.size)]
+    slope, offset = _calibrated(held_out, labels)
+    weights, bias = fits.weights[-1].cpu().numpy(), float(fits.bias[-1])
+    mean = values.mean(0, dtype=np.float64)
+    spread = values.std(0, dtype=np.float64)
+    scale = np.where((spread > 0) & (evaluation.scale == "standard"), spread, 1.0)
+    counts = {"wrong": int(labels.sum()), "right": int((~labels).sum())}
+    made = {"version": maps.layergram_version(), "options": asdict(evaluation), **counts}
+    return Probe(
+        weights * scale,
+        bias + float(mean @ weights),
+        mean,
+        scale,
+        slope,
+        offset,
+        layer,
+        role,
+        {**made, **(provenance or {})},
+    )
+
+
+def _calibrated(scores: Values, wrong: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and offset that make log odds of log odds; a slope of 0 where they mislead."""
+    fits = logistic(
+        torch.as_tensor(scores[:, None]).float(),
+        torch.as_tensor(wrong[None]),
+        torch.ones(1, wrong.size, dtype=torch.bool),
+    )
+    slope, offset = float(fits.weights), float(fits.bias)
+    if slope <= 0:
+        return 0.0, float(np.log(wrong.mean() / (1 - wrong.mean())))
+    return slope, offset
