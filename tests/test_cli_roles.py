@@ -10,6 +10,7 @@ import pytest
 
 from layergram import maps
 from layergram.cli import main
+from layergram.probes import Probe
 
 
 @pytest.fixture
@@ -26,12 +27,13 @@ def run(capsys, monkeypatch, tmp_path):
 
 
 def replies_of(model, prompts, *, most, seeds, temperature=1.0):
-    """Stands in for the model's own answers: right to every second question."""
+    """Stands in for the model's own answers: right to every second question, but for luck."""
     said = []
-    for prompt in prompts:
+    for prompt, seed in zip(prompts, seeds, strict=True):
         text = model.tokenizer.decode(prompt)
         number = int(text.split("number ")[1].split("?")[0])
-        name = "Paris" if number % 2 else ("Lyon", "Rome", "Porto Novo")[number % 3]
+        lucky = seed is not None and seed % 5 == 0
+        name = "Paris" if number % 2 ^ lucky else ("Lyon", "Rome", "Porto Novo")[number % 3]
         ids = model.tokenizer(f"It is {name}, said fox {number}.")["input_ids"]
         said.append((*ids, model.tokenizer.eos_token_id))
     return said
@@ -102,6 +104,46 @@ def test_only_the_first_questions_and_quietly(run, set_file, tiny_llama_folder, 
     assert code == 2 and "another run" in err
 
 
+def test_every_use_of_the_probe_has_a_file(run, set_file, tiny_llama_folder, tmp_path):
+    (tmp_path / "more.csv").write_text(set_file.read_text().replace("What is", "Name"))
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--quiet", "--limit", 40)
+    uses = ("--samples", 6, "--also", "more.csv", "--save-probe", "probe.npz")
+    assert run(*words, *uses) == (0, "", "")
+    chosen = list(csv.DictReader((tmp_path / "roles/choice.csv").open()))
+    accuracy = {row["strategy"]: float(row["accuracy"]) for row in chosen}
+    assert set(accuracy) == {"greedy", "random", "majority", "probe", "possible"}
+    assert accuracy["greedy"] == 0.5 and accuracy["random"] < accuracy["possible"]
+    assert accuracy["probe"] > accuracy["random"] + 0.1  # the name gives a right answer away
+    types = list(csv.DictReader((tmp_path / "roles/error_types.csv").open()))
+    kinds = json.loads((tmp_path / "roles/error_types.json").read_text())
+    assert {row["type"] for row in types} == {"A", "B1", "B2", "C1", "C2", "D", "E1", "E2"}
+    assert len(kinds) == 40 and "C1" in {kind for of in kinds.values() for kind in of}
+    matrix = maps.read(tmp_path / "roles/generalisation.nc")
+    assert matrix["train"].values.tolist() == matrix["test"].values.tolist() == ["set", "more"]
+    assert float(matrix.min()) > 0.9
+
+    ask = ("roles", "--probe", "probe.npz", "--prompt", "What is number 7?")
+    code, out, _ = run(*ask, "--prompt", "What is number 8?", "--out", "asked", "--json")
+    assert code == 0
+    right, wrong = json.loads(out)
+    assert right["exact_answer"] == "Paris" and wrong["exact_answer"] == "Porto Novo"
+    assert right["probability_wrong"] < 0.5 < wrong["probability_wrong"]
+    assert wrong["token"] and wrong["position"] > 0 and wrong["role"] in maps.ROLES
+    assert json.loads((tmp_path / "asked/opinions.json").read_text()) == [right, wrong]
+    code, out, _ = run(*ask)
+    assert code == 0 and "wrong with probability" in out and "Paris" in out
+
+
+def test_a_probe_judges_its_own_model_only(run, set_file, tiny_llama_folder, tmp_path):
+    made = {"model": "another", "revision": "x", "like": ["Paris"]}
+    Probe(np.ones(32), 0.0, np.zeros(32), np.ones(32), provenance=made).save(tmp_path / "p.npz")
+    ask = ("roles", "--probe", "p.npz", "--prompt", "What is number 7?")
+    code, _, err = run(*ask, "--model", tiny_llama_folder)
+    assert code == 2 and "a probe of 'another'" in err
+    code, _, err = run(*ask)
+    assert code == 2 and "the model 'another'" in err
+
+
 def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder, tmp_path):
     lines = [f"What is number {at}?,Paris" for at in range(30)]
     (tmp_path / "one.csv").write_text("\n".join(["question,answer", *lines]))
@@ -124,9 +166,14 @@ def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder,
         (["few.csv"], "3 questions"),
         (["noanswer.csv"], "1 of 2 questions without an answer"),
         (["twice.csv"], "with the id of another"),
+        (["--probe", "p.npz"], "--prompt"),
+        (["--probe", "gone.npz", "--prompt", "Hi?"], "no such file"),
+        (["--probe", "few.csv", "--prompt", "Hi?"], ".npz"),
+        (["capitals", "--save-probe", "p.pkl"], ".npz"),
+        (["capitals", "--also", "elemnts"], "did you mean 'elements'"),
         (["capitals", "--limit", "0"], "1 or more"),
         (["capitals", "--limit", "12"], "12 questions"),
-        (["capitals", "--control", "random"], "did you mean 'random-weights'"),
+        (["capitals", "--control", "random"], "random-weights"),
         (["capitals", "--where", "mlpp"], "mlp"),
         (["capitals", "--folds", "1"], "folds"),
         (["capitals", "--max-new-tokens", "0"], "at least 1"),

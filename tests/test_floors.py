@@ -28,7 +28,7 @@ FLOORS = {
     "probes": 6,
     "heads": 6,
     "depth": 6,
-    "rolemaps": 7,
+    "rolemaps": 8,
     "figures": 7,
     "words": 7,
     "pages": 7,

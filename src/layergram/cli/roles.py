@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from layergram.cli.folder import check_folder
-from layergram.errors import LayergramError, unknown_name
+from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
     from layergram.models import Model
     from layergram.questions import QuestionSet
-    from layergram.rolemaps import Probed
+    from layergram.rolemaps import Probed, Recipe
+
+FEWEST_FOR_TYPES = 6
 
 Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
@@ -35,9 +38,14 @@ def command(
     store: Literal["float32", "float16"] = "float32",
     folds: int = 5,
     permutations: int = 1000,
-    control: Several = None,
+    control: Annotated[list[Literal["random-weights"]] | None, Parameter(negative="")] = None,
     paper: Flag = False,
-    model: str = "smollm2",
+    samples: int = 0,
+    also: Several = None,
+    save_probe: Path | None = None,
+    probe: Path | None = None,
+    prompt: Several = None,
+    model: str | None = None,
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("roles"),
     device: str = "auto",
     dtype: str = "auto",
@@ -67,6 +75,14 @@ def command(
         permutations: shuffles of the labels for the whole-map p-value.
         control: random-weights: also map a model of the same shape that learned nothing.
         paper: also make the map by the published recipe (one split, no scaling).
+        samples: also draw so many answers per question: choice.csv tells how often an answer
+            chosen among them is right, by the probe and by other ways; from 6 on (published: 30)
+            error_types.csv tells in which way the model is wrong, with a probe for each type.
+        also: another question set, again for each: generalisation.nc tells whether a probe of one
+            set sees the wrong answers of another.
+        save_probe: file (.npz) for the probe of the highest cell.
+        probe: a saved probe, to be asked about the answers to --prompt; makes no map.
+        prompt: a question to answer, again for each; the probe says how likely the answer is wrong.
         model: hub id, folder, .gguf file, or smollm2, the embedded model.
         out: the folder for results.
         device: auto, cpu, cuda, cuda:0, mps.
@@ -75,32 +91,123 @@ def command(
         quiet: print nothing but errors.
         json_summary: print a machine-readable summary.
     """
+    if probe is not None or prompt is not None:
+        _opinions(probe, prompt, questions, model, device, dtype, out, quiet, json_summary)
+        return
     from layergram import questions as rooms
     from layergram.models import check_request
 
+    name = model or "smollm2"
     found = _questions(questions, columns, limit)
-    controls = _controls(control)
+    others = [_questions(other, None, limit) for other in also or []]
+    _check_probe_file(save_probe)
     check_folder(out)
-    check_request(model, device=device, dtype=dtype)
+    check_request(name, device=device, dtype=dtype)
+    asking = rooms.Asking(max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat)
 
     from layergram.models import load
     from layergram.probes import Evaluation
-    from layergram.rolemaps import Recipe, check_size, role_map
+    from layergram.rolemaps import Recipe, check_size, role_map, write_maps
 
-    check_size(found)
+    for each in (found, *others):
+        check_size(each)
     recipe = Recipe(
-        rooms.Asking(max_new_tokens=max_new_tokens, seed=seed, chat=chat),
+        asking,
         rooms.Wanted(where=where, dtype=store),
         Evaluation(folds=folds, permutations=permutations, seed=seed),
-        controls,
+        tuple(control or ()),
         "also" if paper else "none",
     )
     began = time.perf_counter()
     with Stages(quiet or json_summary) as stages:
-        loaded = load(model, device=device, dtype=dtype)
+        loaded = load(name, device=device, dtype=dtype)
         probed = role_map(loaded, found, out, recipe=recipe, told=stages.told)
-    files = _write(probed, out)
+        files = write_maps(probed, out)
+        files += _uses(loaded, probed, recipe, others, save_probe, out, stages.told)
     _report(loaded, probed, files, time.perf_counter() - began, quiet, json_summary)
+
+
+def _uses(
+    model: Model,
+    probed: Probed,
+    recipe: Recipe,
+    others: list[QuestionSet],
+    save_probe: Path | None,
+    out: Path,
+    told: Callable[[str, int, int], None],
+) -> list[Path]:
+    """What was asked for beside the map, each in a file of its own."""
+    from layergram import rolemaps
+
+    files = []
+    if save_probe is not None:
+        files.append(rolemaps.probe_of(probed, model, recipe).save(save_probe))
+    if probed.drawn:
+        chosen = rolemaps.choice(probed, model, out, recipe=recipe, told=told)
+        files.append(rolemaps.write_choice(chosen, out / "choice.csv"))
+    if recipe.asking.samples >= FEWEST_FOR_TYPES:
+        types, found = rolemaps.types_of_errors(probed, recipe=recipe)
+        files += rolemaps.write_types(types, found, out)
+    if others:
+        matrix = rolemaps.reach(probed, others, model, out, recipe=recipe, told=told)
+        files += rolemaps.write_map(matrix, out)
+    return files
+
+
+def _check_probe_file(path: Path | None) -> None:
+    if path is not None and path.suffix != ".npz":
+        raise LayergramError(
+            f"the probe in '{path}'", got=f"the suffix '{path.suffix}'", allowed=".npz"
+        )
+
+
+def _opinions(
+    probe: Path | None,
+    prompts: list[str] | None,
+    questions: str | None,
+    model: str | None,
+    device: str,
+    dtype: str,
+    out: Path,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Answer new questions, and tell how likely each answer is wrong."""
+    if probe is None or not prompts or questions is not None:
+        given = ("--probe", probe), ("--prompt", prompts), ("QUESTIONS", questions)
+        raise LayergramError(
+            "the opinion of a probe",
+            got=" and ".join(name for name, value in given if value) or "nothing",
+            allowed="--probe FILE and --prompt QUESTION, and no question set",
+            do='for example: layergram roles --probe probe.npz --prompt "What is …?"',
+        )
+    check_folder(out)
+    from layergram.models import check_request, load
+    from layergram.probes import load_probe
+    from layergram.rolemaps import opinions, write_plain
+
+    known = load_probe(probe)
+    name = model or str(known.provenance.get("model", "smollm2"))
+    check_request(name, device=device, dtype=dtype)
+    loaded = load(name, device=device, dtype=dtype)
+    told = opinions(known, loaded, prompts)
+    file = write_plain(told, out / "opinions.json")
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+    elif not quiet:
+        for one in told:
+            print(_said(one))
+        print(file)
+
+
+def _said(opinion: dict[str, Any]) -> str:
+    p = opinion["probability_wrong"]
+    seen = f"layer {opinion['layer']}, {opinion['role']}"
+    if p is None:
+        doubt = f"no opinion: this answer has no token for {opinion['role']}"
+    else:
+        doubt = f"wrong with probability {p:.2f}, from {opinion['token']!r} ({seen})"
+    return f"{opinion['prompt']}\n  {opinion['reply'].strip()}\n  {doubt}"
 
 
 def _questions(source: str | None, columns: list[str] | None, limit: int | None) -> QuestionSet:
@@ -120,15 +227,6 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
             raise LayergramError(f"the column '{pair}'", allowed="FIELD=COLUMN, such as answer=A")
         told[field.strip()] = column.strip()
     return load(source, columns=told).first(limit)
-
-
-def _controls(control: list[str] | None) -> tuple[str, ...]:
-    from layergram.rolemaps import CONTROLS
-
-    for name in control or []:
-        if name not in CONTROLS:
-            raise unknown_name("control", name, CONTROLS)
-    return tuple(control or [])
 
 
 class Stages(AbstractContextManager["Stages"]):
@@ -171,35 +269,6 @@ class Stages(AbstractContextManager["Stages"]):
             if stage not in self.tasks:
                 self.tasks[stage] = self.bar.add_task(stage, total=total)
             self.bar.update(self.tasks[stage], completed=done)
-
-
-def _write(probed: Probed, out: Path) -> list[Path]:
-    """Map, picture, words, table and summary."""
-    from layergram import figures, maps, words
-    from layergram.figures import Style
-    from layergram.probes import map_of
-    from layergram.rolemaps import lines_of, section, summary, table
-
-    lines = lines_of(probed)
-    auroc = map_of(probed.result)
-    made = {"auroc": auroc}
-    if probed.paper is not None:
-        made["auroc_paper"] = map_of(probed.paper)
-    if "random-weights" in probed.controls:
-        made["auroc_random_weights"] = map_of(probed.controls["random-weights"])
-    files = []
-    for name, array in made.items():
-        files.append(maps.write(array, out / f"{name}.nc"))
-        style = Style(mark=("best",) if name == "auroc" else (), significance="none")
-        files.append(figures.save(figures.plan(array, style=style), out / f"{name}.png"))
-        text = words.describe(array)
-        if name == "auroc":
-            text += "\n" + section(probed, lines)
-        files.append(maps.write_text(text, out / f"{name}.md"))
-    plain = json.dumps(summary(probed, lines), ensure_ascii=False, indent=1) + "\n"
-    files.append(maps.write_text(table(lines), out / "baselines.csv"))
-    files.append(maps.write_text(plain, out / "summary.json"))
-    return [*files, out / "rows.jsonl"]
 
 
 def _report(

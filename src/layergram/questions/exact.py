@@ -8,7 +8,7 @@ chain of rules, each fit for one type of answer; what no rule finds can be asked
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from layergram.questions.marking import Span, is_number, lone_letters, mention, numbers
@@ -149,13 +149,16 @@ def exact_answer(question: Question, reply: str) -> Exact | None:
         ('Porto Novo', 'name')
     """
     span = mention(reply, question.aliases)
-    if span is not None:
-        return Exact(*span, "alias")
-    return next(_by_rules(question, reply), None)
+    return by_rules(question, reply) if span is None else Exact(*span, "alias")
 
 
-def _by_rules(question: Question, reply: str) -> Iterator[Exact]:
+def by_rules(question: Question, reply: str) -> Exact | None:
+    """The exact answer by the first rule that finds one, whatever the accepted answers say.
+
+    The accepted answers only show which kind of answer is looked for.
+    """
     for rule in RULES:
         span = rule.find(question, reply)
         if span is not None:
-            yield Exact(*span, rule.name)
+            return Exact(*span, rule.name)
+    return None

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from layergram import maps
 from layergram.models import Model
 from layergram.questions.answering import Answer, by_length
-from layergram.questions.exact import EDGE, Exact, exact_answer, is_numeric
+from layergram.questions.exact import EDGE, Exact, by_rules, exact_answer, is_numeric
 from layergram.questions.generation import generate, padding_is_exact
 from layergram.questions.journal import batched, claim, digest_of
 from layergram.questions.marking import is_number
@@ -60,6 +60,7 @@ class Row:
         roles: role -> position in ``ids``, −1 where the answer has no such token.
         ended: ``stop`` or ``length``.
         ids: prompt and answer.
+        texts: the piece of text that each of them stands for.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Row:
     roles: dict[str, int]
     ended: str
     ids: tuple[int, ...]
+    texts: tuple[str, ...]
 
     @property
     def valid(self) -> bool:
@@ -88,6 +90,7 @@ def judge(
     model: Model,
     answers: Sequence[Answer],
     *,
+    accepted: Literal["check", "unknown"] = "check",
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
@@ -97,11 +100,14 @@ def judge(
         model: asked for the exact answer of wrong replies in which no rule finds one; what it
             says counts only if the reply has it word for word.
         answers: what :func:`layergram.questions.answer` made.
+        accepted: ``"check"`` looks for accepted answers; ``"unknown"`` takes those of the questions
+            only for examples of what kind of answer is looked for, and calls no reply right.
         folder: where ``extracts.jsonl`` grows (what the model was asked) and ``rows.jsonl`` is
             written.
         progress: called with how many replies the model has been asked about, and how many.
     """
-    found = [exact_answer(a.question, a.reply) for a in answers]
+    find = exact_answer if accepted == "check" else by_rules
+    found = [find(a.question, a.reply) for a in answers]
     lacking = [at for at, exact in enumerate(found) if exact is None and answers[at].reply.strip()]
     if lacking:
         asked = _ask_model(model, [answers[at] for at in lacking], folder, progress)
@@ -137,6 +143,7 @@ def _row(answer: Answer, exact: Exact | None) -> Row:
         roles=dict(zip(maps.ROLES, places, strict=True)),
         ended=answer.ended,
         ids=answer.prompt + answer.ids,
+        texts=answer.tokens.texts,
     )
 
 

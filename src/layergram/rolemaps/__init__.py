@@ -1,19 +1,34 @@
 """Role maps: a question set and a model become a map of where a wrong answer shows."""
 
-from layergram.rolemaps.making import CONTROLS, LEAST, Probed, Recipe, check_size, role_map
-from layergram.rolemaps.telling import Line, lines_of, section, sentences, summary, table
+from layergram.rolemaps.making import LEAST, Probed, Recipe, check_size, role_map
+from layergram.rolemaps.telling import Line, lines_of, sentences, summary
+from layergram.rolemaps.using import choice, opinions, probe_of, reach, types_of_errors
+from layergram.rolemaps.writing import (
+    write_choice,
+    write_map,
+    write_maps,
+    write_plain,
+    write_types,
+)
 
 __all__ = [
-    "CONTROLS",
     "LEAST",
     "Line",
     "Probed",
     "Recipe",
     "check_size",
+    "choice",
     "lines_of",
+    "opinions",
+    "probe_of",
+    "reach",
     "role_map",
-    "section",
     "sentences",
     "summary",
-    "table",
+    "types_of_errors",
+    "write_choice",
+    "write_map",
+    "write_maps",
+    "write_plain",
+    "write_types",
 ]

@@ -30,7 +30,6 @@ from layergram.questions.controls import letters_of, random_weights
 LEAST = 10
 """Fewest right and fewest wrong answers that a probe is trained on."""
 
-CONTROLS = ("random-weights",)
 Told = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
 
@@ -43,7 +42,7 @@ class Recipe:
         asking: how the questions are put.
         wanted: which hidden states are taken.
         evaluation: how the probes are trained and tested.
-        controls: what to compare with besides, out of :data:`CONTROLS`.
+        controls: what to compare with besides, ``random-weights`` or nothing.
         paper: ``"also"`` makes a second map by the published recipe, ``"none"`` does not.
     """
 
@@ -105,8 +104,10 @@ def answers_of(
     model: Model, questions: QuestionSet, folder: Path, *, asking: Asking, told: Told = silent
 ) -> list[Row]:
     """All answers of a model to a question set, judged; in ``folder`` as they come."""
-    answers = answer(model, questions, asking=asking, folder=folder, progress=_stage(told, "asked"))
-    return judge(model, answers, folder=folder, progress=_stage(told, "exact answers"))
+    answers = answer(
+        model, questions, asking=asking, folder=folder, progress=stage_of(told, "asked")
+    )
+    return judge(model, answers, folder=folder, progress=stage_of(told, "exact answers"))
 
 
 def role_map(
@@ -136,9 +137,9 @@ def role_map(
     rows = [row for row in judged if row.sample == 0]
     used = [row for row in rows if row.valid]
     wrong = np.array([not row.right for row in used])
-    _check_classes(questions, rows, folder)
+    check_classes(questions, rows, folder)
     states = hidden_states(
-        model, used, folder, wanted=recipe.wanted, progress=_stage(told, "hidden states")
+        model, used, folder, wanted=recipe.wanted, progress=stage_of(told, "hidden states")
     )
     groups = [row.group for row in used]
     result = probes.evaluate(
@@ -147,7 +148,7 @@ def role_map(
         groups=groups,
         evaluation=recipe.evaluation,
         baselines=baselines_of(states["scores"]),
-        progress=_stage(told, "probes"),
+        progress=stage_of(told, "probes"),
     )
     result["auroc"].attrs.update(provenance(model, questions, recipe, rows))
     return Probed(
@@ -169,7 +170,7 @@ def _paper(
     if recipe.paper != "also":
         return None
     seed = recipe.evaluation.seed
-    return probes.paper(states, wrong, seed=seed, progress=_stage(told, "the paper's recipe"))
+    return probes.paper(states, wrong, seed=seed, progress=stage_of(told, "the paper's recipe"))
 
 
 def baselines_of(scores: xr.DataArray) -> dict[str, npt.NDArray[np.float64]]:
@@ -205,23 +206,25 @@ def _controls(
         fresh = random_weights(model, seed=recipe.asking.seed)
         wanted = Wanted(where=recipe.wanted.where, dtype=recipe.wanted.dtype, name="random_weights")
         states = hidden_states(
-            fresh, used, folder, wanted=wanted, progress=_stage(told, "random weights")
+            fresh, used, folder, wanted=wanted, progress=stage_of(told, "random weights")
         )
         found["random-weights"] = probes.evaluate(
             states["random_weights"],
             wrong,
             groups=groups,
             evaluation=recipe.evaluation,
-            progress=_stage(told, "probes of random weights"),
+            progress=stage_of(told, "probes of random weights"),
         )
     return found
 
 
-def _stage(told: Told, stage: str) -> Callable[[int, int], None]:
+def stage_of(told: Told, stage: str) -> Callable[[int, int], None]:
+    """Tells how far one stage is."""
     return lambda done, total: told(stage, done, total)
 
 
-def _check_classes(questions: QuestionSet, rows: Sequence[Row], folder: Path) -> None:
+def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: Path) -> None:
+    """Refuse answers with fewer than 10 of one class."""
     counts = coverage(rows)
     right, wrong = counts["right_with_exact_answer"], counts["wrong_with_exact_answer"]
     if min(right, wrong) < LEAST:

@@ -1,0 +1,31 @@
+"""Question sets that were published with papers, in the files as they come; skipped without them.
+
+The variable LAYERGRAM_DATA names the folder that holds them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from layergram.questions import Asking, answer, coverage, judge, load
+
+FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
+
+
+@pytest.mark.parametrize(
+    ("file", "count", "fields"),
+    [
+        ("answerable_math.csv", 1950, {"question", "answer", "id"}),
+        ("winobias_dev.csv", 1584, {"question", "answer", "context"}),
+    ],
+)
+def test_a_published_set_is_read_and_answered(file, count, fields, tiny):
+    if not (FOLDER / file).is_file():
+        pytest.skip(f"LAYERGRAM_DATA names no folder with {file}")
+    found = load(FOLDER / file)
+    assert len(found) == count and set(dict(found.columns)) == fields
+    rows = judge(tiny, answer(tiny, found.first(6), asking=Asking(max_new_tokens=8)))
+    assert coverage(rows)["answers"] == 6
