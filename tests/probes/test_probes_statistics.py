@@ -124,12 +124,26 @@ def test_intervals_of_a_score_cover_the_truth(separation, together):
     assert 920 <= covered <= 980
 
 
+def gains(*pairs):
+    """What three folds lose without each other: (f, g) and (g, f), for each pair of folds."""
+    without = np.full((3, 3), 0.7)
+    for (f, g), (to_first, to_second) in zip([(0, 1), (0, 2), (1, 2)], pairs, strict=True):
+        without[f, g] -= to_first
+        without[g, f] -= to_second
+    return shared_variance(np.full(3, 0.7), without, np.full(3, 1 / 3))
+
+
 def test_what_folds_give_each_other_adds_to_the_variance():
-    parts, shares = np.array([0.7, 0.6]), np.array([0.5, 0.5])
-    both_gain = np.array([[np.nan, 0.6], [0.5, np.nan]])
-    assert shared_variance(parts, both_gain, shares) == pytest.approx(2 * 0.25 * 0.1 * 0.1)
-    one_loses = np.array([[np.nan, 0.6], [0.7, np.nan]])
-    assert shared_variance(parts, one_loses, shares) == 0.0
+    assert gains((0.1, 0.1), (-0.1, -0.1), (0.0, 0.0)) == pytest.approx(4 / 9 * 0.1 * 0.1)
+
+
+def test_what_only_one_of_two_folds_gains_adds_nothing():
+    assert gains((0.1, -0.1), (-0.1, 0.1), (0.0, 0.0)) == 0
+
+
+def test_what_more_examples_bring_to_every_fold_is_no_error():
+    assert gains((0.1, 0.1), (0.1, 0.1), (0.1, 0.1)) == pytest.approx(0, abs=1e-12)
+    assert gains((0.12, 0.12), (0.08, 0.08), (0.1, 0.1)) < 0.001
 
 
 # --- folds ------------------------------------------------------------------------------------

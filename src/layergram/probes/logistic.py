@@ -14,8 +14,9 @@ from layergram.errors import LayergramError
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
 MEMORY = 8  # pairs of steps that the quasi-Newton update remembers
-STEPS = {torch.float32: 200, torch.float64: 2000}
-PATIENCE = {torch.float32: 6, torch.float64: 200}  # steps without progress: rounding has the word
+RENEWED = 25  # the step at which the shared Hessian is taken anew, where the problems are now
+STEPS = 2000  # after which a problem is called unconverged; 10 to 40 are usual
+MILD = 1e6  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def logistic(
     is the same as penalising w_j² by the variance of feature j in the problem's training rows.
 
     All problems advance together, by L-BFGS preconditioned with one Hessian that they share, and
-    an exact line search that needs no further product with the features. They run in float32 and
-    go on in float64 where that does not reach the optimum.
+    an exact line search that needs no further product with the features. Slopes are computed in
+    float64; directions, which need not be exact, in float32 where that can hold them.
 
     Args:
         features: finite numbers [row, feature].
@@ -67,36 +68,40 @@ def logistic(
         >>> round(fits.weights.item(), 2), round(fits.bias.item(), 2), bool(fits.converged)
         (0.96, -1.44, True)
     """
-    centre = features.double().mean(0)
-    centred = (features - centre.to(features.dtype)).float()
-    spread = centred.square().mean(0).sqrt()
-    dead = spread <= 1e-6 * features.abs().amax(0).clamp_min(1e-30)
-    spread = torch.where(dead, 1.0, spread) if scale == "standard" else torch.ones_like(spread)
-    scaled = torch.where(dead, 0.0, centred / spread)
-    penalty = torch.ones(len(rows), features.shape[1], device=features.device)
+    x = features.double()
+    centre = x.mean(0)
+    x = x - centre
+    spread = x.square().mean(0).sqrt()
+    dead = spread <= 1e-6 * (spread + centre.abs())
+    x[:, dead] = 0.0
+    penalty = torch.ones(len(rows), x.shape[1], dtype=x.dtype, device=x.device)
     if scale == "standard":
-        penalty = torch.where(dead, 1.0, _variances(scaled, rows))
-    one = torch.ones_like(scaled[:, :1])  # the intercept is the weight of a feature without penalty
-    problem = _Problem(
-        torch.cat([scaled, one], 1),
-        labels.float() * 2 - 1,
-        rows.float() * c,
-        torch.cat([penalty, torch.zeros_like(penalty[:, :1])], 1),
-    )
-    found = torch.zeros_like(problem.penalty)
-    for dtype, steps in STEPS.items():
-        found, margins, converged = _minimise(problem.to(dtype), found.to(dtype), steps)
-        if converged.all():
-            break
-    weights = found[:, :-1].double() / spread.double()
-    return Fits(weights, found[:, -1].double() - weights @ centre, margins, converged)
+        spread = torch.where(dead, 1.0, spread)
+        x /= spread
+        penalty = torch.where(dead, 1.0, _variances(x, rows))
+    else:
+        spread = torch.ones_like(spread)
+    kept = _rotated(x) if scale == "none" and x.shape[1] > x.shape[0] else x
+    problem = _problem(kept, labels, rows, c, penalty[:, : kept.shape[1]])
+    found, margins, pull, converged = _minimise(problem)
+    weights = found[:, :-1] if kept is x else pull @ x
+    weights = weights / spread
+    return Fits(weights, found[:, -1] - weights @ centre, margins, converged)
+
+
+def _rotated(x: Tensor) -> Tensor:
+    """The same rows in as many features as there are rows; no product of two rows changes.
+
+    An L2 penalty is the same in every direction, so the problems stay what they are.
+    """
+    return torch.linalg.qr(x.T, mode="r")[1].T.contiguous()
 
 
 def _variances(scaled: Tensor, rows: Tensor) -> Tensor:
     """Variance of each feature over the training rows of each problem; 1 where it is constant."""
-    share = rows.float() / rows.sum(1, keepdim=True)
+    share = rows.to(scaled.dtype) / rows.sum(1, keepdim=True)
     variance = share @ scaled.square() - (share @ scaled).square()
-    return torch.where(variance < 1e-6, 1.0, variance)
+    return torch.where(variance < 1e-9, 1.0, variance)
 
 
 @dataclass(frozen=True)
@@ -108,44 +113,52 @@ class _Problem:
     costs: Tensor  # [problem, row]
     penalty: Tensor  # [problem, feature]; the last is 0
 
-    def to(self, dtype: torch.dtype) -> _Problem:
-        parts = (self.features, self.signs, self.costs, self.penalty)
-        return _Problem(*(part.to(dtype) for part in parts))
+
+def _problem(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problem:
+    """The problem with the intercept as the weight of one more feature, which has no penalty."""
+    return _Problem(
+        torch.cat([x, torch.ones_like(x[:, :1])], 1),
+        labels.to(x.dtype) * 2 - 1,
+        rows.to(x.dtype) * c,
+        torch.cat([penalty, torch.zeros_like(penalty[:, :1])], 1),
+    )
 
 
 Pair = tuple[Tensor, Tensor, Tensor]  # a step, the change of slope along it, 1 / their product
 
 
-def _minimise(problem: _Problem, weights: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, margins, and whether the optimum was reached, from given weights on."""
+def _minimise(problem: _Problem) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weights, margins, each row's pull on the weights, and whether the optimum was reached."""
     x, signs, costs, penalty = problem.features, problem.signs, problem.costs, problem.penalty
     total = costs.sum(1)
     bounds = torch.cat([penalty[:, :-1], total[:, None]], 1).reciprocal()
-    margins = weights @ x.T
-    precondition = _preconditioner(problem)
+    precondition, light = _preconditioner(problem, costs / 4)
     pairs: list[Pair] = []
-    step, before = torch.zeros_like(weights), torch.zeros_like(weights)
-    nearest, stalled = torch.inf, 0
-    for taken in range(steps):
+    weights, margins = torch.zeros_like(penalty), torch.zeros_like(signs)
+    step, before = weights, weights
+    for taken in range(STEPS + 1):
         pull = costs * signs * torch.sigmoid(-signs * margins)
         slope = torch.addcmul(-(pull @ x), penalty, weights)
+        size = vecdot(penalty, weights.square())
         steep = vecdot(slope.square(), bounds)
-        bound = torch.maximum(TOLERANCE**2 * vecdot(penalty, weights.square()), 1e-10 * total)
-        converged = steep <= bound
-        furthest = float((steep / bound).max())
-        nearest, stalled = (furthest, 0) if furthest < nearest else (nearest, stalled + 1)
-        if (converged.all() and taken) or stalled == PATIENCE[x.dtype]:
+        converged = steep <= torch.maximum(TOLERANCE**2 * size, 1e-10 * total)
+        if converged.all() or taken == STEPS:
             break
-        if taken:
-            bend = slope - before
-            pairs = [*pairs[-MEMORY + 1 :], (step, bend, _inverse(vecdot(step, bend)))]
-        direction = _quasi_newton(slope, pairs, precondition)
+        if taken == RENEWED:
+            precondition, light = _preconditioner(
+                problem, pull.abs() * (1 - pull.abs() / costs.max())
+            )
+            pairs = []
+        elif taken:
+            pair = step.to(light), (slope - before).to(light)
+            pairs = [*pairs[-MEMORY + 1 :], (*pair, _inverse(vecdot(*pair)))]
+        direction = _quasi_newton(slope.to(light), pairs, precondition).to(x.dtype)
         along = direction @ x.T
         length = _line_search(problem, margins, along, weights, direction)[:, None]
         step, before = length * direction, slope
         weights = weights + step
         margins = torch.addcmul(margins, length, along)
-    return weights, margins, converged
+    return weights, margins, pull, converged
 
 
 def _inverse(curvature: Tensor) -> Tensor:
@@ -186,26 +199,34 @@ def _line_search(
     return length
 
 
-def _preconditioner(problem: _Problem) -> Callable[[Tensor], Tensor]:
-    """The inverse of the mean Hessian of the problems at zero, as a function of slopes.
+def _preconditioner(
+    problem: _Problem, curvatures: Tensor
+) -> tuple[Callable[[Tensor], Tensor], torch.dtype]:
+    """The inverse of the problems' mean Hessian, as a function of slopes, and its precision.
 
     With fewer features than rows it is inverted as it is; otherwise by Woodbury's identity, as a
-    matrix of rows by rows. The intercept, which has no penalty, is given a small one.
+    matrix of rows by rows, whose differences need float64. The intercept, which has no penalty,
+    is given a small one.
     """
-    x = problem.features
-    curvature = problem.costs.mean(0) / 4
+    curvature = curvatures.mean(0)
+    curvature = curvature.clamp_min(0.03 * curvature.max())
     ridge = problem.penalty.mean(0)
     ridge[-1] = 1e-3 * curvature.sum()
-    if x.shape[1] <= x.shape[0]:
+    largest = (problem.features[:, :-1].square().sum(1) * curvature).sum()
+    few = problem.features.shape[1] <= problem.features.shape[0] + 1
+    mild = few and largest <= MILD * ridge[:-1].min()
+    light = torch.float32 if mild else problem.features.dtype
+    x, curvature, ridge = (part.to(light) for part in (problem.features, curvature, ridge))
+    if few:
         hessian = (x * curvature[:, None]).T @ x
         hessian.diagonal().add_(ridge)
         inverse = _inverted(hessian)
-        return lambda slope: slope @ inverse
+        return lambda slope: slope @ inverse, light
     scaled = x / ridge
     gram = scaled @ x.T
-    gram.diagonal().add_(1 / curvature.clamp_min(1e-6 * curvature.max()))
+    gram.diagonal().add_(1 / curvature)
     inner = _inverted(gram)
-    return lambda slope: slope / ridge - (slope @ scaled.T) @ inner @ scaled
+    return lambda slope: slope / ridge - (slope @ scaled.T) @ inner @ scaled, light
 
 
 def _inverted(matrix: Tensor) -> Tensor:
