@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from layergram.maps.blocks import best_block
+from layergram.maps.blocks import best_block, block_around_highest
 
 
 def planted(shape, rows, columns, *, noise=0.0, seed=0):
@@ -48,3 +48,20 @@ def test_edges_are_exact_in_a_wide_map():
 def test_a_level_map_and_a_map_of_the_smallest_size_have_no_block():
     assert best_block(np.full((5, 5), 0.3)) is None
     assert best_block([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]) is None
+
+
+def test_the_block_around_the_highest_cell_is_the_largest_of_all_tried_one_by_one():
+    for seed in range(20):
+        grid = np.random.default_rng(seed).normal(size=(7, 6)).round(1)
+        grid[seed % 7, 2] = np.nan
+        row, column = np.unravel_index(np.nanargmax(grid), grid.shape)
+        floor = np.nanquantile(grid, 0.4)
+        tried = [
+            (block.size, block.mean(), ((top, bottom), (left, right)))
+            for top in range(row + 1)
+            for bottom in range(row, 7)
+            for left in range(column + 1)
+            for right in range(column, 6)
+            if ((block := grid[top : bottom + 1, left : right + 1]) >= floor).all()
+        ]
+        assert block_around_highest(grid, floor=floor) == max(tried)[2]

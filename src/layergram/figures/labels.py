@@ -234,14 +234,14 @@ def _first(cells: Cells, step: int) -> int:
 
 
 def describe_range(cells: Cells, first: int, last: int) -> str:
-    """A range of cells in words: 'layers 10–20', 'token 5', 'exact_answer_first–exact_answer_last'.
+    """A range of cells in words: 'layers 10–20', 'token 5', 'first_answer to exact_answer_last'.
 
     Example:
         >>> describe_range(Cells("layer", (1, 2, 3), ("1", "2", "3"), numbers=True), 0, 2)
         'layers 1–3'
     """
     one, two = cells.labels[first], cells.labels[last]
-    span = f"{one}" if first == last else f"{one}–{two}"
     if isinstance(one, str):
-        return span
+        return one if first == last else f"{one} to {two}"
+    span = f"{one}" if first == last else f"{one}–{two}"
     return f"{cells.dim}{'' if first == last else 's'} {span}"

@@ -1,4 +1,4 @@
-"""The contiguous block of a map that stands out most."""
+"""Contiguous blocks of a map: the one that stands out most, and the one around the highest cell."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 Edges = npt.NDArray[np.int64]
+Span = tuple[int, int]
 Box = tuple[int, ...]  # top, bottom, left, right; bottom and right are one past the last
 MOST_SEARCHED = (64, 128)  # rows and columns up to which every block is tried
 
@@ -84,6 +85,41 @@ def best_block(values: npt.ArrayLike, *, least: tuple[int, int] = (3, 2)) -> Blo
         outside=float(mean - total / (count - inside)),
         share=float(_score(total, inside, count) / spread),
     )
+
+
+def block_around_highest(values: npt.ArrayLike, *, floor: float) -> tuple[Span, Span]:
+    """First and last row and column of the largest block with the highest cell and none below.
+
+    Args:
+        values: rows × columns; a NaN cell belongs to no block.
+        floor: the value that no cell of the block is below; the highest cell may not be either.
+
+    Returns:
+        The rows and the columns, both ends included. Of two blocks with as many cells the one
+        with the higher mean.
+
+    Example:
+        >>> block_around_highest([[1, 5, 4], [2, 4, 4], [1, 1, 4]], floor=4)
+        ((0, 1), (1, 2))
+    """
+    grid = np.asarray(values, dtype=np.float64)
+    row, column = (int(at) for at in np.unravel_index(np.nanargmax(grid), grid.shape))
+    fits = grid >= floor
+    best, found = (0.0, 0.0), ((row, row), (column, column))
+    for top in range(row, -1, -1):
+        for bottom in range(row, len(grid)):
+            whole = fits[top : bottom + 1].all(0)
+            if not whole[column]:
+                break
+            left, right = column, column
+            while left > 0 and whole[left - 1]:
+                left -= 1
+            while right + 1 < whole.size and whole[right + 1]:
+                right += 1
+            block = grid[top : bottom + 1, left : right + 1]
+            if (block.size, block.mean()) > best:
+                best, found = (block.size, block.mean()), ((top, bottom), (left, right))
+    return found
 
 
 def _integral(grid: Values) -> Values:

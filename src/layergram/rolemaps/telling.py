@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from layergram.maps.blocks import block_around_highest
 from layergram.probes import map_of
 from layergram.questions import coverage
 from layergram.questions.exact import RULES
@@ -107,6 +108,31 @@ def _best(name: str, said: str, array: xr.DataArray, *, kind: str = "probe") -> 
     return Line(kind, name, said.format(where), float(cell), *ends)
 
 
+def region_of(result: xr.Dataset) -> tuple[str, str]:
+    """Where an answer's error shows as well as anywhere: a region to mark, and a sentence on it.
+
+    It is the largest block of neighbouring layers and roles that has the highest cell, and no cell
+    below the lower end of that cell's interval.
+    """
+    auroc = map_of(result)
+    at = np.unravel_index(int(np.nanargmax(auroc.values)), auroc.shape)
+    floor = float(auroc["low"][at])
+    rows, columns = block_around_highest(auroc.values, floor=floor)
+    layers = [int(auroc["layer"][row]) for row in rows]
+    roles = [str(auroc["role"][column].item()) for column in columns]
+    where = " ".join(
+        (
+            f"layer {layers[0]}" if layers[0] == layers[1] else f"layers {layers[0]}–{layers[1]}",
+            f"at {roles[0]}" if roles[0] == roles[1] else f"at {roles[0]} to {roles[1]}",
+        )
+    )
+    sentence = (
+        f"It shows about as well anywhere in {where}: no cell there is below {floor:.2f}, the "
+        "lower end of the highest cell's interval."
+    )
+    return f"{layers[0]}:{layers[1]},{roles[0]}:{roles[1]}", sentence
+
+
 def about(score: str) -> str:
     """A score of an answer in words.
 
@@ -145,6 +171,7 @@ def sentences(probed: Probed, lines: list[Line]) -> list[str]:
         f"{counts['wrong_with_exact_answer']} wrong.",
         f"The highest AUROC is {best.told} at {place}; a cell chosen without the questions it is "
         f"tested on reaches {chosen.told}.",
+        region_of(probed.result)[1],
         _surface(chosen, [line for line in lines if line.kind == "control"]),
         _confidence(probed.result, [line for line in lines if line.kind == "baseline"]),
     ]

@@ -16,13 +16,14 @@ from layergram import figures, maps, words
 from layergram.figures import Style
 from layergram.probes import ERROR_TYPES, STRATEGIES, map_of
 from layergram.rolemaps.making import Probed
-from layergram.rolemaps.telling import lines_of, section, summary, table
+from layergram.rolemaps.telling import lines_of, region_of, section, summary, table
 
 
 def write_maps(probed: Probed, out: Path) -> list[Path]:
     """The role map and those it is compared with, the table of baselines, and a summary."""
     lines = lines_of(probed)
-    files = write_map(map_of(probed.result), out, mark="best", below=section(probed, lines))
+    region, _ = region_of(probed.result)
+    files = write_map(map_of(probed.result), out, mark=region, below=section(probed, lines))
     if probed.paper is not None:
         files += write_map(map_of(probed.paper), out, name="auroc_paper")
     if "random-weights" in probed.controls:
@@ -42,7 +43,7 @@ def write_map(
         array: the map.
         out: the folder.
         name: of the files; the map's own by default.
-        mark: ``"best"`` marks the block that stands out most.
+        mark: a region to mark, as :class:`layergram.figures.Style` takes it.
         below: Markdown to stand below the words.
     """
     name = name or str(array.name)
