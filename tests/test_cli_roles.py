@@ -88,7 +88,7 @@ def test_a_second_run_goes_on_where_the_first_ended(
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["chosen_auroc"], 1e-3)
     before = maps.read(tmp_path / "roles/auroc.nc")
     monkeypatch.setattr("layergram.questions.answering.generate", None)
-    monkeypatch.setattr("layergram.questions.features._forward", None)
+    monkeypatch.setattr("layergram.questions.features.forward", None)
     assert run(*words)[0] == 0
     after = maps.read(tmp_path / "roles/auroc.nc")
     np.testing.assert_array_equal(before, after)

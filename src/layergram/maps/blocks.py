@@ -104,11 +104,11 @@ def block_around_highest(values: npt.ArrayLike, *, floor: float) -> tuple[Span, 
     """
     grid = np.asarray(values, dtype=np.float64)
     row, column = (int(at) for at in np.unravel_index(np.nanargmax(grid), grid.shape))
-    fits = grid >= floor
+    fits: npt.NDArray[np.bool_] = grid >= floor
     best, found = (0.0, 0.0), ((row, row), (column, column))
     for top in range(row, -1, -1):
         for bottom in range(row, len(grid)):
-            whole = fits[top : bottom + 1].all(0)
+            whole = np.asarray(fits[top : bottom + 1].all(0))
             if not whole[column]:
                 break
             left, right = column, column

@@ -141,7 +141,7 @@ def hidden_states(
     def work(batch: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         heard = _heard(model, wanted.where)
         with torch.inference_mode(), heard as states, hear_residual(model.anatomy.layers) as h:
-            _forward(model, [rows[at].ids for at in batch])
+            forward(model, [rows[at].ids for at in batch])
             taken = [_at_roles(states[layer - first], places[list(batch)]) for layer in layers]
             told = [_scores(model, h[-1][i], rows[at]) for i, at in enumerate(batch)]
         values = torch.stack(taken, dim=1).numpy()
@@ -149,17 +149,18 @@ def hidden_states(
             _check_size(values)
         return {name: values, of_scores: np.array(told, dtype=np.float32)}
 
-    return fill(layout, folder, _batches(rows), work, progress=progress)
+    batches = forward_batches([len(row.ids) for row in rows])
+    return fill(layout, folder, batches, work, progress=progress)
 
 
-def _batches(rows: Sequence[Row]) -> list[list[int]]:
-    lengths = [len(row.ids) for row in rows]
+def forward_batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Sequences that :func:`forward` takes together, by their places; the longest first."""
     longest = max(lengths, default=1)
     return by_length(lengths, size=max(1, min(BATCH, BATCH_TOKENS // longest)))
 
 
-def _forward(model: Model, ids: Sequence[Sequence[int]]) -> None:
-    """One forward pass of a batch, for those who listen."""
+def forward(model: Model, ids: Sequence[Sequence[int]]) -> None:
+    """One forward pass of a batch, padded on the right, for those who listen."""
     longest = max(map(len, ids))
     given = torch.zeros(len(ids), longest, dtype=torch.long)
     for row, own in zip(given, ids, strict=True):
