@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,9 +18,8 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     """How far a ridge probe tells the classes apart on held-out folds, for many labellings.
 
     The probe regresses the label on the features (standardised over all rows, which needs no label)
-    with an intercept. Its predictions for a fold that it was not trained on need no second fit:
-    with G the inverse of the regularised Gram matrix, projected for the intercept, they are
-    y_f − G_ff⁻¹ (G y)_f. All labellings therefore share one inverse.
+    with an intercept, and predicts a fold that it was not trained on. All labellings share the
+    inverse of one matrix, of rows by rows or of features by features, whichever is smaller.
 
     Args:
         features: finite numbers [row, feature].
@@ -36,16 +37,13 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
         >>> bool(t[0] > 5), bool(t[1] < 2)
         (True, True)
     """
-    inverse = _projected_inverse(features)
-    targets = torch.as_tensor(labels, device=features.device).T.to(inverse.dtype)  # row, labelling
-    weighted = inverse @ targets
+    scaled, penalty = _standardised(features)
+    targets = torch.as_tensor(labels, device=features.device).T.to(scaled.dtype)  # row, labelling
     between = torch.zeros(targets.shape[1], dtype=torch.float64, device=features.device)
     balance, within, freedom = (torch.zeros_like(between) for _ in range(3))
-    for fold in np.unique(folds):
-        rows = torch.as_tensor(np.flatnonzero(folds == fold), device=features.device)
+    held_out = _by_features if scaled.shape[1] < scaled.shape[0] else _by_rows
+    for rows, predicted in held_out(scaled, penalty, targets, folds):
         truth = targets[rows]
-        residual = torch.linalg.solve(inverse[rows][:, rows], weighted[rows])
-        predicted = truth - residual
         positives = truth.double().sum(0)
         negatives = len(rows) - positives
         sums = (predicted * truth).double().sum(0), (predicted * (1 - truth)).double().sum(0)
@@ -62,17 +60,53 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     return np.asarray(t.cpu().numpy())
 
 
-def _projected_inverse(features: Tensor) -> Tensor:
-    """(K + λ)⁻¹ for the Gram matrix of standardised features, without the constant direction."""
+def _standardised(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Features of mean 0 and deviation 1 over all rows, and the penalty on their weights."""
     centred = (features - features.double().mean(0).to(features.dtype)).float()
     spread = centred.square().mean(0).sqrt()
     dead = spread <= 1e-6 * features.abs().amax(0).clamp_min(1e-30)
     scaled = torch.where(dead, 0.0, centred / torch.where(dead, 1.0, spread))
+    return scaled, RIDGE * scaled.square().sum(1).mean() + 1e-3
+
+
+HeldOut = Iterator[tuple[Tensor, Tensor]]  # rows of a fold, predictions [row, labelling]
+
+
+def _by_rows(scaled: Tensor, penalty: Tensor, targets: Tensor, folds: Numbers) -> HeldOut:
+    """Predictions by one inverse of rows by rows, for more features than rows.
+
+    With G the inverse of the regularised Gram matrix, without the constant direction (the
+    intercept), a fold's predictions by the probe of all others are y_f − G_ff⁻¹ (G y)_f.
+    """
     gram = scaled @ scaled.T
-    gram.diagonal().add_(RIDGE * gram.diagonal().mean() + 1e-3)
+    gram.diagonal().add_(penalty)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
     sums = inverse.sum(0)
-    return inverse - torch.outer(sums, sums) / sums.sum()
+    inverse = inverse - torch.outer(sums, sums) / sums.sum()
+    weighted = inverse @ targets
+    for rows in _rows_of(folds, scaled.device):
+        residual = torch.linalg.solve(inverse[rows][:, rows], weighted[rows])
+        yield rows, targets[rows] - residual
+
+
+def _by_features(scaled: Tensor, penalty: Tensor, targets: Tensor, folds: Numbers) -> HeldOut:
+    """The same predictions by a matrix of features by features for each fold."""
+    products, answers = scaled.T @ scaled, scaled.T @ targets
+    sums, totals = scaled.sum(0), targets.sum(0)
+    for rows in _rows_of(folds, scaled.device):
+        x, y = scaled[rows], targets[rows]
+        count = len(scaled) - len(rows)
+        mean, level = (sums - x.sum(0)) / count, (totals - y.sum(0)) / count
+        kept = products - x.T @ x - count * torch.outer(mean, mean)
+        kept.diagonal().add_(penalty)
+        pull = answers - x.T @ y - count * torch.outer(mean, level)
+        weights = torch.cholesky_solve(pull, torch.linalg.cholesky(kept))
+        yield rows, (x - mean) @ weights + level
+
+
+def _rows_of(folds: Numbers, device: torch.device) -> Iterator[Tensor]:
+    for fold in np.unique(folds):
+        yield torch.as_tensor(np.flatnonzero(folds == fold), device=device)
 
 
 def chance(observed: Values, largest: Values) -> Values:
