@@ -218,21 +218,14 @@ class _Progress(AbstractContextManager["_Progress"]):
 
 def _write(array: xr.DataArray, out: Path, suffixes: list[str]) -> dict[str, Any]:
     """One map as netCDF, pictures and words; returns what a summary says of it."""
-    from layergram import figures, maps, words
+    from layergram import words
+    from layergram.publishing import publish
 
-    name = str(array.name)
-    files = [maps.write(array, out / f"{name}.nc")]
-    plan = figures.plan(array)
-    if plan.hints:  # the first token alone would set the scale; the figure says that it does not
-        plan = figures.plan(array, style=figures.Style(first_token="off_scale"))
-    painted = figures.paint(plan)
-    files += [figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes]
-    with maps.replacing(out / f"{name}.md") as temporary:
-        temporary.write_text(words.describe(array), encoding="utf-8")
+    files = publish(array, out, suffixes=suffixes)
     ratio = array.attrs.get("deep_thinking_ratio")
     return {
-        "measure": name,
-        "files": [str(file) for file in (*files, out / f"{name}.md")],
+        "measure": str(array.name),
+        "files": [str(file) for file in files],
         "findings": words.findings(array, FINDINGS),
         **({} if ratio is None else {"deep_thinking_ratio": ratio}),
     }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from layergram.cli.folder import check_folder
+from layergram.cli.stages import Stages
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -138,6 +137,7 @@ def _uses(
 ) -> list[Path]:
     """What was asked for beside the map, each in a file of its own."""
     from layergram import rolemaps
+    from layergram.publishing import publish
 
     files = []
     if save_probe is not None:
@@ -150,7 +150,7 @@ def _uses(
         files += rolemaps.write_types(types, found, out)
     if others:
         matrix = rolemaps.reach(probed, others, model, out, recipe=recipe, told=told)
-        files += rolemaps.write_map(matrix, out)
+        files += publish(matrix, out, style=rolemaps.PLAIN)
     return files
 
 
@@ -227,48 +227,6 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
             raise LayergramError(f"the column '{pair}'", allowed="FIELD=COLUMN, such as answer=A")
         told[field.strip()] = column.strip()
     return load(source, columns=told).first(limit)
-
-
-class Stages(AbstractContextManager["Stages"]):
-    """How far each stage of a long run is, on a terminal; silent in a pipe."""
-
-    def __init__(self, silent: bool) -> None:
-        self.bar: Any = nullcontext()
-        self.tasks: dict[str, Any] = {}
-        self.shown = not silent and sys.stderr.isatty()
-        if self.shown:
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
-
-            self.bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-
-    def __enter__(self) -> Stages:
-        self.bar.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self.bar.__exit__(*exception)
-
-    def told(self, stage: str, done: int, total: int) -> None:
-        """Move the bar of a stage."""
-        if self.shown:
-            if stage not in self.tasks:
-                self.tasks[stage] = self.bar.add_task(stage, total=total)
-            self.bar.update(self.tasks[stage], completed=done)
 
 
 def _report(

@@ -4,8 +4,8 @@ from layergram.rolemaps.making import LEAST, Probed, Recipe, check_size, role_ma
 from layergram.rolemaps.telling import Line, lines_of, sentences, summary
 from layergram.rolemaps.using import choice, opinions, probe_of, reach, types_of_errors
 from layergram.rolemaps.writing import (
+    PLAIN,
     write_choice,
-    write_map,
     write_maps,
     write_plain,
     write_types,
@@ -13,6 +13,7 @@ from layergram.rolemaps.writing import (
 
 __all__ = [
     "LEAST",
+    "PLAIN",
     "Line",
     "Probed",
     "Recipe",
@@ -27,7 +28,6 @@ __all__ = [
     "summary",
     "types_of_errors",
     "write_choice",
-    "write_map",
     "write_maps",
     "write_plain",
     "write_types",

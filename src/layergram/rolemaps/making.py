@@ -15,6 +15,7 @@ import xarray as xr
 from layergram import probes
 from layergram.errors import LayergramError
 from layergram.models import Model
+from layergram.models.edits import record_of_edits
 from layergram.questions import (
     Asking,
     QuestionSet,
@@ -256,6 +257,7 @@ def provenance(
         "layers": model.layers,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
+        **record_of_edits(model),
         "seed": recipe.asking.seed,
         "options": json.dumps(options, ensure_ascii=False),
         "answers": counts["answers"],

@@ -12,48 +12,32 @@ from typing import Any
 
 import xarray as xr
 
-from layergram import figures, maps, words
+from layergram import maps
 from layergram.figures import Style
 from layergram.probes import ERROR_TYPES, STRATEGIES, map_of
+from layergram.publishing import publish
 from layergram.rolemaps.making import Probed
 from layergram.rolemaps.telling import lines_of, region_of, section, summary, table
+
+PLAIN = Style(significance="none")
+"""Without a sign at every cell: in role maps almost all of them differ from chance."""
 
 
 def write_maps(probed: Probed, out: Path) -> list[Path]:
     """The role map and those it is compared with, the table of baselines, and a summary."""
     lines = lines_of(probed)
     region, _ = region_of(probed.result)
-    files = write_map(map_of(probed.result), out, mark=region, below=section(probed, lines))
+    marked = Style(mark=(region,), significance="none")
+    below = section(probed, lines)
+    files = publish(map_of(probed.result), out, style=marked, below=below)
     if probed.paper is not None:
-        files += write_map(map_of(probed.paper), out, name="auroc_paper")
+        files += publish(map_of(probed.paper), out, name="auroc_paper", style=PLAIN)
     if "random-weights" in probed.controls:
         fresh = map_of(probed.controls["random-weights"])
-        files += write_map(fresh, out, name="auroc_random_weights")
+        files += publish(fresh, out, name="auroc_random_weights", style=PLAIN)
     files.append(maps.write_text(table(lines), out / "baselines.csv"))
     files.append(write_plain(summary(probed, lines), out / "summary.json"))
     return [*files, out / "rows.jsonl"]
-
-
-def write_map(
-    array: xr.DataArray, out: Path, *, name: str = "", mark: str = "", below: str = ""
-) -> list[Path]:
-    """One map as netCDF, picture and words.
-
-    Args:
-        array: the map.
-        out: the folder.
-        name: of the files; the map's own by default.
-        mark: a region to mark, as :class:`layergram.figures.Style` takes it.
-        below: Markdown to stand below the words.
-    """
-    name = name or str(array.name)
-    style = Style(mark=(mark,) if mark else (), significance="none")
-    text = words.describe(array) + (f"\n{below}" if below else "")
-    return [
-        maps.write(array, out / f"{name}.nc"),
-        figures.save(figures.plan(array, style=style), out / f"{name}.png"),
-        maps.write_text(text, out / f"{name}.md"),
-    ]
 
 
 def write_plain(plain: Any, path: Path) -> Path:

@@ -1,0 +1,51 @@
+"""A map in files: its numbers, its pictures and its words, under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import xarray as xr
+
+from layergram import figures, maps, words
+
+
+def publish(
+    array: xr.DataArray,
+    out: Path,
+    *,
+    name: str = "",
+    style: figures.Style | None = None,
+    suffixes: Sequence[str] = (".png",),
+    below: str = "",
+) -> list[Path]:
+    """Write a map as netCDF, pictures and words.
+
+    Where the first token alone would set the colours it does not, and the picture says so.
+
+    Args:
+        array: the map.
+        out: the folder.
+        name: of the files; the map's own by default.
+        style: of the pictures.
+        suffixes: of the pictures, such as ``.png``, ``.svg``, ``.pdf``.
+        below: Markdown to stand below the words.
+
+    Returns:
+        The files: numbers, pictures, words.
+    """
+    name = name or str(array.name)
+    style = style or figures.Style()
+    plan = figures.plan(array, style=style)
+    if plan.hints:
+        plan = figures.plan(array, style=replace(style, first_token="off_scale"))
+    painted = figures.paint(plan)
+    text = words.describe(array) + (f"\n{below}" if below else "")
+    return [
+        maps.write(array, out / f"{name}.nc"),
+        *(figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes),
+        maps.write_text(
+            words.describe(array) + (f"\n{below}" if below else ""), out / f"{name}.md"
+        ),
+    ]
