@@ -13,6 +13,7 @@ from layergram import maps
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
 from layergram.models import Model, load
+from layergram.models.edits import record_of_edits
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.tokens import Tokens, append, encode, find
 from layergram.tracing import Generation, Step, read
@@ -165,6 +166,7 @@ def _provenance(model: Model, tokens: Tokens, run: Run, prompt: str | None) -> d
         "layers": model.layers,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
+        **record_of_edits(model),
         "seed": run.seed,
         "run": {**asdict(run), **({} if prompt is None else {"prompt": prompt})},
         "text": tokens.text,

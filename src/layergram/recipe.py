@@ -72,7 +72,8 @@ def recipe(array: xr.DataArray) -> Recipe:
     """How a map was made, read from its attributes.
 
     Raises:
-        LayergramError: if the map does not say it (it was not made by :func:`trace`).
+        LayergramError: if the map does not say it (it was not made by :func:`trace`), or was made
+            of an edited model.
     """
     lacking = [key for key in ("model", "dtype", "measure", "run") if key not in array.attrs]
     if lacking:
@@ -80,6 +81,13 @@ def recipe(array: xr.DataArray) -> Recipe:
             f"a map like '{array.name}'",
             got=f"a map that does not say its {', '.join(lacking)}",
             allowed="a map that layergram made from a text",
+        )
+    if "edits" in array.attrs:
+        raise LayergramError(
+            f"a map like '{array.name}'",
+            got=f"a map of an edited model ({array.attrs['edits']})",
+            allowed="a map of a model as it is",
+            do="make the other map in Python, inside the same edit (layergram.models.edits)",
         )
     run = options_of(array, "run")
     prompted = run.pop("prompt", None) is not None

@@ -14,7 +14,18 @@ from layergram.maps.vocabulary import CELL_COORDINATES
 
 Match = Literal["exact", "common"]
 SAME = ("measure", "of", "units", "alignment")
-MADE_BY = ("model", "revision", "model_type", "layers", "dtype", "device", "seed", "text", "source")
+MADE_BY = (
+    "model",
+    "revision",
+    "model_type",
+    "layers",
+    "dtype",
+    "device",
+    "edits",
+    "seed",
+    "text",
+    "source",
+)
 RUN = ("options", "run", "layergram_version", "created")
 
 

@@ -72,6 +72,7 @@ ATTRIBUTES: dict[str, str] = {
     "device": "device of the forward pass",
     "options": "JSON object: the options of the measure",
     "run": "JSON object: the options of the run",
+    "edits": "edits of the model that were in force, in words, in the order in which they act",
     "seed": "seed of all random draws",
     "source": "file that the values were read from, where it did not say more",
     "minuend": "JSON object: what made the map that was subtracted from, where the two differ",

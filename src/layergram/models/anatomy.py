@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from layergram.errors import LayergramError
+from layergram.models.projections import output_projections
 from layergram.models.taps import first_tensor, hear_attention, listen_once, weights_place
 
 REPORT = "this architecture needs code of its own: report its name"
@@ -86,23 +87,25 @@ class Anatomy:
 
 
 @dataclass
-class _Call:
+class Call:
+    """One call of a module: the first tensor of numbers it was given, and the first it made."""
+
     module: nn.Module
     input: Tensor | None
     output: Tensor | None
 
 
 @contextmanager
-def _watched(network: nn.Module) -> Iterator[list[_Call]]:
+def _watched(network: nn.Module) -> Iterator[list[Call]]:
     """The list of all module calls inside the block, in the order in which they end."""
-    calls: list[_Call] = []
+    calls: list[Call] = []
 
     def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         given = [*args, *kwargs.values()]
         taken = next((v for v in given if isinstance(v, Tensor) and v.is_floating_point()), None)
         handed = output if isinstance(output, tuple | list) else (output,)
         made = next((v for v in handed if isinstance(v, Tensor)), None)
-        calls.append(_Call(module, taken, made))
+        calls.append(Call(module, taken, made))
 
     with ExitStack() as stack:
         for module in network.modules():
@@ -124,30 +127,17 @@ def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
     layers = _layers(network, calls, name)
     readout = _readout(network, ids, calls, layers, head, name)
     way, attention, heads = _attention(network, ids, layers)
-    projections = tuple(
-        _projection(calls, module, count) for module, count in zip(attention, heads, strict=True)
-    )
+    projections = output_projections(network, ids, calls, attention, heads, way=way)
     # last, because some models put other modules in place when they first run
     names = {module: path for path, module in network.named_modules()}
     return Anatomy(tuple(layers), attention, way, heads, projections, readout, names)
-
-
-def _projection(calls: list[_Call], attention: nn.Module | None, heads: int) -> nn.Module | None:
-    """The last weighted module inside the attention module that reads all heads side by side."""
-    inside = set() if attention is None else set(attention.modules()) - {attention}
-    for call in reversed(calls):
-        weighted = call.module in inside and getattr(call.module, "weight", None) is not None
-        if weighted and call.input is not None and call.output is not None:
-            matrix = call.module.weight.ndim == 2  # type: ignore[union-attr]
-            return call.module if matrix and call.input.shape[-1] % heads == 0 else None
-    return None
 
 
 def _lost(name: str, part: str, got: str) -> LayergramError:
     return LayergramError(f"the {part} of the model '{name}'", got=got, do=REPORT, exit_code=2)
 
 
-def _layers(network: nn.Module, calls: list[_Call], name: str) -> list[nn.Module]:
+def _layers(network: nn.Module, calls: list[Call], name: str) -> list[nn.Module]:
     """The longest list of modules of which each reads what the one before it has written."""
     by_module = {call.module: call for call in calls}
     found: list[nn.Module] = []
@@ -164,7 +154,7 @@ def _layers(network: nn.Module, calls: list[_Call], name: str) -> list[nn.Module
     return found
 
 
-def _chained(members: list[_Call]) -> bool:
+def _chained(members: list[Call]) -> bool:
     for before, after in pairwise(members):
         if before.output is None or after.input is None or before.output.ndim != 3:
             return False
@@ -177,7 +167,7 @@ def _chained(members: list[_Call]) -> bool:
 def _readout(
     network: nn.Module,
     ids: Tensor,
-    calls: list[_Call],
+    calls: list[Call],
     layers: list[nn.Module],
     head: nn.Module,
     name: str,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from layergram.errors import LayergramError
 from layergram.models.anatomy import Anatomy
+from layergram.models.edits import HeadEdit, editable_heads, heads_edited
 from layergram.models.taps import Attention, hear_attention, hear_residual
 
 
@@ -112,38 +112,15 @@ def logits_dtype(network: Any) -> torch.dtype:
     return network.get_output_embeddings().weight.dtype  # type: ignore[no-any-return]
 
 
-@contextmanager
-def head_zeroed(projection: nn.Module, head: int, *, heads: int) -> Iterator[None]:
-    """One head's output is zero at the input of the output projection, until the block ends."""
-
-    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        width = args[0].shape[-1] // heads
-        edited = args[0].clone()
-        edited[..., head * width : (head + 1) * width] = 0
-        return (edited, *args[1:])
-
-    handle = projection.register_forward_pre_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
 def _zeroing(network: Any, anatomy: Anatomy, ids: Tensor) -> Proof:
     statement = "zeroing a head at the output projection moves the logits"
-    places = [
-        (layer, projection, heads)
-        for layer, (projection, heads) in enumerate(
-            zip(anatomy.projections, anatomy.heads, strict=True), start=1
-        )
-        if heads and projection is not None
-    ]
-    if not places:
+    layers = [layer for layer, head in editable_heads(anatomy) if head == 0]
+    if not layers:
         return Proof("heads", statement, "absent", note="no output projection of separate heads")
     whole = network(input_ids=ids, use_cache=False).logits
     moved = {}
-    for layer, projection, heads in (places[0], places[-1]):
-        with head_zeroed(projection, 0, heads=heads):
+    for layer in (layers[0], layers[-1]):
+        with heads_edited(anatomy, HeadEdit(heads=((layer, 0),))):
             edited = network(input_ids=ids, use_cache=False).logits
         moved[layer] = float((edited - whole).abs().max())
     least = min(moved, key=lambda layer: moved[layer])

@@ -1,6 +1,6 @@
-"""Taps: see the attention weights and the residual streams of one forward pass, layer by layer.
+"""Taps: attention weights, head outputs and residual streams of one forward pass, layer by layer.
 
-Both live in context managers and are gone after them, also after an exception. Attention is seen
+All live in context managers and are gone after them, also after an exception. Attention is seen
 by one of two ways, found once per model (:mod:`layergram.models.anatomy`):
 
 * ``interface``: the model looks its attention function up by name. The name ``eager`` is pointed at
@@ -17,12 +17,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
+
+if TYPE_CHECKING:
+    from layergram.models.anatomy import Anatomy
 
 EAGER = "eager"
 
@@ -198,6 +201,38 @@ def hear_residual(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
             stack.callback(layer.register_forward_hook(after).remove)
         yield streams
         streams.clear()
+
+
+@contextmanager
+def hear_heads(anatomy: Anatomy) -> Iterator[list[Tensor | None]]:
+    """A list that holds, after each forward pass, what every layer's heads hand on.
+
+    One entry per layer: [n, tokens, heads, d_head], the input of the layer's output projection,
+    split into its heads (the query heads, where several share keys and values); heads and d_head
+    may differ from layer to layer. ``None`` where a layer has no separate head outputs. Opened
+    inside an edit (:mod:`layergram.models.edits`) it shows the edited outputs.
+    """
+    heard: list[Tensor | None] = [None] * len(anatomy.layers)
+
+    def hook_of(layer: int, heads: int) -> Callable[..., None]:
+        def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            heard[layer] = args[0].unflatten(-1, (heads, -1))
+
+        return hook
+
+    def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+        heard[:] = [None] * len(heard)
+
+    with ExitStack() as stack:
+        first = anatomy.layers[0].register_forward_pre_hook(before, with_kwargs=True)
+        stack.callback(first.remove)
+        of_layers = zip(anatomy.projections, anatomy.heads, strict=True)
+        for layer, (projection, heads) in enumerate(of_layers):
+            if projection is not None:
+                hook = hook_of(layer, heads)
+                stack.callback(projection.register_forward_pre_hook(hook).remove)
+        yield heard
+        heard[:] = [None] * len(heard)
 
 
 def first_tensor(value: Any) -> Tensor:

@@ -12,6 +12,7 @@ from layergram import maps
 from layergram.atlas import put
 from layergram.errors import LayergramError
 from layergram.models import Model
+from layergram.models.edits import record_of_edits
 from layergram.questions.generation import generate, padding_is_exact, stop_ids
 from layergram.questions.journal import batched, claim, digest_of
 from layergram.questions.question import Question, QuestionSet, listed
@@ -193,8 +194,9 @@ def by_length(lengths: Sequence[int], *, size: int, mixed: str = "yes") -> list[
 
 
 def fingerprint_of(model: Model, questions: QuestionSet) -> dict[str, Any]:
-    """What all results of a run depend on: the questions and the model."""
+    """What all results of a run depend on: the questions, the model and what is edited in it."""
     return {
+        **record_of_edits(model),
         "questions": questions.name,
         "questions_digest": questions.digest,
         "model": model.name,

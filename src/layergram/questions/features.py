@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps import ROLES
 from layergram.models import Model
+from layergram.models.edits import record_of_edits
 from layergram.models.taps import first_tensor, hear_residual
 from layergram.questions.answering import by_length
 from layergram.questions.journal import digest_of
@@ -132,6 +133,7 @@ def hidden_states(
             "model": model.name,
             "revision": model.revision,
             "dtype": str(model.dtype).removeprefix("torch."),
+            **record_of_edits(model),
             "where": wanted.where,
             "rows": digest_of([[row.ids, row.roles] for row in rows]),
         },

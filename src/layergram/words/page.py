@@ -81,7 +81,11 @@ def _shape(array: xr.DataArray, names: Names) -> str:
 def _overview(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
     name = names.text(array.attrs["long_name"])
     what = f"This map shows {name}{names.in_units()}: {_shape(array, names)}"
-    what += f", measured on {names.text(array.attrs['model'])}." if "model" in array.attrs else "."
+    what += f", measured on {names.text(array.attrs['model'])}" if "model" in array.attrs else ""
+    edits = (
+        f" under an edit ({names.text(array.attrs['edits'])})." if "edits" in array.attrs else "."
+    )
+    what += edits
     told = [sentence(fact, names) for fact in found if fact.section == "overview"]
     return " ".join([what, *told])
 
