@@ -34,13 +34,14 @@ class EmbeddedSet:
         return QuestionSet(self.name, tuple(self.make()))
 
 
-def _facts(name: str) -> list[dict[str, str]]:
+def facts(name: str) -> list[dict[str, str]]:
+    """The rows of ``capitals.csv`` or ``elements.csv``."""
     text = files("layergram.questions").joinpath("data", name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 
 def _capitals() -> Iterator[Question]:
-    for fact in _facts("capitals.csv"):
+    for fact in facts("capitals.csv"):
         place = fact["place"]
         aliases = tuple(fact["capital"].split("|"))
         yield Question(place, f"What is the capital of {place}?", aliases, group=place)
@@ -48,7 +49,7 @@ def _capitals() -> Iterator[Question]:
 
 def _elements() -> Iterator[Question]:
     """Per element its number and its symbol, and the element of the symbol."""
-    for fact in _facts("elements.csv"):
+    for fact in facts("elements.csv"):
         names = tuple(fact["name"].split("|"))
         name, symbol = names[0], fact["symbol"]
         asked = (
@@ -83,12 +84,12 @@ def _arithmetic() -> Iterator[Question]:
 def _countries() -> Iterator[Question]:
     """Of which country a city is the capital, with three others of the same continent."""
     draw = random.Random(SEED)
-    facts = _facts("capitals.csv")
-    for fact in facts:
+    places = facts("capitals.csv")
+    for fact in places:
         capital = fact["capital"].split("|")[0]
         others = [
             other["place"]
-            for other in facts
+            for other in places
             if other["continent"] == fact["continent"]
             and capital not in other["capital"].split("|")
         ]
