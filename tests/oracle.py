@@ -19,6 +19,11 @@ ATTENTION = [
     "attention_from",
     "attention_entropy",
     "attention_entropy_normalised",
+    "attention_previous",
+    "attention_first",
+    "attention_distance",
+    "attention_distance_normalised",
+    "attention_induction",
 ]
 LENS = ["divergence", "lens_entropy", "lens_probability", "lens_rank", "settling_depth"]
 RESIDUAL = ["residual_norm", "residual_update", "cosine_to_final"]
@@ -120,6 +125,69 @@ def entropy_normalised(e: Eager) -> np.ndarray:
     shares = e.weights / e.weights.sum(-1, keepdims=True)
     bits = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(-1)
     return np.where(seen > 1, bits / np.log2(np.where(seen > 1, seen, 2)), np.nan)
+
+
+def each_query(e: Eager, value: Any) -> np.ndarray:
+    """[layer, head, query] of ``value(weights [head, key], keys in sight, query)``."""
+    layers, heads, tokens, _ = e.weights.shape
+    found = np.full((layers, heads, tokens), np.nan)
+    for layer in range(layers):
+        for i in range(tokens):
+            seen = [int(j) for j in np.flatnonzero(e.visible[layer, i])]
+            found[layer, :, i] = value(e.weights[layer, :, i], seen, i)
+    return found
+
+
+def previous(e: Eager) -> np.ndarray:
+    return each_query(e, lambda a, seen, i: a[:, i - 1] if i - 1 in seen else np.nan)
+
+
+def first(e: Eager) -> np.ndarray:
+    return each_query(e, lambda a, seen, i: a[:, 0] if i and 0 in seen else np.nan)
+
+
+def distance(e: Eager) -> np.ndarray:
+    return each_query(e, lambda a, seen, i: a @ np.abs(i - np.arange(a.shape[1])) / a.sum(1))
+
+
+def distance_normalised(e: Eager) -> np.ndarray:
+    most = each_query(e, lambda a, seen, i: i - seen[0] if len(seen) > 1 else np.nan)
+    return distance(e) / most
+
+
+def induction(e: Eager, ids: list[int]) -> np.ndarray:
+    def value(a: np.ndarray, seen: list[int], i: int) -> Any:
+        followers = [j for j in seen if 0 < j < i and ids[j - 1] == ids[i]]
+        return sum(a[:, j] for j in followers) if followers else np.nan
+
+    return each_query(e, value)
+
+
+def lookback(e: Eager, context: range) -> np.ndarray:
+    def value(a: np.ndarray, seen: list[int], i: int) -> Any:
+        old = [j for j in seen if j in context]
+        new = [j for j in seen if j >= context.stop]
+        if i < context.stop or not old:
+            return np.nan
+        back, on = a[:, old].mean(1), a[:, new].mean(1)
+        return back / (back + on)
+
+    return each_query(e, value)
+
+
+def attention_maps(e: Eager, ids: list[int]) -> dict[str, np.ndarray]:
+    """[layer, head, token] of every measure of attention."""
+    return {
+        "attention_received": received(e),
+        "attention_from": given(e, [len(ids) - 1]),
+        "attention_entropy": entropy(e),
+        "attention_entropy_normalised": entropy_normalised(e),
+        "attention_previous": previous(e),
+        "attention_first": first(e),
+        "attention_distance": distance(e),
+        "attention_distance_normalised": distance_normalised(e),
+        "attention_induction": induction(e, ids),
+    }
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:

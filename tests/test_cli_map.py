@@ -12,6 +12,7 @@ import pytest
 
 from layergram import maps
 from layergram.cli import main
+from layergram.measures import MEASURES
 
 TEXT = "The capital of France is Paris. \\boxed{(D)}"
 
@@ -70,6 +71,18 @@ def test_a_prompt_is_answered_and_mapped(run, tiny_llama_folder, tmp_path):
     parts = array["part"].values.tolist()
     assert parts.count("answer") == 5 and parts[0] == "prompt"
     assert array["token_text"].values[0] == "<|user|>"
+
+
+def test_all_is_what_the_text_can_have_and_a_note_says_what_it_cannot(run, tiny_llama_folder):
+    words = ("--measure", "all", "--model", tiny_llama_folder, "--json")
+    code, out, err = run("map", "xyz", *words)
+    made = {entry["measure"] for entry in json.loads(out)["maps"]}
+    assert code == 0 and made == set(MEASURES) - {"attention_lookback", "attention_induction"}
+    assert "no attention_lookback: a text without an answer" in err
+    assert "no attention_induction: a text in which no token comes back" in err
+    code, out, err = run("map", TEXT, *words, "--option", "context=2")
+    assert (code, err) == (0, "")
+    assert {entry["measure"] for entry in json.loads(out)["maps"]} == set(MEASURES)
 
 
 def test_text_from_a_file_and_from_standard_input(run, tiny_llama_folder, tmp_path, monkeypatch):

@@ -14,12 +14,19 @@ from layergram.measures.registry import FAMILIES, chosen
 from layergram.recipe import Run, recipe
 
 TEXT = "The capital of France is Paris, and the sum of 8 and 5 is 13. \\boxed{13} 你好 🙂"
+OPTIONS = {"context": 8}  # without which a text has no lookback ratio
 every_measure = pytest.mark.parametrize("name", MEASURES)
 
 
 @pytest.fixture(scope="module")
 def whole(tiny):
-    return trace(tiny, TEXT, measures=MEASURES, run=Run(chunk=1000))
+    return trace(tiny, TEXT, measures=MEASURES, options=OPTIONS, run=Run(chunk=1000))
+
+
+def alone(tiny, name, **run):
+    """One measure by itself, with the options that it has."""
+    own = {key: value for key, value in OPTIONS.items() if key in MEASURES[name].options}
+    return trace(tiny, TEXT, measures=[name], options=own, run=Run(**run))[name]
 
 
 @every_measure
@@ -48,16 +55,16 @@ def test_the_map_says_how_it_was_made(name, whole, tiny):
 @every_measure
 def test_chunk_size_changes_nothing(name, whole, tiny):
     for chunk in (1, 7):
-        other = trace(tiny, TEXT, measures=[name], run=Run(chunk=chunk))[name]
+        other = alone(tiny, name, chunk=chunk)
         np.testing.assert_allclose(other.values, whole[name].values, rtol=1e-5, atol=1e-5)
 
 
 @every_measure
 def test_the_company_of_other_measures_changes_nothing(name, whole, tiny):
-    alone = trace(tiny, TEXT, measures=[name], run=Run(chunk=1000))[name]
+    single = alone(tiny, name, chunk=1000)
     # not bitwise: without a measure of attention the model runs its own attention function
-    np.testing.assert_allclose(alone.values, whole[name].values, rtol=1e-5, atol=1e-5)
-    assert {k: v for k, v in alone.attrs.items() if k != "created"} == {
+    np.testing.assert_allclose(single.values, whole[name].values, rtol=1e-5, atol=1e-5)
+    assert {k: v for k, v in single.attrs.items() if k != "created"} == {
         k: v for k, v in whole[name].attrs.items() if k != "created"
     }
 
@@ -67,7 +74,7 @@ def test_tracing_leaves_the_model_as_it_was(name, tiny):
     state = {key: value.clone() for key, value in tiny.network.state_dict().items()}
     config = tiny.network.config.to_json_string()
     attention = tiny.network.config._attn_implementation
-    trace(tiny, TEXT, measures=[name])
+    alone(tiny, name)
     assert tiny.network.config.to_json_string() == config
     assert tiny.network.config._attn_implementation == attention
     assert all(torch.equal(v, state[k]) for k, v in tiny.network.state_dict().items())
@@ -87,7 +94,7 @@ def test_missing_cells_have_a_reason_and_only_they(name, whole):
 
 @pytest.mark.parametrize("name", [n for n, record in MEASURES.items() if record.per_head])
 def test_the_mean_of_the_heads_is_the_map_over_all(name, whole, tiny):
-    each = trace(tiny, TEXT, measures=[name], run=Run(heads="each"))[name]
+    each = alone(tiny, name, heads="each")
     assert each.dims == ("layer", "head", "token") and each.sizes["head"] == 4
     np.testing.assert_allclose(each.mean("head"), whole[name], atol=1e-6)
 
@@ -142,6 +149,16 @@ def test_a_query_is_a_position_a_piece_of_text_or_the_last_token(tiny):
     np.testing.assert_allclose(paris.sum("token"), 1, atol=1e-5)
 
 
+def test_the_context_of_an_answer_is_its_prompt(tiny):
+    run = Run(max_new_tokens=5, chat="plain")
+    found = trace(tiny, prompt="The capital of", measures=["attention_lookback"], run=run)
+    ratio = found["attention_lookback"]
+    prompt = (ratio["part"] == "prompt").values
+    assert np.isnan(ratio.values[:, prompt]).all() and not np.isnan(ratio.values[:, ~prompt]).any()
+    assert maps.options_of(ratio) == {"context": [0, int(prompt.sum())]}
+    assert recipe(ratio).options == {"context": "prompt"}
+
+
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
@@ -153,6 +170,10 @@ def test_a_query_is_a_position_a_piece_of_text_or_the_last_token(tiny):
         ({"options": {"quer": 1}, "measures": ["attention_from"]}, "did you mean 'query'"),
         ({"options": {"query": 999}, "measures": ["attention_from"]}, "0 to "),
         ({"options": {"query": "Berlin"}, "measures": ["attention_from"]}, "Berlin"),
+        ({"measures": ["attention_lookback"]}, "a text without an answer.*--option context"),
+        ({"measures": ["attention_lookback"], "options": {"context": 999}}, "a context of 1 to "),
+        ({"measures": ["attention_lookback"], "options": {"context": "Berlin"}}, "Berlin"),
+        ({"measures": ["attention_lookback"], "options": {"context": [3, 2.5]}}, "a context of"),
         ({"text": "word " * 600}, "a context of 512 tokens"),
         ({"text": "x"}, "1 token"),
     ],

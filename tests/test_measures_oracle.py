@@ -54,7 +54,10 @@ REACH = {  # what the layers of a type let a query see; all of the past where no
     "gpt_oss": (WINDOW, FULL, FULL),
     "llama4_text": ("block", FULL, FULL),
 }
-IDS = [i * 7919 % zoo.VOCABULARY for i in range(1, 21)]
+# a few tokens come again, near and far
+IDS = [
+    i * 7919 % zoo.VOCABULARY for i in (1, 2, 3, 4, 5, 6, 7, 7, 7, 2, 3, 6, 8, 9, 8, 9, 1, 2, 3, 5)
+]
 SPAN = range(4, 7)
 CHUNKS = [1, 5, 64]
 
@@ -114,25 +117,15 @@ def test_the_cases_are_not_trivial(case):
     assert oracle.lens_maps(e, IDS)["divergence"][:-1].mean() > 1e-3
 
 
-def attention_of(e):
-    """[layer, head, token] of every measure of attention."""
-    return {
-        "attention_received": oracle.received(e),
-        "attention_from": oracle.given(e, [len(IDS) - 1]),
-        "attention_entropy": oracle.entropy(e),
-        "attention_entropy_normalised": oracle.entropy_normalised(e),
-    }
-
-
 @pytest.mark.parametrize("chunk", CHUNKS)
 def test_attention_equals_the_reference(case, chunk):
-    for name, values in attention_of(case.reference).items():
+    for name, values in oracle.attention_maps(case.reference, IDS).items():
         assert_near(case.all(chunk)[name], values.mean(1), name)
 
 
 def test_attention_of_each_head_equals_the_reference(case):
     maps = case.maps(ATTENTION, 5, heads="each")
-    for name, values in attention_of(case.reference).items():
+    for name, values in oracle.attention_maps(case.reference, IDS).items():
         assert_near(maps[name], values, name)
 
 
@@ -141,6 +134,17 @@ def test_attention_from_a_chosen_query(case, queries):
     query = queries[0] if len(queries) == 1 else zoo.text(IDS[q] for q in queries)
     maps = case.maps(["attention_from"], 5, query=query)  # a chunk ends inside the span
     assert_near(maps["attention_from"], oracle.given(case.reference, queries).mean(1), "from")
+
+
+@pytest.mark.parametrize(
+    ("context", "positions"),
+    [(6, range(6)), (zoo.text(IDS[1:3]), range(1, 3))],
+    ids=["tokens", "piece"],
+)
+def test_the_lookback_ratio_equals_the_reference(case, context, positions):
+    maps = case.maps(["attention_lookback"], 5, heads="each", context=context)
+    expected = oracle.lookback(case.reference, positions)
+    assert_near(maps["attention_lookback"], expected, "lookback")
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
@@ -202,12 +206,7 @@ def test_the_embedded_model_equals_the_reference(smollm2):
     ids = maps.token_id.values.tolist()
     assert len(ids) >= 50
     e = oracle.eager(model.network, ids)
-    attention = {
-        "attention_received": oracle.received(e),
-        "attention_from": oracle.given(e, [len(ids) - 1]),
-        "attention_entropy": oracle.entropy(e),
-    }
-    for name, values in attention.items():
+    for name, values in oracle.attention_maps(e, ids).items():
         assert_near(maps[name], values.mean(1), name)
     for name, values in oracle.lens_maps(e, ids).items():
         # like the logits, whose rounding through 30 layers the others show as it is

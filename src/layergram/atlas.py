@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,7 +39,8 @@ def trace(
         prompt: the prompt to answer. Exactly one of the two.
         measures: names of measures (:data:`layergram.measures.MEASURES`).
         options: options of the measures by name, such as ``{"g": 0.4}``. ``query`` is a position,
-            a piece of the text, or ``"last"``.
+            a piece of the text, or ``"last"``; ``context`` is a number of tokens, a piece of the
+            text, or the ``"prompt"`` of an answer.
         run: how to read and generate.
         on_step: called after each chunk, for a progress bar.
 
@@ -60,10 +61,13 @@ def trace(
     check_text(text if prompt is None else prompt)
     if not isinstance(model, Model):
         model = load(model)
-    tokens = encode(model.tokenizer, text or "") if prompt is None else put(model, prompt, run)
-    _check_request(model, tokens, records, prompted=prompt is not None)
+    tokens = _tokens(model, text, prompt, run)
+    _check_request(model, tokens, records, options or {}, prompted=prompt is not None)
     generation = None if prompt is None else _generation(model, run, len(tokens))
     resolved = resolve(dict(options or {}), tokens)
+    if any("context" in record.options for record in records):
+        asked = resolved.get("context", "prompt")
+        resolved["context"] = _context(asked, tokens, prompted=prompt is not None)
     reducers = [_reducer(r, resolved, model.layers, run.heads) for r in records if not r.source]
     ids: list[int] = []
     for step in read(
@@ -75,6 +79,27 @@ def trace(
     tokens = append(model.tokenizer, tokens, ids[len(tokens) :]) if prompt is not None else tokens
     provenance = _provenance(model, tokens, run, prompt)
     return _dataset(model, tokens, records, reducers, resolved, run, provenance)
+
+
+def obstacles(
+    model: Model,
+    text: str | None = None,
+    *,
+    prompt: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+) -> dict[str, str]:
+    """The measures that :func:`trace` would refuse for such a request, each with the reason."""
+    tokens = _tokens(model, text, prompt, run or Run())
+    found = {
+        record.name: _refusal(model, tokens, record, options or {}, prompted=prompt is not None)
+        for record in MEASURES.values()
+    }
+    return {name: error.got for name, error in found.items() if error is not None}
+
+
+def _tokens(model: Model, text: str | None, prompt: str | None, run: Run) -> Tokens:
+    return encode(model.tokenizer, text or "") if prompt is None else put(model, prompt, run)
 
 
 def check_text(text: str | None) -> None:
@@ -111,15 +136,53 @@ def _generation(model: Model, run: Run, prompt_tokens: int) -> Generation:
     return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, stops)
 
 
-def _check_request(model: Model, tokens: Tokens, records: list[Measure], *, prompted: bool) -> None:
-    wants_attention = [r.name for r in records if r.family == "attention"]
-    if wants_attention and not model.has_attention:
-        raise LayergramError(
-            f"{', '.join(wants_attention)} of the model '{model.name}'",
+def _refusal(
+    model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any], *, prompted: bool
+) -> LayergramError | None:
+    """What to answer where the model or the text cannot have a measure; ``None`` where they can."""
+    asked = f"{record.name} of the model '{model.name}'"
+    if record.family == "attention" and not model.has_attention:
+        return LayergramError(
+            asked,
             got=f"an architecture ({model.model_type}) whose layers show no attention weights",
             allowed=", ".join(r.name for r in MEASURES.values() if r.family != "attention"),
             do="choose among these measures",
         )
+    unsaid = options.get("context", "prompt") == "prompt" and not prompted
+    if record.requires == "context" and unsaid:
+        return LayergramError(
+            asked,
+            got="a text without an answer, of which nothing says where its context ends",
+            allowed="the number of tokens of the context, or a piece of the text",
+            do="say what the context is, such as --option context=20, or give a prompt",
+        )
+    if record.requires == "repeats" and not prompted and not _repeats(tokens.ids):
+        return LayergramError(
+            asked,
+            got="a text in which no token comes back, with another in between",
+            do="give a longer text, or one that repeats itself",
+        )
+    return None
+
+
+def _repeats(ids: Sequence[int]) -> bool:
+    """Whether some token has been there before, and what followed it too."""
+    first: dict[int, int] = {}
+    return any(first.setdefault(token, at) < at - 1 for at, token in enumerate(ids))
+
+
+def _check_request(
+    model: Model,
+    tokens: Tokens,
+    records: list[Measure],
+    options: Mapping[str, Any],
+    *,
+    prompted: bool,
+) -> None:
+    for record in records:
+        error = _refusal(model, tokens, record, options, prompted=prompted)
+        if error is not None:
+            raise error
     if len(tokens) < 2:
         raise LayergramError("maps of a text", got=f"{len(tokens)} token", allowed="at least 2")
     room = 1 if prompted else 0  # an answer takes what the context has left
@@ -150,6 +213,29 @@ def resolve(options: dict[str, Any], tokens: Tokens) -> dict[str, Any]:
             allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
         )
     return {**options, "query": positions}
+
+
+def _context(asked: Any, tokens: Tokens, *, prompted: bool) -> tuple[int, int]:
+    """First position of the context and the one after its last, with tokens to come after it."""
+    last = len(tokens) if prompted else len(tokens) - 1
+    first = end = 0
+    match asked:
+        case "prompt":
+            end = len(tokens)
+        case str() if not asked.isdigit():
+            piece = find(tokens, asked)
+            first, end = piece.start, piece.stop
+        case int() | str():
+            end = int(asked)
+        case [int(), int()]:
+            first, end = asked
+    if not 0 <= first < end <= last:
+        raise LayergramError(
+            f"attention that looks back at the context {asked!r}",
+            got=f"a text of {len(tokens)} tokens",
+            allowed=f"a context of 1 to {last} tokens, with tokens after it",
+        )
+    return first, end
 
 
 def _reducer(record: Measure, options: dict[str, Any], layers: int, heads: str) -> Columns | Keys:
@@ -207,6 +293,12 @@ def _dataset(
             over = answer if answer.any() else np.ones(len(tokens), dtype=bool)
             extra = record.summary(values[record.name], layers=model.layers, over=over, **own)
         array = values[record.name].astype(np.float32)
+        if np.isnan(array).all():
+            raise LayergramError(
+                f"{record.name} of the model '{model.name}'",
+                got=f"no token that has a value: {_missing(model, record, array)}",
+                do="take a longer text",
+            )
         made[record.name] = maps.make(
             array,
             ("layer", "head", "token")[-array.ndim :] if array.ndim != 2 else ("layer", "token"),

@@ -92,8 +92,9 @@ def recipe(array: xr.DataArray) -> Recipe:
     run = options_of(array, "run")
     prompted = run.pop("prompt", None) is not None
     options = options_of(array)
-    if "query" in options:  # positions of another text mean nothing in this one
-        options["query"] = "last"
+    for name, default in {"query": "last", "context": "prompt"}.items():
+        if name in options:  # positions of another text mean nothing in this one
+            options[name] = default
     return Recipe(
         array.attrs["model"],
         array.attrs.get("revision", ""),

@@ -39,6 +39,7 @@ class AttentionView:
         first_key: position of the first key; above 0 where a sliding cache has let go of the rest.
         weights: [heads, queries, keys], float32; a row sums to 1, or less with sinks.
         visible: [queries, keys], whether the query can see the key.
+        ids: the tokens of the whole text up to the last query, from position 0.
     """
 
     layer: int
@@ -46,6 +47,7 @@ class AttentionView:
     first_key: int
     weights: Tensor
     visible: Tensor
+    ids: Tensor
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ class _Forward:
         self.listening = [r for r in reducers if r.needs == "attention"]
         self.cache: Any = None
         self.start = 0
+        self.ids = torch.tensor([], dtype=torch.long, device=model.device)
 
     def __enter__(self) -> _Forward:
         anatomy = self.model.anatomy
@@ -239,7 +242,8 @@ class _Forward:
             if visible is None:
                 visible = torch.ones(queries, keys, dtype=torch.bool, device=weights.device)
                 visible = visible.tril(keys - queries)
-            view = AttentionView(layer, self.start, first_key, weights, visible)
+            ids = self.ids.to(weights.device)
+            view = AttentionView(layer, self.start, first_key, weights, visible, ids)
             for reducer in self.listening:
                 reducer.take(view)
 
@@ -249,6 +253,7 @@ class _Forward:
         """The logits [V] after the last of ``ids``, and the chunk's residual streams [1, n, d]."""
         self.start = start
         given = torch.tensor([ids], device=self.model.device)
+        self.ids = torch.cat([self.ids[:start], given[0]])
         options = {"past_key_values": self.cache} if self.cache is not None else {}
         if self.model.keeps_logits:
             options["logits_to_keep"] = 1

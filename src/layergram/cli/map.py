@@ -86,10 +86,13 @@ def command(
     from layergram.measures import MEASURES, chosen
     from layergram.models import load
 
-    measures = list(MEASURES) if measures == ["all"] else measures
+    everything = measures == ["all"]
+    measures = list(MEASURES) if everything else measures
     chosen(measures, options)
     loaded = load(model, device=device, dtype=dtype)
     _compare_revisions(recipe_, loaded, quiet)
+    if everything:
+        measures = _possible(loaded, text, prompt, options, run, quiet)
     began = time.perf_counter()
     with _Progress(quiet or json_summary) as progress:
         maps = trace(
@@ -183,6 +186,25 @@ def _compare_revisions(recipe_: Recipe | None, loaded: Model, quiet: bool) -> No
             f"this is {loaded.revision}",
             file=sys.stderr,
         )
+
+
+def _possible(
+    loaded: Model,
+    text: str | None,
+    prompt: str | None,
+    options: dict[str, Any],
+    run: Run,
+    quiet: bool,
+) -> list[str]:
+    """The measures that this model and text can have; a note says which they cannot."""
+    from layergram.atlas import obstacles
+    from layergram.measures import MEASURES
+
+    found = obstacles(loaded, text, prompt=prompt, options=options, run=run)
+    for name, why in found.items():
+        if not quiet:
+            print(f"note: no {name}: {why}", file=sys.stderr)
+    return [name for name in MEASURES if name not in found]
 
 
 class _Progress(AbstractContextManager["_Progress"]):

@@ -1,6 +1,6 @@
 """Measures: one function each, with its record; a map of every one comes out of the same run."""
 
-from layergram.measures import attention, lens, residual
+from layergram.measures import attention, lens, patterns, residual
 from layergram.measures.gather import Columns, Keys
 from layergram.measures.registry import MEASURES, Measure, chosen, measure
 
@@ -13,5 +13,6 @@ __all__ = [
     "chosen",
     "lens",
     "measure",
+    "patterns",
     "residual",
 ]

@@ -40,6 +40,7 @@ class Measure:
             or ``keys`` (it gives sums and counts for all columns that its queries can see).
         source: of a derived measure: the measure that it is made from.
         caveat: what the measure does not say.
+        requires: what a text must have for it: a ``context``, a token that ``repeats``, or nothing.
         references: where it was published.
         missing: why some cells are NaN, beside the reasons that hold for all measures.
         summary: of a derived measure: attributes computed from its finished values.
@@ -55,6 +56,7 @@ class Measure:
     alignment: str
     caveat: str
     gather: str = "queries"
+    requires: str = ""
     source: str = ""
     references: str = ""
     missing: str = ""

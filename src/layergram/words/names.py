@@ -20,7 +20,12 @@ MOST_LISTED = 60
 
 Style = Literal["markdown", "plain"]
 PLURALS = {"query": "queries"}
-NOUNS = {"train": "training set", "test": "test set"}
+NOUNS = {
+    "train": "training set",
+    "test": "test set",
+    "masked": "masked function",
+    "function": "scored function",
+}
 ESCAPED = re.compile(
     r"[`*|~$]|<(?=[A-Za-z/!?])|\](?=\()|&(?=#?\w+;)"
     r"|(?<![^\W_])_|_(?![^\W_])|\\(?=[!-/:-@\[-`{-~]|$)"
@@ -92,9 +97,8 @@ class Names:
 
     def in_units(self) -> str:
         """' in bits' behind the name of what is measured; nothing for a map without a unit."""
-        word = {"bit": "bits", "layer": "layers", "%": "per cent"}.get(
-            self.unit, self.text(self.unit)
-        )
+        plural = {"bit": "bits", "layer": "layers", "token": "tokens", "%": "per cent"}
+        word = plural.get(self.unit, self.text(self.unit))
         return f" in {word}" if word else ""
 
     def number(self, value: float) -> str:
@@ -107,7 +111,8 @@ class Names:
             return f"layer {shown}"
         if self.unit == "%":
             return f"{shown} %"
-        return f"{shown} {self.text(self.unit)}" if self.unit else shown
+        unit = "tokens" if self.unit == "token" else self.text(self.unit)
+        return f"{shown} {unit}" if unit else shown
 
     def span(self, low: float, high: float) -> str:
         """From one number to another, the unit once."""
