@@ -25,6 +25,8 @@ AXIS_LABELS = {
     "key": "Key token",
     "train": "Trained on",
     "test": "Tested on",
+    "masked": "Top heads masked",
+    "function": "Steps scored",
 }
 TOKEN_AXIS_LABELS = {"reads": "Token read", "predicts": "Token predicted"}
 

@@ -22,6 +22,8 @@ COLUMN_AXES = (
     "fold",
     "test",
     "train",
+    "function",
+    "masked",
     "panel",
     "layer",
 )
@@ -34,6 +36,8 @@ ROW_AXES = (
     "fold",
     "train",
     "test",
+    "masked",
+    "function",
     "role",
     "token",
     "key",

@@ -9,7 +9,7 @@ from typing import Any
 from layergram.errors import LayergramError
 from layergram.maps.vocabulary import DIMENSIONS, ROLES
 
-TEXT_AXES = ("role", "panel", "train", "test")
+TEXT_AXES = ("role", "panel", "train", "test", "masked", "function")
 TOKEN_AXES = ("token", "query", "key")
 HEAD_NAME = re.compile(r"(?:head|h)[\s_.-]*\d+", re.IGNORECASE)
 

@@ -14,6 +14,8 @@ DIMENSIONS: dict[str, str] = {
     "fold": "Cross-validation fold",
     "train": "Question set that a probe was trained on",
     "test": "Question set that it was tested on",
+    "masked": "Function whose top heads were masked",
+    "function": "Function of the steps that were scored",
 }
 
 TOKEN_COORDINATES: dict[str, str] = {

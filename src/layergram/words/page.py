@@ -101,7 +101,8 @@ def _axes(array: xr.DataArray, names: Names) -> str:
         if dim:
             labels = names.labels(dim)
             size = count(len(labels), names.noun(dim, 1))
-            lines.append(f"- **{dim.capitalize()}** ({role}): {size}, {names.axis(dim)}.")
+            axis = names.noun(dim, 1).capitalize()
+            lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.")
     value = f"- **Value**: {names.text(array.attrs['long_name'])}"
     value += names.in_units() or ", without a unit"
     limits = [array.attrs.get(key) for key in ("valid_min", "valid_max")]
@@ -123,9 +124,11 @@ def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
         parts.append(f"What is said of no single {panels[0]} is about the mean over the {over}.")
     parts += ["### Values", _table(array, names)]
     if names.array.sizes[rows] > 1:
-        parts += [f"### By {rows}", _bullets(names, found, "rows", f"No {rows}")]
+        row = names.noun(rows, 1)
+        parts += [f"### By {row}", _bullets(names, found, "rows", f"No {row}")]
     if columns and array.sizes[columns] > 1:
-        parts += [f"### By {columns}", _bullets(names, found, "columns", f"No {columns}")]
+        column = names.noun(columns, 1)
+        parts += [f"### By {column}", _bullets(names, found, "columns", f"No {column}")]
     if panels:
         parts += [f"### By {' and '.join(panels)}", _panel_table(array, names)]
         parts.append(_bullets(names, found, "panels", f"No {panels[0]}"))
@@ -191,7 +194,8 @@ def _table(array: xr.DataArray, names: Names) -> str:
         if dim and len(chosen) < len(labels):
             shown.append(f"{len(chosen)} of {count(len(labels), names.noun(dim, 1))}")
     note = f"Shown: {listed(shown)}, both ends and evenly between, with the extremes.\n\n"
-    corner = view.rows.capitalize() + (f" / {view.columns}" if view.columns else "")
+    sides = [names.noun(dim, 1) for dim in (view.rows, view.columns) if dim]
+    corner = " / ".join([sides[0].capitalize(), *sides[1:]])
     return (note if shown else "") + _markdown_table([corner, *head], body)
 
 

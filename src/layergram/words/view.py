@@ -26,6 +26,8 @@ ROW_ORDER = (
     "fold",
     "train",
     "test",
+    "masked",
+    "function",
     "head",
     "panel",
 )
@@ -39,6 +41,8 @@ COLUMN_ORDER = (
     "fold",
     "test",
     "train",
+    "function",
+    "masked",
     "panel",
 )
 ORDERED = frozenset({"layer", "token", "role", "query", "key"})

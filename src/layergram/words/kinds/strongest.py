@@ -89,7 +89,7 @@ def _say_strongest(fact: Fact, names: Names) -> str:
             values = [names.number(n[f"{end} {i}"]) for i in range(1, len(labels) + 1)]
             parts.append(f"{end} for {names.each(dim, labels, values)}")
     middle = f"over all {names.noun(dim)} it is {names.number(n['all'])}"
-    return f"The mean of a {dim} is {listed(parts)}; {middle}."
+    return f"The mean of a {names.noun(dim, 1)} is {listed(parts)}; {middle}."
 
 
 STRONGEST = Kind(
