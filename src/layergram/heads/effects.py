@@ -14,7 +14,7 @@ from layergram import maps
 from layergram.errors import unknown_name
 from layergram.heads.intervals import Bootstrap, Values
 from layergram.heads.masking import Masking
-from layergram.heads.scoring import FORCED, GENERATED, UNITS
+from layergram.heads.scoring import FORCED, GENERATED, LABELS, UNITS
 from layergram.heads.steps import StepSet
 
 DEFINITION = (
@@ -144,7 +144,7 @@ def causal_matrix(result: xr.Dataset, *, score: str | None = None) -> xr.DataArr
         dims,
         measure=f"masked_{name}",
         coords=coords,
-        long_name=f"change in {name.replace('_', '-' if name in UNITS else ' ')}",
+        long_name=f"change in {LABELS[name]}",
         units=UNITS.get(name, "1"),
         null_value=0.0,
         definition=DEFINITION.format(what=what),

@@ -38,6 +38,15 @@ GENERATED = {
 
 SCORINGS = {"forced": FORCED, "generated": GENERATED}
 UNITS = {"log_likelihood": "nat per token"}
+LABELS = {
+    "log_likelihood": "log-likelihood",
+    "token_accuracy": "token accuracy",
+    "exact": "exactly reproduced answers",
+    "right": "right answers",
+    "exact_match": "exact matches",
+    "rouge1": "ROUGE-1",
+}
+"""Scores as a colour bar names them."""
 ENOUGH = 0.6  # of ROUGE-1, for an answer to be right
 SPARE = 8  # tokens that a model may take more than the given answer has
 GENERATION_BATCH = 16
