@@ -26,6 +26,7 @@ ATTENTION = [
     "attention_induction",
 ]
 LENS = ["divergence", "lens_entropy", "lens_probability", "lens_rank", "settling_depth"]
+HEADS = ["head_logit_attribution"]
 RESIDUAL = ["residual_norm", "residual_update", "cosine_to_final"]
 
 # where the layers and the final norm are, and how the model makes its logits of W_U · norm(h)

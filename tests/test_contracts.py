@@ -93,10 +93,12 @@ def test_missing_cells_have_a_reason_and_only_they(name, whole):
 
 
 @pytest.mark.parametrize("name", [n for n, record in MEASURES.items() if record.per_head])
-def test_the_mean_of_the_heads_is_the_map_over_all(name, whole, tiny):
+def test_the_heads_come_together_to_the_map_over_all(name, whole, tiny):
     each = alone(tiny, name, heads="each")
     assert each.dims == ("layer", "head", "token") and each.sizes["head"] == 4
-    np.testing.assert_allclose(each.mean("head"), whole[name], atol=1e-6)
+    pooled = each.mean("head") if MEASURES[name].pool == "mean" else each.sum("head", skipna=False)
+    np.testing.assert_allclose(pooled, whole[name], atol=1e-6)
+    assert f"{MEASURES[name].pool} over the layer's heads" in whole[name].attrs["definition"]
 
 
 def test_maps_of_a_run_share_the_token_axis(whole):

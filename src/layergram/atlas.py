@@ -18,7 +18,7 @@ from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.tokens import Tokens, append, encode, find
 from layergram.tracing import Generation, Step, read
 
-HEADS = {"mean": " A cell is the mean over the layer's heads.", "each": " One map for each head."}
+HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
 
 
 def trace(
@@ -148,6 +148,11 @@ def _refusal(
             allowed=", ".join(r.name for r in MEASURES.values() if r.family != "attention"),
             do="choose among these measures",
         )
+    if record.family == "heads":
+        try:
+            _ = model.attribution
+        except LayergramError as error:
+            return error
     unsaid = options.get("context", "prompt") == "prompt" and not prompted
     if record.requires == "context" and unsaid:
         return LayergramError(
@@ -309,8 +314,10 @@ def _dataset(
             valid_min=record.valid_min,
             valid_max=record.valid_max,
             alignment=record.alignment,
+            null_value=record.null_value,
             missing=_missing(model, record, array),
-            definition=record.definition + (HEADS[run.heads] if record.per_head else ""),
+            definition=record.definition
+            + (HEADS[run.heads].format(pool=record.pool) if record.per_head else ""),
             caveat=record.caveat,
             references=record.references or None,
             options=own or None,
@@ -327,7 +334,7 @@ def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
     reasons = []
     if record.alignment == "predicts":
         reasons.append("nothing predicts the first token")
-    if record.family == "attention":
+    if record.per_head:
         without = [str(layer) for layer, n in enumerate(model.anatomy.heads, start=1) if n == 0]
         if without:
             reasons.append(f"no attention weights in layer {', '.join(without)}")

@@ -18,7 +18,8 @@ class Run:
     """How a text is read, and how an answer is generated.
 
     Attributes:
-        heads: ``"mean"`` over the heads of a layer, or ``"each"`` head by itself.
+        heads: ``"mean"`` over the heads of a layer (their sum, for a measure of what they add), or
+            ``"each"`` head by itself.
         norm: ``"final"`` or ``"none"``: whether the lens norms before it unembeds.
         chunk: tokens per chunk while reading; changes speed and memory and nothing else.
         chat: how a prompt is put: ``"auto"`` uses the tokenizer's chat template if it has one,

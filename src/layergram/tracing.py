@@ -2,9 +2,9 @@
 
 A chunk of many tokens is reading, a chunk of one is generating; both are the same lines. After
 each chunk every reducer is handed that chunk's tensors: the attention weights of the chunk's
-queries (layer by layer, inside the forward pass), the residual streams, and the lens's
-log-probabilities (a block of positions at one layer at a time). Each is computed once, and only
-if some reducer needs it; nothing of size T×T or L×T×V ever exists.
+queries (layer by layer, inside the forward pass), the residual streams, the heads' outputs, and
+the lens's log-probabilities (a block of positions at one layer at a time). Each is computed once,
+and only if some reducer needs it; nothing of size T×T or L×T×V ever exists.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from layergram.models import Model
-from layergram.models.taps import Attention, hear_attention, hear_residual
+from layergram.models.taps import Attention, hear_attention, hear_heads, hear_residual
 
 M_MMAP_THRESHOLD = -3  # its number in malloc.h
 
@@ -82,10 +82,29 @@ class LensView:
     next_ids: Tensor
 
 
+@dataclass(frozen=True)
+class HeadsView:
+    """What the heads of one layer hand on for one chunk, and how it counts for the next token.
+
+    Attributes:
+        layer: number of the layer, from 1.
+        start: position of the chunk's first token.
+        outputs: [tokens, heads, d_head], before the output projection, float32.
+        towards: [tokens, heads, d_head], what 1 in the place of each number adds by itself to the
+            logit of the token that follows; NaN where none does.
+    """
+
+    layer: int
+    start: int
+    outputs: Tensor
+    towards: Tensor
+
+
 class Reducer(Protocol):
     """Takes views as they come and keeps what it needs of them.
 
-    ``needs`` names the one kind of view it takes: ``attention``, ``residual`` or ``lens``.
+    ``needs`` names the one kind of view it takes: ``attention``, ``residual``, ``lens`` or
+    ``heads``.
     """
 
     needs: str
@@ -153,7 +172,7 @@ def read(
         # without a cache to go on from, each token takes a pass over everything before it
         with _Forward(model, set(), ()) as forward, torch.inference_mode():
             while not sampler.done:
-                known.append(sampler.draw(forward(known, 0)[0]))
+                known.append(sampler.draw(forward(known, 0)))
         size = len(known)
     with ExitStack() as stack:
         forward = stack.enter_context(_Forward(model, needs, reducers))
@@ -161,12 +180,12 @@ def read(
         while start < len(known):
             taken = known[start : start + size]
             with torch.inference_mode():
-                logits, streams = forward(taken, start)
+                logits = forward(taken, start)
                 at_end = start + len(taken) == len(known)
                 if at_end and sampler is not None and not sampler.done:
                     known.append(sampler.draw(logits))
                 follows = known[start + 1 : start + len(taken) + 1]
-                _hand_on(model, reducers, streams, start, follows, norm)
+                _hand_on(model, reducers, forward, follows, norm)
             yield Step(start, tuple(taken))
             start += len(taken)
 
@@ -217,6 +236,7 @@ class _Forward:
         anatomy = self.model.anatomy
         self.stack = ExitStack()
         self.streams: list[Tensor] = []
+        self.outputs: list[Tensor | None] = []
         self.extra: dict[str, Any] = {}
         if self.listening:
             listeners = {
@@ -226,7 +246,9 @@ class _Forward:
             }
             tap = hear_attention(self.model.network, listeners, way=anatomy.way)
             self.extra = self.stack.enter_context(tap)
-        if self.needs & {"residual", "lens"}:
+        if "heads" in self.needs:
+            self.outputs = self.stack.enter_context(hear_heads(anatomy))
+        if self.needs & {"residual", "lens", "heads"}:
             self.streams = self.stack.enter_context(hear_residual(anatomy.layers))
         return self
 
@@ -249,8 +271,8 @@ class _Forward:
 
         return listen
 
-    def __call__(self, ids: Sequence[int], start: int) -> tuple[Tensor, list[Tensor]]:
-        """The logits [V] after the last of ``ids``, and the chunk's residual streams [1, n, d]."""
+    def __call__(self, ids: Sequence[int], start: int) -> Tensor:
+        """The logits [V] after the last of ``ids``; ``streams`` and ``outputs`` are the chunk's."""
         self.start = start
         given = torch.tensor([ids], device=self.model.device)
         self.ids = torch.cat([self.ids[:start], given[0]])
@@ -261,25 +283,39 @@ class _Forward:
             input_ids=given, use_cache=self.model.chunks, **options, **self.extra
         )
         self.cache = out.past_key_values if self.model.chunks else None
-        return out.logits[0, -1], self.streams
+        return out.logits[0, -1]
 
 
 def _hand_on(
     model: Model,
     reducers: Sequence[Reducer],
-    streams: list[Tensor],
-    start: int,
+    forward: _Forward,
     follows: Sequence[int],
     norm: str,
 ) -> None:
-    """Hand a chunk's residual streams, and the lens's distributions made of them, to reducers."""
-    takers = {kind: [r for r in reducers if r.needs == kind] for kind in ("residual", "lens")}
+    """Hand on to reducers what is known when a chunk has gone through all layers."""
+    takers = {
+        kind: [r for r in reducers if r.needs == kind] for kind in ("residual", "lens", "heads")
+    }
+    streams, start = forward.streams, forward.start
     if takers["residual"]:
         view = ResidualView(start, torch.cat([h.to(streams[-1].device) for h in streams]).float())
         for reducer in takers["residual"]:
             reducer.take(view)
+    if not takers["lens"] and not takers["heads"]:
+        return
+    next_ids = torch.full((streams[-1].shape[1],), -1, device=streams[-1].device)
+    next_ids[: len(follows)] = torch.tensor(follows, device=next_ids.device)
     if takers["lens"]:
-        _hand_on_lens(model, takers["lens"], streams, start, follows, norm)
+        _hand_on_lens(model, takers["lens"], streams, start, next_ids, norm)
+    if takers["heads"]:
+        towards = model.attribution.towards(streams[-1][0], next_ids)
+        for layer, outputs in enumerate(forward.outputs, start=1):
+            if outputs is not None:
+                own = outputs[0].float()
+                counts = model.attribution.of_heads(layer, own, towards)
+                for reducer in takers["heads"]:
+                    reducer.take(HeadsView(layer, start, own, counts))
 
 
 def _hand_on_lens(
@@ -287,14 +323,12 @@ def _hand_on_lens(
     reducers: Sequence[Reducer],
     streams: list[Tensor],
     start: int,
-    follows: Sequence[int],
+    next_ids: Tensor,
     norm: str,
 ) -> None:
     readout = model.anatomy.readout
     device = streams[-1].device
     tokens, vocabulary = streams[-1].shape[1], readout.unembedding.weight.shape[0]
-    next_ids = torch.full((tokens,), -1, device=device)
-    next_ids[: len(follows)] = torch.tensor(follows, device=device)
     rows = max(1, LENS_BYTES // (4 * vocabulary))
     block = min(tokens, rows)
     together = max(1, rows // block)  # layers that share one pass over the unembedding

@@ -1,6 +1,6 @@
 """Measures: one function each, with its record; a map of every one comes out of the same run."""
 
-from layergram.measures import attention, lens, patterns, residual
+from layergram.measures import attention, heads, lens, patterns, residual
 from layergram.measures.gather import Columns, Keys
 from layergram.measures.registry import MEASURES, Measure, chosen, measure
 
@@ -11,6 +11,7 @@ __all__ = [
     "Measure",
     "attention",
     "chosen",
+    "heads",
     "lens",
     "measure",
     "patterns",

@@ -32,7 +32,7 @@ class Columns:
                 self.parts[layer].append(row[None])
         else:
             rows = values if values.ndim == 2 else values[None]
-            self.parts[view.layer - 1].append(pooled(rows, self.heads))
+            self.parts[view.layer - 1].append(pooled(rows, self.heads, self.record.pool))
 
     def values(self, tokens: int) -> np.ndarray:
         """[layer, head, token] with NaN at layers that gave nothing."""
@@ -61,7 +61,9 @@ class Keys:
         self.divisor = part.divisor
         if part.replaces:
             self.sums[at] = self.counts[at] = None
-        self.sums[at] = _added(self.sums[at], pooled(part.sums, self.heads), view.first_key, end)
+        self.sums[at] = _added(
+            self.sums[at], pooled(part.sums, self.heads, self.record.pool), view.first_key, end
+        )
         self.counts[at] = _added(self.counts[at], part.counts[None], view.first_key, end)
 
     def values(self, tokens: int) -> np.ndarray:
@@ -75,9 +77,11 @@ class Keys:
         return _stacked(means, tokens)
 
 
-def pooled(values: Tensor, heads: str) -> Tensor:
-    """[head, …] as it is for ``heads="each"``, its mean over heads for ``"mean"``."""
-    return values if heads == "each" else values.mean(0, keepdim=True)
+def pooled(values: Tensor, heads: str, pool: str) -> Tensor:
+    """[head, …] as it is for ``heads="each"``; for ``"mean"`` what the heads come to together."""
+    if heads == "each":
+        return values
+    return values.sum(0, keepdim=True) if pool == "sum" else values.mean(0, keepdim=True)
 
 
 def _added(total: Tensor | None, part: Tensor, start: int, end: int) -> Tensor:

@@ -19,6 +19,7 @@ FAMILIES = {
     "attention": "an AttentionView, one layer of one chunk at a time",
     "lens": "a LensView, one layer of a block of positions at a time",
     "residual": "a ResidualView, one chunk at a time",
+    "heads": "a HeadsView, one layer of one chunk at a time",
     "derived": "the finished values of another measure",
 }
 
@@ -38,10 +39,12 @@ class Measure:
         alignment: ``reads`` or ``predicts``.
         gather: how chunks become a map: ``queries`` (the function gives the chunk's own columns)
             or ``keys`` (it gives sums and counts for all columns that its queries can see).
+        pool: what the heads of a layer come to together: their ``mean``, or their ``sum``.
         source: of a derived measure: the measure that it is made from.
         caveat: what the measure does not say.
         requires: what a text must have for it: a ``context``, a token that ``repeats``, or nothing.
         references: where it was published.
+        null_value: the value of a cell without any effect, or ``None``.
         missing: why some cells are NaN, beside the reasons that hold for all measures.
         summary: of a derived measure: attributes computed from its finished values.
     """
@@ -57,8 +60,10 @@ class Measure:
     caveat: str
     gather: str = "queries"
     requires: str = ""
+    pool: str = "mean"
     source: str = ""
     references: str = ""
+    null_value: float | None = None
     missing: str = ""
     summary: Callable[..., dict[str, Any]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +76,7 @@ class Measure:
     @property
     def per_head(self) -> bool:
         """Whether the values exist for each head."""
-        return self.family == "attention"
+        return self.family in ("attention", "heads")
 
 
 def measure(family: str, **record: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -96,8 +96,13 @@ class Call:
 
 
 @contextmanager
-def _watched(network: nn.Module) -> Iterator[list[Call]]:
-    """The list of all module calls inside the block, in the order in which they end."""
+def watched(
+    network: nn.Module, *, keep: Callable[[Tensor], Tensor] = lambda tensor: tensor
+) -> Iterator[list[Call]]:
+    """The list of all module calls inside the block, in the order in which they end.
+
+    ``keep=torch.clone`` keeps what was handed on as it was, where a model goes on to change it.
+    """
     calls: list[Call] = []
 
     def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -105,7 +110,7 @@ def _watched(network: nn.Module) -> Iterator[list[Call]]:
         taken = next((v for v in given if isinstance(v, Tensor) and v.is_floating_point()), None)
         handed = output if isinstance(output, tuple | list) else (output,)
         made = next((v for v in handed if isinstance(v, Tensor)), None)
-        calls.append(Call(module, taken, made))
+        calls.append(Call(module, taken, None if made is None else keep(made)))
 
     with ExitStack() as stack:
         for module in network.modules():
@@ -122,7 +127,7 @@ def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
     head = network.get_output_embeddings()  # type: ignore[operator]
     if head is None:
         raise _lost(name, "unembedding", "get_output_embeddings() returns nothing")
-    with torch.no_grad(), _watched(network) as calls:
+    with torch.no_grad(), watched(network) as calls:
         network(input_ids=ids, use_cache=False)
     layers = _layers(network, calls, name)
     readout = _readout(network, ids, calls, layers, head, name)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from layergram.models.anatomy import Anatomy, dissect
+from layergram.models.attribution import Attribution, attribution_of
 from layergram.models.proofs import Proof, prove, require
 from layergram.models.source import open_source
 
@@ -65,6 +66,16 @@ class Model:
         """Whether the forward pass can leave out the logits of all positions but the last."""
         return "logits_to_keep" in inspect.signature(self.network.forward).parameters
 
+    @cached_property
+    def attribution(self) -> Attribution:
+        """The direct way from every head to the logits.
+
+        Raises:
+            LayergramError: with the reason, where the model is built another way.
+        """
+        ids = _probe_ids(self.network)
+        return attribution_of(self.network, self.anatomy, ids, name=self.name)
+
     @property
     def device(self) -> torch.device:
         """Where the embeddings are, and so where token ids must be."""
@@ -118,9 +129,14 @@ def examine(
 ) -> Model:
     """The same as :func:`load`, but a model with a failed proof is handed out all the same."""
     source = open_source(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
-    embedding = source.model.get_input_embeddings().weight
-    # spread over the vocabulary, and the same at every load
-    ids = (torch.arange(1, PROBE_TOKENS + 1) * 7919 % embedding.shape[0])[None].to(embedding.device)
+    ids = _probe_ids(source.model)
     anatomy = dissect(source.model, ids, name=source.name)
     proofs = prove(source.model, anatomy, ids)
     return Model(source.model, source.tokenizer, source.name, source.revision, anatomy, proofs)
+
+
+def _probe_ids(network: Any) -> torch.Tensor:
+    """Tokens [1, n] to try a model out on: spread over its vocabulary, and the same every time."""
+    embedding = network.get_input_embeddings().weight
+    ids = torch.arange(1, PROBE_TOKENS + 1) * 7919 % embedding.shape[0]
+    return ids[None].to(embedding.device)

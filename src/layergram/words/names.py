@@ -20,6 +20,7 @@ MOST_LISTED = 60
 
 Style = Literal["markdown", "plain"]
 PLURALS = {"query": "queries"}
+COUNTED = {"token": "tokens", "logit": "logits"}  # units that a number makes many of
 NOUNS = {
     "train": "training set",
     "test": "test set",
@@ -97,8 +98,8 @@ class Names:
 
     def in_units(self) -> str:
         """' in bits' behind the name of what is measured; nothing for a map without a unit."""
-        plural = {"bit": "bits", "layer": "layers", "token": "tokens", "%": "per cent"}
-        word = plural.get(self.unit, self.text(self.unit))
+        words = {"bit": "bits", "layer": "layers", "%": "per cent", **COUNTED}
+        word = words.get(self.unit, self.text(self.unit))
         return f" in {word}" if word else ""
 
     def number(self, value: float) -> str:
@@ -111,7 +112,7 @@ class Names:
             return f"layer {shown}"
         if self.unit == "%":
             return f"{shown} %"
-        unit = "tokens" if self.unit == "token" else self.text(self.unit)
+        unit = COUNTED.get(self.unit, self.text(self.unit))
         return f"{shown} {unit}" if unit else shown
 
     def span(self, low: float, high: float) -> str:
