@@ -137,6 +137,15 @@ def test_in_the_planted_model_it_is_the_votes():
     assert (np.abs(second_half.values) > 1).sum() == 1  # the note is read by heads alone
 
 
+def test_the_way_is_found_beside_massive_activations():
+    network = zoo.tiny("llama")
+    with torch.no_grad():
+        network.model.layers[0].mlp.down_proj.weight[3] *= 1e4
+    for dtype in (torch.float32, torch.bfloat16):
+        model = zoo.load(network.to(dtype), tokenizer=zoo.word_tokenizer())
+        assert [write.factor for write in model.attribution.writes] == [1.0] * zoo.LAYERS
+
+
 @pytest.mark.parametrize(
     ("model_type", "says"),
     [

@@ -223,12 +223,16 @@ def _sum_of(
         part = numbers(call.output)
         for other in (None, *second):
             parts = torch.stack([part] if other is None else [part, numbers(other.output)], 1)
-            factors = torch.linalg.lstsq(parts, (end - start)[:, None]).solution[:, 0]
-            added = parts * factors
-            slack = eps * (start.abs() + end.abs() + added.abs().sum(1))
-            whole = bool(((end - start - added.sum(1)).abs() <= slack).all())
-            if whole and abs(factors[0]) > LEAST:
-                return call, _short(float(factors[0]), eps)
+            # each number counts by its rounding: a few are a thousand times larger than the rest
+            rounding = eps * (start.abs() + end.abs() + parts.abs().sum(1)) + 1e-30
+            weighed = (end - start) / rounding
+            fitted = torch.linalg.lstsq(parts / rounding[:, None], weighed[:, None]).solution
+            factors = torch.tensor(
+                [_short(float(factor), eps) for factor in fitted], dtype=end.dtype
+            )
+            off = (end - start - parts @ factors).abs()
+            if bool((off <= rounding).all()) and abs(factors[0]) > LEAST:
+                return call, float(factors[0])
     return None
 
 
@@ -236,6 +240,6 @@ def _short(factor: float, eps: float) -> float:
     """The factor without the rounding of its measurement: a short number, if one is near."""
     for digits in range(1, 7):
         short = float(f"{factor:.{digits}g}")
-        if abs(short - factor) <= 8 * eps * abs(factor):
+        if abs(short - factor) <= eps * abs(factor):
             return short
     return factor
