@@ -136,16 +136,13 @@ def _generation(model: Model, run: Run, prompt_tokens: int) -> Generation:
     return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, stops)
 
 
-def _refusal(
-    model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any], *, prompted: bool
-) -> LayergramError | None:
-    """What to answer where the model or the text cannot have a measure; ``None`` where they can."""
-    asked = f"{record.name} of the model '{model.name}'"
+def refusal_of(model: Model, record: Measure) -> LayergramError | None:
+    """What to answer where a model cannot have a measure; ``None`` where it can."""
     if record.family == "attention" and not model.has_attention:
         return LayergramError(
-            asked,
+            f"{record.name} of the model '{model.name}'",
             got=f"an architecture ({model.model_type}) whose layers show no attention weights",
-            allowed=", ".join(r.name for r in MEASURES.values() if r.family != "attention"),
+            allowed=", ".join(r.name for r in MEASURES.values() if not r.per_head),
             do="choose among these measures",
         )
     if record.family == "heads":
@@ -153,6 +150,14 @@ def _refusal(
             _ = model.attribution
         except LayergramError as error:
             return error
+    return None
+
+
+def _refusal(
+    model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any], *, prompted: bool
+) -> LayergramError | None:
+    """What to answer where the model or the text cannot have a measure; ``None`` where they can."""
+    asked = f"{record.name} of the model '{model.name}'"
     unsaid = options.get("context", "prompt") == "prompt" and not prompted
     if record.requires == "context" and unsaid:
         return LayergramError(
@@ -167,7 +172,7 @@ def _refusal(
             got="a text in which no token comes back, with another in between",
             do="give a longer text, or one that repeats itself",
         )
-    return None
+    return refusal_of(model, record)
 
 
 def _repeats(ids: Sequence[int]) -> bool:
@@ -188,13 +193,17 @@ def _check_request(
         error = _refusal(model, tokens, record, options, prompted=prompted)
         if error is not None:
             raise error
-    if len(tokens) < 2:
-        raise LayergramError("maps of a text", got=f"{len(tokens)} token", allowed="at least 2")
-    room = 1 if prompted else 0  # an answer takes what the context has left
-    if model.context is not None and len(tokens) + room > model.context:
-        over = len(tokens) + room - model.context
+    check_length(model, len(tokens), room=1 if prompted else 0)
+
+
+def check_length(model: Model, tokens: int, *, room: int = 0) -> None:
+    """Refuse texts of fewer than 2 tokens, and of more than the model's context less ``room``."""
+    if tokens < 2:
+        raise LayergramError("maps of a text", got=f"{tokens} token", allowed="at least 2")
+    if model.context is not None and tokens + room > model.context:
+        over = tokens + room - model.context
         raise LayergramError(
-            f"maps of a text of {len(tokens)} tokens",
+            f"maps of a text of {tokens} tokens",
             got=f"a context of {model.context} tokens in the model '{model.name}'",
             do=f"shorten the text by {over} tokens or more, or take a model with a longer context",
         )
