@@ -140,10 +140,16 @@ def test_after_an_exception_the_model_is_untouched(model):
 
 
 def test_what_is_heard_is_cleared_at_each_pass(tiny):
+    known = []
     with torch.no_grad(), hear_heads(tiny.anatomy) as heads:
+        hook = tiny.anatomy.layers[0].register_forward_hook(
+            lambda *_: known.append([h is not None for h in heads])
+        )
         for length in (7, 5):
             tiny.network(input_ids=torch.arange(1, length + 1).repeat(2, 1), use_cache=False)
             assert [h.shape for h in heads] == [(2, length, 4, 8)] * 3
+        hook.remove()
+    assert known == [[True, False, False]] * 2
 
 
 def test_layers_without_separate_heads_are_heard_as_none():

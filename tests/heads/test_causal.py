@@ -8,13 +8,14 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import planted
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import plan
 from layergram.heads.causal import causal_test, of_function
-from layergram.heads.effects import causal_matrix
+from layergram.heads.effects import Passes, causal_matrix, effects
 from layergram.heads.intervals import Bootstrap
 from layergram.heads.masking import Masking, other_heads
 from layergram.heads.means import mean_outputs
@@ -133,6 +134,20 @@ def test_masking_the_heads_of_a_function_hurts_that_function(tested):
     assert tested["groups"].values.tolist() == [12, 12]
 
 
+def test_the_interval_of_a_difference_is_around_the_difference(told):
+    steps = told[1]
+    coords = {"step": np.arange(len(steps)), "score": ["exact"]}
+
+    def passed(value):
+        return xr.DataArray(np.full((len(steps), 1), value), coords, ("step", "score"))
+
+    passes = Passes(passed(1.0), {COPYING: passed(-0.5)}, {COPYING: [passed(0.0)] * 3})
+    found = effects(passes, steps, Masking(draws=3)).sel(score="exact", masked=COPYING)
+    for name, value in {"random": -1.0, "difference": -0.5}.items():
+        ends = [float(found[f"{name}{end}"]) for end in ("_low", "", "_high")]
+        assert ends == pytest.approx([value] * 3)
+
+
 def test_cells_are_means_over_the_steps_of_a_function(model, told, tested):
     readings, steps = told
     before = scores(model, readings, steps)
@@ -203,6 +218,15 @@ def test_heads_are_masked_by_zero_or_by_their_mean(model, told, how, tested):
     assert change < -0.3
     if how == "zero":
         assert float(change) == pytest.approx(float(published), abs=1e-3)
+
+
+def test_the_models_own_answers_get_worse_where_it_is_edited_as_it_writes(model, told):
+    masking = Masking(scoring="generated", positions="last", draws=2)
+    found = causal_test(model, *told, {COPYING: TOP[COPYING]}, masking=masking)
+    own = found.sel(masked=COPYING, score="rouge1")
+    assert own["change"].sel(function=COPYING) < -0.5 * own["unmasked"].sel(function=COPYING)
+    assert own["change"].sel(function=REPEATING) == 0
+    assert own["difference_high"] < 0
 
 
 def test_the_mean_of_a_head_is_over_all_positions_and_no_padding(model, told):

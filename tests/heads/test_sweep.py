@@ -14,9 +14,9 @@ from layergram.figures import plan
 from layergram.heads.masking import Masking
 from layergram.heads.means import mean_outputs
 from layergram.heads.reading import Reading, Span
-from layergram.heads.steering import compare, random_steering, steering
+from layergram.heads.steering import compare, random_steering, steering_edit
 from layergram.heads.steps import Step, StepSet
-from layergram.heads.sweep import measure_gauge, score_gauge, sweep
+from layergram.heads.sweep import measure_gauge, score_gauge, sweep_heads
 from layergram.models.edits import HeadEdit, edited
 from layergram.models.taps import hear_heads
 from layergram.words import describe
@@ -52,7 +52,7 @@ REPEATED = [(planted.repeated(seed, half=14), range(20, 27)) for seed in range(8
     ids=["copying", "induction"],
 )
 def test_the_sweep_finds_exactly_the_planted_heads(model, sequences, needed):
-    found = sweep(model, score_gauge(*told(sequences)))
+    found = sweep_heads(model, score_gauge(*told(sequences)))
     assert found.dims == ("layer", "head") and found.shape == (3, 4)
     cells = {
         (int(layer), int(head)): float(found.sel(layer=layer, head=head))
@@ -70,7 +70,7 @@ def test_the_sweep_finds_exactly_the_planted_heads(model, sequences, needed):
 
 def test_a_cell_is_the_mean_change_under_that_edit(model):
     gauge = score_gauge(*told(COPIED), score="exact")
-    found = sweep(model, gauge, heads=[planted.COPY, planted.FIRST])
+    found = sweep_heads(model, gauge, heads=[planted.COPY, planted.FIRST])
     before = gauge.read(model)
     with edited(model, HeadEdit((planted.COPY,))):
         after = gauge.read(model)
@@ -80,7 +80,7 @@ def test_a_cell_is_the_mean_change_under_that_edit(model):
 
 def test_any_measure_can_be_swept(model):
     texts = [" ".join(f"w{i}" for i in planted.repeated(seed)) for seed in range(4)]
-    found = sweep(model, measure_gauge(texts, "residual_norm"))
+    found = sweep_heads(model, measure_gauge(texts, "residual_norm"))
     lost = found.values.copy()
     assert found.attrs["units"] == "1" and np.isfinite(lost).all()
     loud = {planted.MATCHED, planted.INDUCTION, planted.COPY, planted.FIRST}
@@ -96,17 +96,17 @@ def test_a_killed_sweep_goes_on_and_ends_the_same(model, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep(model, gauge, folder=tmp_path, progress=stop)
+        sweep_heads(model, gauge, folder=tmp_path, progress=stop)
     calls = []
-    again = sweep(model, gauge, folder=tmp_path, progress=lambda *told: calls.append(told))
+    again = sweep_heads(model, gauge, folder=tmp_path, progress=lambda *told: calls.append(told))
     assert calls[0] == (1, 13) and calls[-1] == (13, 13)
-    np.testing.assert_array_equal(again, sweep(model, gauge))
+    np.testing.assert_array_equal(again, sweep_heads(model, gauge))
     with pytest.raises(LayergramError, match="another run"):
-        sweep(model, gauge, masking=Masking(how="scale", factor=0.5), folder=tmp_path)
+        sweep_heads(model, gauge, masking=Masking(how="scale", factor=0.5), folder=tmp_path)
 
 
 def test_the_map_can_be_drawn_and_described(model, tmp_path):
-    found = sweep(model, score_gauge(*told(COPIED)))
+    found = sweep_heads(model, score_gauge(*told(COPIED)))
     assert plan(found).scales[0].kind == "diverging"
     text = describe(found)
     assert "layer 2, head 3" in text and "without the head" in text
@@ -118,16 +118,16 @@ def test_heads_are_swept_at_their_means_too(model):
     readings, steps = told(COPIED)
     masking = Masking(how="mean")
     means = mean_outputs(model, readings)
-    found = sweep(model, score_gauge(readings, steps), masking=masking, means=means)
+    found = sweep_heads(model, score_gauge(readings, steps), masking=masking, means=means)
     assert int(found.values.argmin()) == 7  # layer 2, head 3
     with pytest.raises(LayergramError, match="no means"):
-        sweep(model, score_gauge(readings, steps), masking=masking)
+        sweep_heads(model, score_gauge(readings, steps), masking=masking)
 
 
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda m: sweep(m, score_gauge(*told(COPIED)), heads=[(4, 0)]), "layers 1 to 3"),
+        (lambda m: sweep_heads(m, score_gauge(*told(COPIED)), heads=[(4, 0)]), "layers 1 to 3"),
         (lambda m: score_gauge(*told(COPIED), score="likelihood"), "did you mean"),
         (lambda m: measure_gauge(["w1 w2", "w3 w4"], "divergense"), "did you mean"),
         (lambda m: measure_gauge(["w1 w2"], "divergence"), "2 or more"),
@@ -167,13 +167,13 @@ def test_the_steering_edit_is_what_its_definition_says(model):
         dims=("example", "layer", "head", "feature"),
         coords={"layer": [1, 2, 3], "head": range(4)},
     )
-    (vector,) = steering(model, outputs, right, [(2, 2)], alpha=3).vectors
+    (vector,) = steering_edit(model, outputs, right, [(2, 2)], alpha=3).vectors
     apart = values[right, 1, 2].mean(0) - values[~right, 1, 2].mean(0)
     direction = apart / np.linalg.norm(apart)
     expected = 3 * (values[:, 1, 2] @ direction).std() * direction
     np.testing.assert_allclose(vector, expected, rtol=1e-4, atol=1e-5)
     assert direction[5] > 0.8
-    other = random_steering(steering(model, outputs, right, [(2, 2)]), seed=1)
+    other = random_steering(steering_edit(model, outputs, right, [(2, 2)]), seed=1)
     np.testing.assert_allclose(
         np.linalg.norm(other.vectors[0]), 5 / 3 * np.linalg.norm(vector), rtol=1e-4
     )
@@ -189,7 +189,7 @@ def test_steering_moves_the_model_to_what_the_right_answers_have(model):
         asked([*ids[:5], 5 if hit else ids[5]]) for ids, hit in zip(contexts, right, strict=True)
     ]
     outputs = outputs_where(model, sequences)
-    edit = steering(model, outputs, right, [planted.COPY])
+    edit = steering_edit(model, outputs, right, [planted.COPY])
     fresh = [asked(random.permutation(rest)[:6].tolist()) for _ in range(12)]
     readings, steps = told(fresh)
     found = compare(
@@ -208,4 +208,4 @@ def test_steering_moves_the_model_to_what_the_right_answers_have(model):
 def test_steering_needs_right_and_wrong_answers(model, right):
     outputs = outputs_where(model, [COPIED[0], (COPIED[1][0], (9,))])
     with pytest.raises(LayergramError, match="right and"):
-        steering(model, outputs, right, [(1, 0)])
+        steering_edit(model, outputs, right, [(1, 0)])

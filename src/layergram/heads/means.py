@@ -34,7 +34,7 @@ def mean_outputs(model: Model, readings: Sequence[Reading]) -> list[Tensor | Non
                 if heads is None:
                     continue
                 own = [
-                    row[: len(one)].double().sum(0).cpu()
+                    row[: len(one)].float().sum(0).cpu().double()
                     for row, one in zip(heads, ids, strict=True)
                 ]
                 before = sums[layer]

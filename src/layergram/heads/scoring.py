@@ -161,7 +161,7 @@ def _forced(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[list
 def _of_tokens(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The log-likelihood of each row's token, and whether it is the likeliest."""
     log_p = torch.log_softmax(logits, dim=-1).gather(1, ids[:, None])[:, 0]
-    return log_p.double().cpu(), (logits.argmax(-1) == ids).double().cpu()
+    return log_p.cpu().double(), (logits.argmax(-1) == ids).cpu().double()
 
 
 def _generated(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[list[list[float]]]:

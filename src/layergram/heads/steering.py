@@ -23,7 +23,7 @@ ALPHA = 5.0
 """How many standard deviations the published work pushes."""
 
 
-def steering(
+def steering_edit(
     model: Model,
     outputs: xr.DataArray,
     right: npt.ArrayLike,

@@ -121,7 +121,7 @@ def measure_gauge(
     )
 
 
-def sweep(
+def sweep_heads(
     model: Model,
     gauge: Gauge,
     *,

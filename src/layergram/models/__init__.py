@@ -10,21 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layergram.models.anatomy import Anatomy, Readout
+    from layergram.models.edits import HeadEdit, edited, edits_in_force
     from layergram.models.model import Model, examine, load
     from layergram.models.proofs import Proof
     from layergram.models.request import check_request
 
 _HOMES = {
     "Anatomy": "anatomy",
+    "HeadEdit": "edits",
     "Model": "model",
     "Proof": "proofs",
     "Readout": "anatomy",
     "check_request": "request",
+    "edited": "edits",
+    "edits_in_force": "edits",
     "examine": "model",
     "load": "model",
 }
 
-__all__ = ["Anatomy", "Model", "Proof", "Readout", "check_request", "examine", "load"]
+__all__ = [
+    "Anatomy",
+    "HeadEdit",
+    "Model",
+    "Proof",
+    "Readout",
+    "check_request",
+    "edited",
+    "edits_in_force",
+    "examine",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:
