@@ -88,3 +88,18 @@ def test_findings_come_strongest_first_and_one_per_kind():
     assert len(told) == 3
     assert sum(text.startswith("A peak") for text in told) == 1
     assert np.unique(told).size == 3
+
+
+def test_heads_that_share_keys_and_values_are_said_to():
+    array = EXAMPLES["leaders"]()
+    assert "share keys" not in words.describe(array)
+    shared = array.assign_coords(kv_group=("head", [0, 0, 0, 1, 1, 1]))
+    line = "6 heads, 0 to 5. Every 3 heads in a row, from head 0 on, share keys and values."
+    assert line in words.describe(shared)
+
+
+def test_the_leading_heads_are_not_led_by_a_missing_one():
+    array = EXAMPLES["leaders"]()
+    array[2, 4] = np.nan
+    told = words.describe(array)
+    assert "The highest of 47 heads are layer 5 head 1 with 0.72 (interval 0.65 to 0.79)" in told

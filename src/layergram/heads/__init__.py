@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from layergram.heads.steering import compare, random_steering, steering_edit
     from layergram.heads.steps import FUNCTIONS, Step, StepSet
     from layergram.heads.sweep import measure_gauge, score_gauge, sweep_heads
+    from layergram.heads.unlabelled import head_maps
 
 _HOMES = {
     "FUNCTIONS": "steps",
@@ -27,6 +28,7 @@ _HOMES = {
     "causal_matrix": "effects",
     "causal_test": "causal",
     "compare": "steering",
+    "head_maps": "unlabelled",
     "load_steps": "loading",
     "mean_outputs": "means",
     "measure_gauge": "sweep",
@@ -45,6 +47,7 @@ __all__ = [
     "causal_matrix",
     "causal_test",
     "compare",
+    "head_maps",
     "load_steps",
     "mean_outputs",
     "measure_gauge",

@@ -131,6 +131,20 @@ def diagonal() -> xr.DataArray:
     )
 
 
+def heads() -> xr.DataArray:
+    """What heads look at: a few of them at one thing, with intervals."""
+    values = 0.05 * (1 + 0.5 * _noise(8, 6))
+    values[2, 4], values[4, 1], values[6, 3] = 0.91, 0.72, 0.38
+    coords: dict[Hashable, Any] = {
+        "low": (("layer", "head"), values * 0.9),
+        "high": (("layer", "head"), np.minimum(values * 1.1, 1)),
+    }
+    return maps.make(
+        values, ("layer", "head"), measure="attention_previous", coords=coords, valid_min=0,
+        valid_max=1,
+    )  # fmt: skip
+
+
 EXAMPLES: dict[str, Callable[[], xr.DataArray]] = {
     "level": banded,
     "extremes": peaked,
@@ -158,6 +172,7 @@ EXAMPLES: dict[str, Callable[[], xr.DataArray]] = {
     "sink": sinking,
     "signs": difference,
     "significant": difference,
+    "leaders": heads,
 }
 """Which map shows which kind of fact."""
 

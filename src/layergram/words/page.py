@@ -102,7 +102,7 @@ def _axes(array: xr.DataArray, names: Names) -> str:
             labels = names.labels(dim)
             size = count(len(labels), names.noun(dim, 1))
             axis = names.noun(dim, 1).capitalize()
-            lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.")
+            lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.{_sharing(array, dim)}")
     value = f"- **Value**: {names.text(array.attrs['long_name'])}"
     value += names.in_units() or ", without a unit"
     limits = [array.attrs.get(key) for key in ("valid_min", "valid_max")]
@@ -114,6 +114,15 @@ def _axes(array: xr.DataArray, names: Names) -> str:
     if array.attrs.get("alignment") in ALIGNMENTS:
         lines.append(f"- **Alignment**: {ALIGNMENTS[array.attrs['alignment']]}")
     return "\n".join(lines)
+
+
+def _sharing(array: xr.DataArray, dim: str) -> str:
+    """How many heads in a row share keys and values, where the map says it."""
+    groups = array["kv_group"].values.tolist() if "kv_group" in array.coords else []
+    if dim != "head" or not groups:
+        return ""
+    together = len(groups) // len(set(groups))
+    return f" Every {together} heads in a row, from head 0 on, share keys and values."
 
 
 def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
