@@ -2,7 +2,7 @@
 
 from layergram.probes.choice import STRATEGIES, choose
 from layergram.probes.errors_by_type import ERROR_TYPES, error_types, probe_types
-from layergram.probes.evaluation import Evaluation, evaluate
+from layergram.probes.evaluation import Evaluation, evaluate, evaluate_each
 from layergram.probes.paper import paper
 from layergram.probes.probe import Probe, fit, load_probe
 from layergram.probes.results import map_of
@@ -16,6 +16,7 @@ __all__ = [
     "choose",
     "error_types",
     "evaluate",
+    "evaluate_each",
     "fit",
     "generalisation",
     "load_probe",

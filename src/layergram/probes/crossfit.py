@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -77,20 +78,58 @@ def crossfit(
         scale: ``"standard"`` or ``"none"``.
         shuffled: other labels, to train and test on the same folds [row].
     """
-    trained, pairs = trainings(rows.folds, count)
-    labels = np.repeat(rows.wrong[None], len(trained), axis=0)
-    if shuffled is not None:
-        trained = np.concatenate([trained, trained[:count]])
-        labels = np.concatenate([labels, np.repeat(shuffled[None], count, axis=0)])
+    return crossfit_all(features, [Task(rows, shuffled)], count, c=c, scale=scale)[0]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one probe of a cell has to tell apart.
+
+    Attributes:
+        rows: the examples of the cell.
+        shuffled: other labels, to train and test on the same folds [row].
+    """
+
+    rows: Rows
+    shuffled: Labels | None = None
+
+    def problems(self, count: int) -> tuple[Labels, Labels]:
+        """Rows to train on, and labels [problem, row]: folds, pairs of folds, shuffled labels."""
+        trained, _ = trainings(self.rows.folds, count)
+        labels = np.repeat(self.rows.wrong[None], len(trained), axis=0)
+        if self.shuffled is not None:
+            trained = np.concatenate([trained, trained[:count]])
+            labels = np.concatenate([labels, np.repeat(self.shuffled[None], count, axis=0)])
+        return trained, labels
+
+
+def crossfit_all(
+    features: torch.Tensor, tasks: Sequence[Task], count: int, *, c: float, scale: str
+) -> list[Cell]:
+    """Train and test the probes of several tasks on one cell, in one call of the solver."""
+    problems = [task.problems(count) for task in tasks]
     device = features.device
     fits = logistic(
         features,
-        torch.as_tensor(labels, device=device),
-        torch.as_tensor(trained, device=device),
+        torch.as_tensor(np.concatenate([labels for _, labels in problems]), device=device),
+        torch.as_tensor(np.concatenate([trained for trained, _ in problems]), device=device),
         c=c,
         scale=scale,
     )
-    margins = fits.margins.double().cpu().numpy()
+    margins, converged = fits.margins.double().cpu().numpy(), fits.converged.cpu().numpy()
+    ends = np.cumsum([len(trained) for trained, _ in problems])[:-1]
+    return [
+        _cell(task, own, count, converged=bool(reached.all()))
+        for task, own, reached in zip(
+            tasks, np.split(margins, ends), np.split(converged, ends), strict=True
+        )
+    ]
+
+
+def _cell(task: Task, margins: Values, count: int, *, converged: bool) -> Cell:
+    """What the log odds of all problems of a task [problem, row] come to."""
+    rows = task.rows
+    _, pairs = trainings(rows.folds, count)
     every = np.arange(len(rows.folds))
     scores = margins[rows.folds, every]
     found = auroc(scores, rows.wrong, rows.folds, rows.groups)
@@ -99,11 +138,10 @@ def crossfit(
         without[first, second] = _area(margin, rows, first)
         without[second, first] = _area(margin, rows, second)
     of_shuffled = np.nan
-    if shuffled is not None:
+    if task.shuffled is not None:
         control = margins[count + len(pairs) + rows.folds, every]
-        of_shuffled = auroc(control, shuffled, rows.folds, rows.groups).value
+        of_shuffled = auroc(control, task.shuffled, rows.folds, rows.groups).value
     shared = shared_variance(found.parts, without, found.shares)
-    converged = bool(fits.converged.all())
     return Cell(replace(found, shared=shared), scores, without, of_shuffled, converged)
 
 

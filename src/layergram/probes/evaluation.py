@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,9 +12,9 @@ import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.arrays import Labels, Values
+from layergram.probes.arrays import Labels, Numbers, Values
 from layergram.probes.auroc import Auroc, auroc
-from layergram.probes.crossfit import Cell, Rows, crossfit, trainable
+from layergram.probes.crossfit import Cell, Rows, Task, crossfit_all, trainable
 from layergram.probes.folds import grouped_folds, numbered, shuffles
 from layergram.probes.grid import FEWEST, Grid, checked_labels, grid_of
 from layergram.probes.logistic import SCALES
@@ -130,35 +130,105 @@ def evaluate(
         >>> found.best_layer.item(), found.best_role.item(), found.p_map.item() < 0.01
         (2, '1', True)
     """
+    found = evaluate_each(
+        features,
+        {"": wrong},
+        groups=groups,
+        evaluation=evaluation,
+        baselines=baselines,
+        progress=progress,
+    )
+    return found[""]
+
+
+def evaluate_each(
+    features: Any,
+    positives: Mapping[str, Any],
+    *,
+    groups: Any,
+    evaluation: Evaluation | None = None,
+    baselines: Mapping[str, npt.ArrayLike] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, xr.Dataset]:
+    """The same as :func:`evaluate` for several questions about the same features, sooner.
+
+    Args:
+        features: as there.
+        positives: name -> whether an example is of the class [example]. Each has folds, shuffles
+            and controls of its own.
+        groups: as there.
+        evaluation: as there.
+        baselines: as there.
+        progress: as there.
+
+    Returns:
+        name -> what :func:`evaluate` gives.
+    """
     evaluation = evaluation or Evaluation()
     grid = grid_of(features)
     count = grid.features.sizes["example"]
-    labels = checked_labels(wrong, count)
     group_numbers = numbered(_of_examples("groups", groups, count))
     scores = {name: _score(name, values, count) for name, values in (baselines or {}).items()}
-    folds = grouped_folds(labels, group_numbers, folds=evaluation.folds, seed=evaluation.seed)
-    shuffled = shuffles(
-        labels,
-        group_numbers,
-        folds,
-        grid.present,
-        count=evaluation.permutations + 1,
-        seed=evaluation.seed + 1,
-    )
-    rows = Rows(labels, folds, group_numbers)
-    cells, statistics, largest = _run(grid, rows, shuffled, evaluation, progress)
-    if not cells:
+    runs = [
+        _Run.of(checked_labels(wrong, count), group_numbers, grid, evaluation)
+        for wrong in positives.values()
+    ]
+    _fill(runs, grid, evaluation, progress)
+    return {
+        name: _result(run, grid, scores, evaluation)
+        for name, run in zip(positives, runs, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One question about the features, and what is found about it cell by cell.
+
+    ``statistics`` tests the true labels and those of the first shuffle, the control [2, layer,
+    role]; ``largest`` is the largest cell of each other shuffle.
+    """
+
+    rows: Rows
+    shuffled: Labels
+    cells: dict[tuple[int, int], Cell]
+    statistics: Values
+    largest: Values
+
+    @classmethod
+    def of(cls, labels: Labels, groups: Numbers, grid: Grid, evaluation: Evaluation) -> _Run:
+        folds = grouped_folds(labels, groups, folds=evaluation.folds, seed=evaluation.seed)
+        shuffled = shuffles(
+            labels,
+            groups,
+            folds,
+            grid.present,
+            count=evaluation.permutations + 1,
+            seed=evaluation.seed + 1,
+        )
+        return cls(
+            Rows(labels, folds, groups),
+            shuffled,
+            {},
+            np.full((2, *grid.shape), np.nan),
+            np.full(evaluation.permutations, -np.inf),
+        )
+
+
+def _result(
+    run: _Run, grid: Grid, scores: Mapping[str, Values], evaluation: Evaluation
+) -> xr.Dataset:
+    if not run.cells:
         raise LayergramError(
             "probes at any role",
             got="no role that enough examples have",
             allowed=f"a role that {FEWEST} wrong and {FEWEST} right answers have",
             do="ask more questions",
         )
-    best = nested_best(cells, rows, grid.present)
-    compared = {name: _compared(values, best.scores, rows) for name, values in scores.items()}
-    found = Found(grid, rows, cells, statistics, largest, best, compared)
+    best = nested_best(run.cells, run.rows, grid.present)
+    compared = {name: _compared(values, best.scores, run.rows) for name, values in scores.items()}
+    found = Found(grid, run.rows, run.cells, run.statistics, run.largest, best, compared)
     result = dataset(found, level=evaluation.level, options=asdict(evaluation))
-    result.attrs["movable"] = int((shuffled != labels).any(0).sum())
+    result.attrs["movable"] = int((run.shuffled != run.rows.wrong).any(0).sum())
     return result
 
 
@@ -172,42 +242,34 @@ def _compared(values: Values, best: Values, rows: Rows) -> tuple[Auroc, Auroc]:
     return first, second
 
 
-def _run(
-    grid: Grid,
-    rows: Rows,
-    shuffled: Labels,
-    evaluation: Evaluation,
-    progress: Progress | None,
-) -> tuple[dict[tuple[int, int], Cell], Values, Values]:
-    """The cells that can be evaluated, what is tested in them, and the largest of each shuffle.
-
-    Tested are the true labels, and those of the first shuffle, the control [2, layer, role].
-    """
-    cells: dict[tuple[int, int], Cell] = {}
-    statistics = np.full((2, *grid.shape), np.nan)
-    largest = np.full(evaluation.permutations, -np.inf)
+def _fill(
+    runs: Sequence[_Run], grid: Grid, evaluation: Evaluation, progress: Progress | None
+) -> None:
+    """Evaluate every cell that can be, for all runs at once."""
     total = int(np.prod(grid.shape))
     for done, (place, values) in enumerate(grid.cells(), start=1):
         present = grid.present[:, place[1]]
-        here = rows[present]
-        if values is not None and _enough(here, shuffled[0, present], evaluation.folds):
+        able = [
+            run
+            for run in runs
+            if values is not None
+            and _enough(run.rows[present], run.shuffled[0, present], evaluation.folds)
+        ]
+        if able:
             tensor = torch.as_tensor(values, device=evaluation.device)
-            cells[place] = crossfit(
-                tensor,
-                here,
-                evaluation.folds,
-                c=evaluation.c,
-                scale=evaluation.scale,
-                shuffled=shuffled[0, present],
+            tasks = [Task(run.rows[present], run.shuffled[0, present]) for run in able]
+            cells = crossfit_all(
+                tensor, tasks, evaluation.folds, c=evaluation.c, scale=evaluation.scale
             )
-            if evaluation.permutations:
-                labellings = np.vstack([here.wrong, shuffled[:, present]])
-                strength = ridge_statistics(tensor, labellings, here.folds)
-                statistics[:, place[0], place[1]] = strength[:2]
-                largest = np.maximum(largest, strength[2:])
+            for run, task, cell in zip(able, tasks, cells, strict=True):
+                run.cells[place] = cell
+                if evaluation.permutations:
+                    labellings = np.vstack([task.rows.wrong, run.shuffled[:, present]])
+                    strength = ridge_statistics(tensor, labellings, task.rows.folds)
+                    run.statistics[:, place[0], place[1]] = strength[:2]
+                    np.maximum(run.largest, strength[2:], out=run.largest)
         if progress is not None:
             progress(done, total)
-    return cells, statistics, largest
 
 
 def _enough(rows: Rows, shuffled: Labels, folds: int) -> bool:
