@@ -1,0 +1,154 @@
+"""How long the probes of a whole map take, against a loop over scikit-learn, in one run.
+
+    python benchmarks/probes.py                         31 layers × 15 roles, 1,000 × 576
+    python benchmarks/probes.py --width 4096 --layers 3 --roles 3
+    python benchmarks/probes.py --features states.npy --wrong wrong.npy
+
+Both sides train one probe per cell and fold, on the same folds and with as many threads. The loop
+is timed on a random sample of cells, fold by fold, and extrapolated to the whole map; the batched
+solver is timed on the whole map, and so is all of ``evaluate``: pairs of folds, shuffled control,
+permutations and intervals. Times are processor time, which other work on the machine disturbs less
+than the clock; both are printed. Features made here have the spectrum of a residual stream: a few
+directions that carry most of the variance, and a long tail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from layergram.probes import Evaluation, evaluate
+from layergram.probes.auroc import auroc
+from layergram.probes.folds import grouped_folds
+from layergram.probes.logistic import logistic
+
+
+def made(path: Path, examples: int, layers: int, roles: int, width: int) -> tuple[Any, Any]:
+    """Features on the disk, in float16, and labels that a third of the cells show."""
+    generator = np.random.default_rng(0)
+    wrong = generator.random(examples) < 0.45
+    shape = (examples, layers, roles, width)
+    features = np.memmap(path, dtype=np.float16, mode="w+", shape=shape)
+    spectrum = np.arange(1, width + 1) ** -0.6
+    for layer in range(layers):
+        mixing = (spectrum[:, None] * generator.normal(size=(width, width))).astype(np.float32)
+        for role in range(roles):
+            values = generator.normal(size=(examples, width)).astype(np.float32)
+            values[:, 40] += 1.5 * wrong * ((layer + role) % 3 == 0)
+            features[:, layer, role] = values @ mixing
+    return features, wrong
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """What the work gives, and its seconds: of the processor, and by the clock."""
+    processor, clock = time.process_time(), time.perf_counter()
+    result = work()
+    return result, time.process_time() - processor, time.perf_counter() - clock
+
+
+def cell_of(features: Any, place: tuple[int, int]) -> Any:
+    return np.asarray(features[:, place[0], place[1]], dtype=np.float32)
+
+
+def by_loop(values: Any, wrong: Any, folds: Any, scale: str) -> Any:
+    """Out-of-fold log odds by scikit-learn, with its defaults and enough iterations."""
+    scores = np.empty(len(wrong))
+    for fold in np.unique(folds):
+        out = folds == fold
+        steps = [StandardScaler()] if scale == "standard" else []
+        model = make_pipeline(*steps, LogisticRegression(max_iter=100_000))
+        model.fit(values[~out], wrong[~out])
+        scores[out] = model.decision_function(values[out])
+    return scores
+
+
+def by_layergram(values: Any, wrong: Any, folds: Any, scale: str) -> Any:
+    """Out-of-fold log odds by the batched solver."""
+    trained = torch.as_tensor(folds != np.unique(folds)[:, None])
+    labels = torch.as_tensor(wrong).expand(trained.shape)
+    fits = logistic(torch.as_tensor(values), labels, trained, scale=scale)
+    return fits.margins.numpy()[folds, np.arange(len(wrong))]
+
+
+def compare(features: Any, wrong: Any, options: argparse.Namespace, scale: str) -> None:
+    """Time both sides, and print them with the largest difference of AUROC."""
+    groups = np.arange(len(wrong))
+    folds = grouped_folds(wrong, groups, folds=5, seed=0)
+    places = [divmod(at, features.shape[2]) for at in range(features.shape[1] * features.shape[2])]
+    generator = np.random.default_rng(1)
+    sample = [places[at] for at in generator.permutation(len(places))[: options.sample]]
+    by_layergram(cell_of(features, places[0]), wrong, folds, scale)  # warm
+    loop, worst = np.zeros(2), 0.0
+    ours: dict[tuple[int, int], float] = {}
+
+    def whole() -> None:
+        for place in places:
+            scores = by_layergram(cell_of(features, place), wrong, folds, scale)
+            ours[place] = auroc(scores, wrong, folds, groups).value
+
+    _, *batched = timed(whole)
+    for place in sample:
+        values = cell_of(features, place)
+        scores, *seconds = timed(lambda values=values: by_loop(values, wrong, folds, scale))
+        loop += seconds
+        worst = max(worst, abs(auroc(scores, wrong, folds, groups).value - ours[place]))
+    loop *= len(places) / len(sample)
+    print(
+        f"scale {scale}: {len(places)} cells × 5 folds, n = {len(wrong)}, d = {features.shape[3]}"
+    )
+    print(
+        f"  scikit-learn, from {len(sample)} cells: {loop[0]:7.0f} s ({loop[1]:.0f} s by the clock)"
+    )
+    print(f"  batched, all cells:         {batched[0]:7.0f} s ({batched[1]:.0f} s by the clock)")
+    print(
+        f"  factor {loop[0] / batched[0]:.1f} ({loop[1] / batched[1]:.1f} by the clock), ", end=""
+    )
+    print(f"AUROC differ by {worst:.1e} at most")
+    if scale == "standard":
+        evaluation = Evaluation(permutations=options.permutations)
+        _, *seconds = timed(lambda: evaluate(features, wrong, groups=groups, evaluation=evaluation))
+        print(f"  evaluate, with {options.permutations} permutations and all controls: ", end="")
+        print(f"{seconds[0]:.0f} s ({seconds[1]:.0f} s by the clock)")
+
+
+def main() -> None:
+    """Run the comparison that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--examples", type=int, default=1000)
+    parser.add_argument("--layers", type=int, default=31)
+    parser.add_argument("--roles", type=int, default=15)
+    parser.add_argument("--width", type=int, default=576)
+    parser.add_argument(
+        "--sample", type=int, default=12, help="cells that scikit-learn is timed on"
+    )
+    parser.add_argument("--permutations", type=int, default=1000)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--features", help="an .npy file [example, layer, role, feature]")
+    parser.add_argument("--wrong", help="an .npy file [example]")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(options.threads):
+        if options.features:
+            features = np.load(options.features, mmap_mode="r")
+            wrong = np.load(options.wrong)
+        else:
+            sizes = (options.examples, options.layers, options.roles, options.width)
+            features, wrong = made(Path(folder) / "features", *sizes)
+        print(f"{options.threads} threads")
+        for scale in ("standard", "none"):
+            compare(features, wrong, options, scale)
+
+
+if __name__ == "__main__":
+    main()
