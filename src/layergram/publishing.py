@@ -45,7 +45,5 @@ def publish(
     return [
         maps.write(array, out / f"{name}.nc"),
         *(figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes),
-        maps.write_text(
-            words.describe(array) + (f"\n{below}" if below else ""), out / f"{name}.md"
-        ),
+        maps.write_text(text, out / f"{name}.md"),
     ]

@@ -14,6 +14,7 @@ from layergram.errors import LayergramError
 COMMANDS = {
     "map": "Token maps of one text, or of the model's answer to a prompt.",
     "roles": "A question set -> where a wrong answer shows, layer by token role.",
+    "heads": "Labelled steps -> what attention heads do, layer by head.",
     "draw": "Pictures from any map file.",
     "describe": "Words from any map file.",
     "diff": "The difference of two maps.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from layergram.cli.columns import columns_of
 from layergram.cli.folder import check_folder
 from layergram.cli.stages import Stages
 from layergram.errors import LayergramError
@@ -220,13 +221,7 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
             allowed=f"{', '.join(EMBEDDED)}, a file, or a hub data set",
             do="for example: layergram roles capitals",
         )
-    told = {}
-    for pair in (pair for text in columns or [] for pair in text.split(",")):
-        field, equals, column = pair.partition("=")
-        if not equals:
-            raise LayergramError(f"the column '{pair}'", allowed="FIELD=COLUMN, such as answer=A")
-        told[field.strip()] = column.strip()
-    return load(source, columns=told).first(limit)
+    return load(source, columns=columns_of(columns)).first(limit)
 
 
 def _report(

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import xarray as xr
 from scipy.stats import rankdata
 
-from layergram.probes import Evaluation, evaluate
+from layergram.heads.steps import FUNCTIONS
+from layergram.probes import Evaluation, evaluate_each
 
 NUMBERS = ("auroc", "low", "high", "p_value")
 
@@ -24,12 +25,12 @@ def head_probes(
 ) -> xr.Dataset:
     """AUROC, for every function and head, of a linear probe on the head's numbers alone.
 
-    One function against all others, by :func:`layergram.probes.evaluate`: folds that keep groups
-    together, intervals, p-values of the whole map of a function, shuffled labels.
+    One function against all others, by :func:`layergram.probes.evaluate_each`: folds that keep
+    groups together, intervals, p-values of the whole map of a function, shuffled labels.
 
     Args:
         features: [example, layer, head, feature]; NaN where there is no such head.
-        functions: the function of each example.
+        functions: the function of each example, out of :data:`layergram.heads.FUNCTIONS`.
         groups: what belongs together, such as the main question of each example.
         evaluation: how to train and test.
         progress: called with the number of cells done and of all cells.
@@ -43,23 +44,21 @@ def head_probes(
     Raises:
         LayergramError: for fewer than 10 examples of a function, or fewer groups than folds.
     """
-    names = list(dict.fromkeys(functions))
+    names = [name for name in FUNCTIONS if name in functions]
     labels = np.asarray(functions)
     cells = features.rename(head="role").assign_coords(
         role=[str(head) for head in features["head"].values]
     )
-    each = int(np.prod([features.sizes["layer"], features.sizes["head"]]))
-    panels = []
-    for at, name in enumerate(names):
-        found = evaluate(
-            cells,
-            labels == name,
-            groups=groups,
-            evaluation=evaluation,
-            progress=_shifted(progress, at * each, len(names) * each),
-        )
-        panels.append(_panel(found))
-    joined = xr.concat(panels, dim="panel").assign_coords(panel=names)
+    found = evaluate_each(
+        cells,
+        {name: labels == name for name in names},
+        groups=groups,
+        evaluation=evaluation,
+        progress=progress,
+    )
+    joined = xr.concat([_panel(found[name]) for name in names], dim="panel").assign_coords(
+        panel=names
+    )
     return joined.rename(role="head").assign_coords(head=features["head"].values)
 
 
@@ -68,12 +67,6 @@ def _panel(found: xr.Dataset) -> xr.Dataset:
     for name in ("auroc", "low", "high"):
         kept[f"chosen_{name}"] = float(found[f"best_{name}"])
     return kept.drop_attrs()
-
-
-def _shifted(
-    progress: Callable[[int, int], None] | None, done: int, total: int
-) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda now, _: progress(done + now, total)
 
 
 def rank_correlation(one: npt.ArrayLike, other: npt.ArrayLike) -> float:

@@ -131,18 +131,35 @@ def _answers(text: str, asked: Sequence[str], steps: Sequence[Step]) -> Iterator
 
 def _span(tokens: Tokens, step: int, start: int, end: int) -> Span:
     whole = positions(tokens, start, end)
-    words = [
-        (start + word.start(), start + word.end(), word[0].lower())
-        for word in re.finditer(r"\w+", tokens.text[start:end])
-    ]
-    telling = [word for word in words if word[2] not in FUNCTION_WORDS] or words
-    content = {
+    starts = [tokens.char_start[at] - start for at in whole]
+    ends = [tokens.char_end[at] - start for at in whole]
+    content = tuple(whole[at] for at in telling(tokens.text[start:end], starts, ends))
+    return Span(step, whole[0], whole[-1], content or tuple(whole))
+
+
+def telling(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[int]:
+    """Which tokens of an answer carry its content: parts of words that say something.
+
+    Args:
+        text: the answer.
+        starts: first character of each token.
+        ends: one past the last character.
+
+    Returns:
+        The tokens by number; those of all words where an answer has only function words, none
+        where it has no words.
+
+    Example:
+        >>> telling("at an airport", [0, 2, 5], [2, 5, 13])
+        [2]
+    """
+    words = [(word.start(), word.end(), word[0].lower()) for word in re.finditer(r"\w+", text)]
+    chosen = [word for word in words if word[2] not in FUNCTION_WORDS] or words
+    return [
         at
-        for at in whole
-        for first, last, _ in telling
-        if tokens.char_start[at] < last and first < tokens.char_end[at]
-    }
-    return Span(step, whole[0], whole[-1], tuple(sorted(content or whole)))
+        for at, (start, end) in enumerate(zip(starts, ends, strict=True))
+        if any(start < last and first < end for first, last, _ in chosen)
+    ]
 
 
 def _check_lengths(model: Model, steps: StepSet, found: Sequence[Reading]) -> None:

@@ -1,0 +1,297 @@
+"""From labelled steps to head maps: read, probe, explain, choose the top heads, mask them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from layergram.errors import LayergramError
+from layergram.heads.alone import head_probes
+from layergram.heads.causal import causal_test
+from layergram.heads.choosing import top_heads
+from layergram.heads.controls import accuracies, folds_of
+from layergram.heads.features import head_outputs, with_layer_mean
+from layergram.heads.importance import (
+    Labelled,
+    agreement,
+    auroc_map,
+    importance_maps,
+    labelled,
+    stability,
+)
+from layergram.heads.joint import Training, joint_probes
+from layergram.heads.masking import Masking
+from layergram.heads.own import own_answers
+from layergram.heads.reading import Reading, readings
+from layergram.heads.steps import StepSet
+from layergram.heads.sweep import score_gauge, sweep_heads
+from layergram.heads.unlabelled import head_maps
+from layergram.models import Model
+from layergram.models.edits import Head
+from layergram.probes import Evaluation
+
+PARTS = 10  # main questions are dealt into so many parts, some of which test the masking
+
+Told = Callable[[str, int, int], None]
+"""Called with the name of a stage, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How head maps are made.
+
+    Attributes:
+        tokens: which tokens of the answers heads are looked at for
+            (:data:`layergram.heads.features.ANSWER_TOKENS`, or a number).
+        chat: ``auto``, ``template`` or ``plain``.
+        answers: ``given`` reads the given answers, ``own`` those that the model gives itself.
+        evaluation: how the probes of single heads are trained and tested; its folds and seed hold
+            for the probe of all heads too.
+        training: how the probe of all heads is trained.
+        top: how many top heads a function has; the elbow of the sorted importance if ``None``.
+        masking: how they are masked; no causal test where ``None``.
+        test_share: share of the main questions that test the masking, and make no map.
+        sweep: ``"none"``, or ``"each"`` to mask every head by itself as well.
+    """
+
+    tokens: str | int = "content"
+    chat: str = "auto"
+    answers: str = "given"
+    evaluation: Evaluation = field(default_factory=lambda: Evaluation(permutations=200))
+    training: Training = field(default_factory=Training)
+    top: int | None = None
+    masking: Masking | None = field(default_factory=Masking)
+    test_share: float = 0.3
+    sweep: str = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made."""
+        allowed = {
+            "answers": (self.answers in ("given", "own"), "given, own"),
+            "sweep": (self.sweep in ("none", "each"), "none, each"),
+            "top": (self.top is None or self.top > 0, "1 or more"),
+            "test_share": (0.1 <= self.test_share <= 0.5, "0.1 to 0.5"),
+        }
+        for name, (fits, range_) in allowed.items():
+            if not fits:
+                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+
+
+@dataclass(frozen=True)
+class Headed:
+    """Labelled steps, and what heads have to do with them.
+
+    Attributes:
+        steps: the steps.
+        readings: the steps as the model read them.
+        tested: whether a step tests the masking, and made no map [step].
+        said: the function that the probe of all heads names for each other step, by its name.
+        importance: [panel, layer, head].
+        contribution: the same with its sign.
+        auroc: of probes of single heads [panel, layer, head].
+        probes: the numbers of :func:`layergram.heads.alone.head_probes`.
+        accuracies: of the probe of all heads, and what it has to beat.
+        functions: on ``panel``: ``stability`` and ``agreement``.
+        top: the top heads of each function.
+        causal: what masking them does, if it was asked for.
+        sweep: what masking every head by itself does, if it was asked for.
+        unlabelled: head maps without labels, by name.
+    """
+
+    steps: StepSet
+    readings: list[Reading]
+    tested: np.ndarray
+    said: list[str]
+    importance: xr.DataArray
+    contribution: xr.DataArray
+    auroc: xr.DataArray
+    probes: xr.Dataset
+    accuracies: xr.Dataset
+    functions: xr.Dataset
+    top: dict[str, list[Head]]
+    causal: xr.Dataset | None
+    sweep: xr.DataArray | None
+    unlabelled: dict[str, xr.DataArray]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
+def heads_of(
+    model: Model,
+    steps: StepSet,
+    folder: Path,
+    *,
+    recipe: Recipe | None = None,
+    told: Told = silent,
+) -> Headed:
+    """Which attention heads have to do with which function, and what breaks without them.
+
+    Main questions are split in two: the larger part makes the maps and chooses the top heads, the
+    other tests what masking them does.
+
+    Args:
+        model: the model.
+        steps: labelled steps.
+        folder: everything that takes long is kept there as it is made; a killed run goes on.
+        recipe: how to make it.
+        told: told how far it is.
+
+    Raises:
+        LayergramError: for a model without separate head outputs, too few steps, a folder of
+            another run.
+    """
+    recipe = recipe or Recipe()
+    read = readings(model, steps, chat=recipe.chat)
+    if recipe.answers == "own":
+        steps, read = own_answers(model, steps, read, folder, progress=_stage(told, "answers"))
+    outputs = head_outputs(
+        model, read, folder, tokens=recipe.tokens, progress=_stage(told, "head outputs")
+    )
+    tested = _tested(steps, recipe)
+    mapped = [step for step, out in zip(steps.steps, tested, strict=True) if not out]
+    features = with_layer_mean(outputs.isel(example=np.flatnonzero(~tested)))
+    known = labelled([step.function for step in mapped], [step.group for step in mapped])
+    provenance = _provenance(model, steps, recipe, len(mapped))
+    folds = folds_of(
+        known.classes, known.groups, folds=recipe.evaluation.folds, seed=recipe.evaluation.seed
+    )
+    joint = joint_probes(
+        features,
+        known.classes,
+        folds,
+        training=recipe.training,
+        progress=_stage(told, "probe of all heads"),
+    )
+    importance, contribution = importance_maps(joint, known, features, **provenance)
+    compared = accuracies(
+        joint,
+        features.values,
+        mapped,
+        known,
+        training=recipe.training,
+        progress=_stage(told, "controls of that probe"),
+    )
+    alone = head_probes(
+        features,
+        [step.function for step in mapped],
+        groups=[step.group for step in mapped],
+        evaluation=recipe.evaluation,
+        progress=_stage(told, "probes of single heads"),
+    )
+    auroc = auroc_map(alone, **provenance)
+    top = {name: top_heads(importance.sel(panel=name), top=recipe.top) for name in known.functions}
+    tests = [one for one in read if tested[one.spans[0].step]]
+    return Headed(
+        steps,
+        read,
+        tested,
+        [known.functions[at] for at in joint.said],
+        importance,
+        contribution,
+        auroc,
+        alone,
+        compared,
+        _of_functions(known, stability(joint, known), agreement(importance, auroc)),
+        top,
+        _causal(model, tests, steps, top, folder, recipe, told),
+        _sweep(model, tests, steps, folder, recipe, told),
+        head_maps(model, seed=recipe.evaluation.seed, progress=_stage(told, "maps without labels")),
+    )
+
+
+def _tested(steps: StepSet, recipe: Recipe) -> np.ndarray:
+    """Which steps are kept for testing: whole main questions, with like shares of functions."""
+    if recipe.masking is None:
+        return np.zeros(len(steps), dtype=bool)
+    known = labelled([s.function for s in steps.steps], [s.group for s in steps.steps])
+    parts = min(PARTS, int(known.groups.max()) + 1)
+    part = folds_of(known.classes, known.groups, folds=parts, seed=recipe.evaluation.seed)
+    return np.asarray(part < max(1, round(parts * recipe.test_share)))
+
+
+def _of_functions(
+    known: Labelled, stable: dict[str, float], agreed: dict[str, float]
+) -> xr.Dataset:
+    columns = {"stability": stable, "agreement": agreed}
+    return xr.Dataset(
+        {
+            name: ("panel", [values[function] for function in known.functions])
+            for name, values in columns.items()
+        },
+        coords={"panel": list(known.functions)},
+    )
+
+
+def _causal(
+    model: Model,
+    tests: Sequence[Reading],
+    steps: StepSet,
+    top: dict[str, list[Head]],
+    folder: Path,
+    recipe: Recipe,
+    told: Told,
+) -> xr.Dataset | None:
+    if recipe.masking is None:
+        return None
+    there = {steps.steps[span.step].function for reading in tests for span in reading.spans}
+    return causal_test(
+        model,
+        tests,
+        steps,
+        {name: heads for name, heads in top.items() if name in there},
+        masking=recipe.masking,
+        folder=folder / "masking",
+        progress=_stage(told, "masking"),
+    )
+
+
+def _sweep(
+    model: Model,
+    tests: Sequence[Reading],
+    steps: StepSet,
+    folder: Path,
+    recipe: Recipe,
+    told: Told,
+) -> xr.DataArray | None:
+    if recipe.sweep == "none":
+        return None
+    return sweep_heads(
+        model,
+        score_gauge(tests, steps),
+        folder=folder / "sweep",
+        progress=_stage(told, "masking each head"),
+    )
+
+
+def _stage(told: Told, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: told(stage, done, total)
+
+
+def _provenance(model: Model, steps: StepSet, recipe: Recipe, mapped: int) -> dict[str, Any]:
+    options = {
+        "steps": steps.name,
+        "steps_digest": steps.digest,
+        "mapped_steps": mapped,
+        "tokens": recipe.tokens,
+        "answers": recipe.answers,
+        "chat": recipe.chat,
+        "training": asdict(recipe.training),
+    }
+    return {
+        "model": model.name,
+        "revision": model.revision,
+        "model_type": model.model_type,
+        "layers": model.layers,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "seed": recipe.evaluation.seed,
+        "options": json.dumps(options),
+    }
