@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import planted
-from layergram.models.proofs import head_zeroed
+from layergram.models.edits import HeadEdit, edited
 
 torch.set_num_threads(1)
 
@@ -21,13 +21,9 @@ def model():
 
 def logits(model, ids, without=None):
     """[token, V], with one head zeroed."""
-    given = torch.tensor([ids])
-    with torch.no_grad():
-        if without is None:
-            return model.network(input_ids=given).logits[0]
-        layer, head = without
-        with head_zeroed(model.anatomy.projections[layer - 1], head, heads=planted.HEADS):
-            return model.network(input_ids=given).logits[0]
+    edits = [] if without is None else [HeadEdit(heads=(without,))]
+    with torch.no_grad(), edited(model, *edits):
+        return model.network(input_ids=torch.tensor([ids])).logits[0]
 
 
 def losses(model, ids, places):
