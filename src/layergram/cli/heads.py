@@ -87,7 +87,15 @@ def command(
     check_folder(out)
     check_request(model, device=device, dtype=dtype)
 
-    from layergram.heads import Masking, Recipe, Training, check_answer_tokens, heads_of, write
+    from layergram.heads import (
+        Masking,
+        Recipe,
+        Training,
+        check_answer_tokens,
+        check_split,
+        heads_of,
+        write,
+    )
     from layergram.models import load
     from layergram.probes import Evaluation
 
@@ -105,6 +113,7 @@ def command(
         test_share=test_share,
         sweep="each" if sweep else "none",
     )
+    check_split(found, recipe)
     began = time.perf_counter()
     with Stages(quiet or json_summary) as stages:
         loaded = load(model, device=device, dtype=dtype)

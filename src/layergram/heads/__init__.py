@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from layergram.heads.features import ANSWER_TOKENS, check_answer_tokens, head_outputs
     from layergram.heads.joint import Training, joint_probes
     from layergram.heads.loading import load_steps
-    from layergram.heads.making import Headed, Recipe, heads_of
+    from layergram.heads.making import Headed, Recipe, check_split, heads_of
     from layergram.heads.masking import Masking
     from layergram.heads.means import mean_outputs
     from layergram.heads.reading import readings
@@ -40,6 +40,7 @@ _HOMES = {
     "causal_matrix": "effects",
     "causal_test": "causal",
     "check_answer_tokens": "features",
+    "check_split": "making",
     "compare": "steering",
     "head_maps": "unlabelled",
     "head_outputs": "features",
@@ -73,6 +74,7 @@ __all__ = [
     "causal_matrix",
     "causal_test",
     "check_answer_tokens",
+    "check_split",
     "compare",
     "head_maps",
     "head_outputs",

@@ -29,7 +29,7 @@ from layergram.heads.joint import Training, joint_probes
 from layergram.heads.masking import Masking
 from layergram.heads.own import own_answers
 from layergram.heads.reading import Reading, readings
-from layergram.heads.steps import StepSet
+from layergram.heads.steps import FEWEST, StepSet
 from layergram.heads.sweep import score_gauge, sweep_heads
 from layergram.heads.unlabelled import head_maps
 from layergram.models import Model
@@ -120,6 +120,32 @@ class Headed:
     unlabelled: dict[str, xr.DataArray]
 
 
+def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
+    """Which steps test the masking and make no map: whole main questions of every function.
+
+    Raises:
+        LayergramError: where too few steps of a function are left to make a map.
+    """
+    known = labelled([s.function for s in steps.steps], [s.group for s in steps.steps])
+    tested = np.zeros(len(steps), dtype=bool)
+    if recipe.masking is not None:
+        parts = min(PARTS, int(known.groups.max()) + 1)
+        part = folds_of(known.classes, known.groups, folds=parts, seed=recipe.evaluation.seed)
+        tested = np.asarray(part < max(1, round(parts * recipe.test_share)))
+    left = np.bincount(known.classes[~tested], minlength=len(known.functions))
+    if left.min() < FEWEST:
+        short = known.functions[int(left.argmin())]
+        raise LayergramError(
+            f"head maps of '{steps.name}'",
+            got=f"{left.min()} steps of {short} beside those that test the masking "
+            f"({int(tested.sum())} of {len(steps)})",
+            allowed=f"at least {FEWEST} of each function",
+            do="bring more steps, keep fewer for testing with --test-share, or do without the "
+            "test with --mask none",
+        )
+    return tested
+
+
 def silent(stage: str, done: int, total: int) -> None:
     """Tells nobody."""
 
@@ -149,13 +175,14 @@ def heads_of(
             another run.
     """
     recipe = recipe or Recipe()
+    tested = check_split(steps, recipe)
     read = readings(model, steps, chat=recipe.chat)
     if recipe.answers == "own":
         steps, read = own_answers(model, steps, read, folder, progress=_stage(told, "answers"))
+        tested = check_split(steps, recipe)
     outputs = head_outputs(
         model, read, folder, tokens=recipe.tokens, progress=_stage(told, "head outputs")
     )
-    tested = _tested(steps, recipe)
     mapped = [step for step, out in zip(steps.steps, tested, strict=True) if not out]
     features = with_layer_mean(outputs.isel(example=np.flatnonzero(~tested)))
     known = labelled([step.function for step in mapped], [step.group for step in mapped])
@@ -205,16 +232,6 @@ def heads_of(
         _sweep(model, tests, steps, folder, recipe, told),
         head_maps(model, seed=recipe.evaluation.seed, progress=_stage(told, "maps without labels")),
     )
-
-
-def _tested(steps: StepSet, recipe: Recipe) -> np.ndarray:
-    """Which steps are kept for testing: whole main questions, with like shares of functions."""
-    if recipe.masking is None:
-        return np.zeros(len(steps), dtype=bool)
-    known = labelled([s.function for s in steps.steps], [s.group for s in steps.steps])
-    parts = min(PARTS, int(known.groups.max()) + 1)
-    part = folds_of(known.classes, known.groups, folds=parts, seed=recipe.evaluation.seed)
-    return np.asarray(part < max(1, round(parts * recipe.test_share)))
 
 
 def _of_functions(

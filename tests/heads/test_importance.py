@@ -1,0 +1,205 @@
+"""Importance: planted heads come first, gradients are right, controls and splits are honest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from layergram.heads.alone import head_probes, rank_correlation
+from layergram.heads.choosing import elbow, top_heads
+from layergram.heads.controls import _shuffle, accuracies, folds_of
+from layergram.heads.features import with_layer_mean
+from layergram.heads.importance import importance_maps, labelled, stability
+from layergram.heads.joint import JointProbe, Training, _explain, joint_probes
+from layergram.heads.steps import FUNCTIONS, Step
+from layergram.probes import Evaluation
+
+torch.set_num_threads(1)
+
+NAMES = FUNCTIONS[:3]
+PLANTED = {NAMES[0]: (1, 2), NAMES[1]: (3, 0), NAMES[2]: (4, 1)}  # layer from 1, head
+LAYERS, HEADS, WIDTH = 4, 3, 6
+FAST = Training(rate=1e-3)  # the published rate takes many passes over few steps
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Steps whose function one head each can tell, and no other head."""
+    generator = np.random.default_rng(0)
+    functions = [NAMES[at % 3] for at in range(180)]
+    groups = [f"question {at // 2}" for at in range(180)]
+    values = generator.normal(size=(180, LAYERS, HEADS, WIDTH)).astype(np.float32)
+    for at, name in enumerate(functions):
+        layer, head = PLANTED[name]
+        values[at, layer - 1, head, 1] += 5
+    features = xr.DataArray(
+        values,
+        dims=("example", "layer", "head", "feature"),
+        coords={"layer": range(1, LAYERS + 1), "head": range(HEADS)},
+    )
+    return features, functions, groups
+
+
+@pytest.fixture(scope="module")
+def explained(planted):
+    features, functions, groups = planted
+    known = labelled(functions, groups)
+    folds = folds_of(known.classes, known.groups, folds=4, seed=0)
+    return known, joint_probes(features, known.classes, folds, training=FAST)
+
+
+def test_importance_ranks_the_planted_heads_first(planted, explained):
+    known, joint = explained
+    importance, contribution = importance_maps(joint, known, planted[0])
+    for name, head in PLANTED.items():
+        assert top_heads(importance.sel(panel=name), top=1) == [head]
+        cell = {"panel": name, "layer": head[0], "head": head[1]}
+        assert float(contribution.sel(cell)) > 0
+        assert float(importance["low"].sel(cell)) > 0
+    assert (importance["low"] <= importance).all()
+    assert (importance <= importance["high"]).all()
+    assert (joint.said == known.classes).mean() > 0.8
+
+
+def test_a_probe_of_the_planted_head_alone_sees_its_function(planted):
+    features, functions, groups = planted
+    found = head_probes(features, functions, groups=groups, evaluation=Evaluation(permutations=40))
+    for name, (layer, head) in PLANTED.items():
+        own = found["auroc"].sel(panel=name)
+        assert float(own.sel(layer=layer, head=head)) > 0.95
+        assert own.values.argmax() == (layer - 1) * HEADS + head
+        assert float(found["p_map"].sel(panel=name)) == pytest.approx(1 / 41)
+        assert float(found["p_map_shuffled"].sel(panel=name)) > 0.05
+
+
+def test_gradient_times_activation_is_that_of_finite_differences():
+    torch.manual_seed(0)
+    probe = JointProbe(heads=3, width=4, classes=3).double().eval()
+    x, y = torch.randn(5, 3, 4).double(), torch.tensor([0, 2, 1, 1, 0])
+    _, found = _explain(probe, x, y)
+    with torch.no_grad():
+        e = probe.shared(x)
+        for head in range(3):
+            up, down = e.clone(), e.clone()
+            up[:, head] *= 1 + 1e-6
+            down[:, head] *= 1 - 1e-6
+            change = (probe.decide(up) - probe.decide(down)).gather(1, y[:, None])[:, 0] / 2e-6
+            assert torch.allclose(found[:, head], change / 64, atol=1e-7)
+
+
+def test_no_probe_is_trained_on_the_group_that_it_is_tested_on(planted):
+    """Features that only name the main question are worth nothing on other questions."""
+    _, _, groups = planted
+    number = np.array([int(group.split()[1]) for group in groups])
+    generator = np.random.default_rng(1)
+    classes = generator.integers(0, 3, 90)[number].astype(np.intp)  # both steps the same
+    features = generator.normal(size=(90, 1, 2, 40)).astype(np.float32)[number]
+    folds = folds_of(classes, number, folds=4, seed=0)
+    honest = joint_probes(features, classes, folds, training=FAST)
+    apart = np.array([0, 2, 1, 3])[np.arange(180) % 4]  # steps of a question in unlike folds
+    leaky = joint_probes(features, classes, apart, training=FAST)
+    free = joint_probes(features, classes, apart, groups=number, training=FAST)
+    assert (leaky.said == classes).mean() > 0.8
+    assert (honest.said == classes).mean() < 0.55
+    assert (free.said == classes).mean() < 0.55
+
+
+def test_training_is_seeded_and_leaves_the_random_state(planted, explained):
+    known, joint = explained
+    before = torch.get_rng_state()
+    again = joint_probes(planted[0], known.classes, joint.folds, training=FAST)
+    assert (torch.get_rng_state() == before).all()
+    assert np.array_equal(again.contributions, joint.contributions)
+    other = joint_probes(
+        planted[0], known.classes, joint.folds, training=Training(rate=1e-3, seed=9)
+    )
+    assert not np.array_equal(other.contributions, joint.contributions)
+
+
+def test_the_probe_beats_its_controls_and_words_that_say_nothing(planted, explained):
+    features, functions, groups = planted
+    known, joint = explained
+    steps = [
+        Step(str(at), "", "say", "so", name, group)
+        for at, (name, group) in enumerate(zip(functions, groups, strict=True))
+    ]
+    table = accuracies(joint, features.values, steps, known, training=FAST)
+    for way in ("majority", "shuffled", "words"):
+        assert float(table["gain_low"].sel(way=way)) > 0.2
+        assert float(table["low"].sel(way=way)) < 0.45
+    assert np.isnan(table["accuracy"].sel(way="templates"))
+
+
+def test_templates_that_give_the_function_away_do_not_help_on_new_ones(planted):
+    _, functions, groups = planted
+    generator = np.random.default_rng(2)
+    templates = [f"{name}-{at // 3 % 10}" for at, name in enumerate(functions)]
+    of_template = {name: generator.normal(size=(LAYERS, HEADS, WIDTH)) for name in set(templates)}
+    values = np.stack([of_template[name] for name in templates]).astype(np.float32)
+    known = labelled(functions, groups)
+    folds = folds_of(known.classes, known.groups, folds=4, seed=0)
+    steps = [
+        Step(str(at), "", f"word{template}", "so", name, group, template)
+        for at, (name, group, template) in enumerate(zip(functions, groups, templates, strict=True))
+    ]
+    joint = joint_probes(values, known.classes, folds, training=FAST)
+    table = accuracies(joint, values, steps, known, training=FAST)
+    assert float(table["accuracy"].sel(way="joint")) > 0.9
+    assert float(table["high"].sel(way="templates")) < 0.7
+    assert float(table["gain_low"].sel(way="templates")) > 0.2
+
+
+def test_shuffled_labels_keep_main_questions_together():
+    groups = np.array([0, 0, 1, 2, 2, 3, 4, 4])
+    source = _shuffle(groups, np.random.default_rng(0))
+    assert sorted(source) == list(range(8))
+    for group in range(5):
+        assert len(set(groups[source[groups == group]])) == 1
+
+
+def test_stability_is_1_for_equal_folds_and_about_0_for_noise(planted, explained):
+    known, joint = explained
+    noise = np.random.default_rng(0).normal(size=joint.contributions.shape)
+    assert max(abs(v) for v in stability(_with(joint, noise), known).values()) < 0.5
+    same = np.broadcast_to(noise[:1], noise.shape)
+    assert stability(_with(joint, same), known) == pytest.approx(dict.fromkeys(NAMES, 1.0))
+
+
+def _with(joint, contributions):
+    from dataclasses import replace
+
+    return replace(joint, contributions=contributions)
+
+
+def test_heads_that_do_not_exist_are_nan_and_never_chosen(planted):
+    features, functions, groups = planted
+    lacking = features.copy()
+    lacking[:, 1, 2] = np.nan
+    both = with_layer_mean(lacking)
+    assert both.shape[-1] == 2 * WIDTH
+    assert np.isnan(both[:, 1, 2]).all()
+    assert np.isfinite(both[:, 1, :2]).all()
+    assert np.allclose(both[:, 1, 0, WIDTH:], lacking[:, 1, :2].mean("head"), atol=1e-6)
+    known = labelled(functions, groups)
+    folds = folds_of(known.classes, known.groups, folds=3, seed=0)
+    joint = joint_probes(both, known.classes, folds, training=Training(epochs=2))
+    importance, _ = importance_maps(joint, known, both)
+    assert np.isnan(importance[:, 1, 2]).all()
+    assert (2, 2) not in top_heads(importance[0], top=12)
+    assert importance.attrs["missing"]
+
+
+def test_the_elbow_is_where_the_sorted_curve_bends():
+    assert elbow([5.0, 0.1, 4.8, 0.0, 0.2, 5.1, np.nan, 0.1]) == 3
+    assert elbow([1.0]) == 1
+
+
+def test_rank_correlation_is_spearmans():
+    from scipy.stats import spearmanr
+
+    generator = np.random.default_rng(0)
+    one, other = generator.normal(size=(2, 40)).round(1)
+    assert rank_correlation(one, other) == pytest.approx(spearmanr(one, other).statistic)
+    assert np.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]))

@@ -1,0 +1,96 @@
+"""Steps as sequences: where the answers are, which tokens count, whose answers they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from layergram.errors import LayergramError
+from layergram.heads.own import own_answers
+from layergram.heads.reading import readings, telling
+from layergram.heads.steps import Step, StepSet
+
+
+def step(at, question, asked, answer, group):
+    return Step(str(at), question, asked, answer, "Retrieval", group)
+
+
+STEPS = StepSet(
+    "few",
+    (
+        step(0, "Anna has a dog.", "What does Anna have?", "a dog", "a"),
+        step(1, "Bo met Ли in 北京.", "Where did Bo meet Ли?", "in 北京", "b"),
+        step(2, "Anna has a dog.", "Who has a dog?", "Anna has a dog", "a"),
+        step(3, "", "Is 12 above 9? 🙂", "yes", "c"),
+    ),
+)
+
+
+def text_of(model, reading, first, last):
+    return model.tokenizer.decode(reading.ids[first : last + 1])
+
+
+@pytest.mark.parametrize("chat", ["auto", "plain"])
+def test_every_answer_is_found_after_its_own_question(tiny, chat):
+    found = readings(tiny, STEPS, chat=chat)
+    assert [[span.step for span in reading.spans] for reading in found] == [[0, 2], [1], [3]]
+    for reading in found:
+        text = tiny.tokenizer.decode(reading.ids)
+        for span in reading.spans:
+            own = STEPS.steps[span.step]
+            assert own.answer in text_of(tiny, reading, span.first, span.last)
+            before = tiny.tokenizer.decode(reading.ids[: span.first])
+            assert own.step in before
+            assert set(span.content) <= set(range(span.first, span.last + 1))
+        assert text.count("Anna has a dog.") <= 1  # a passage is read once
+
+
+def test_the_same_answer_twice_is_found_twice(tiny):
+    steps = StepSet("two", (step(0, "", "yes?", "yes", "a"), step(1, "", "yes or no?", "yes", "a")))
+    (reading,) = readings(tiny, steps, chat="plain")
+    first, second = reading.spans
+    assert first.last < second.first
+    assert "yes or no?" in text_of(tiny, reading, first.last, second.first)
+
+
+def test_words_that_say_little_do_not_count():
+    assert telling("in the house", [0, 2, 6], [2, 6, 12]) == [2]
+    assert telling("it is", [0, 2], [2, 5]) == [0, 1]  # nothing else there
+    assert telling("no, not now", [0, 2, 3, 7], [2, 3, 7, 11]) == [0, 2, 3]
+    assert telling("?!", [0], [2]) == []
+
+
+def test_later_steps_do_not_change_what_is_read_before_them(tiny):
+    both, alone = readings(tiny, STEPS)[0], readings(tiny, StepSet("one", STEPS.steps[:1]))[0]
+    end = alone.spans[0].last + 1
+    assert both.spans[0] == alone.spans[0]
+    assert both.ids[:end] == alone.ids[:end]
+
+
+def test_a_template_is_insisted_on_where_there_is_none(tiny):
+    if getattr(tiny.tokenizer, "chat_template", None):
+        pytest.skip("the tiny model has a chat template")
+    with pytest.raises(LayergramError, match="chat template"):
+        readings(tiny, STEPS, chat="template")
+
+
+def test_too_long_for_the_context_names_the_main_question(tiny):
+    long = StepSet("long", (step(0, "word " * 3000, "and?", "so", "the long one"),))
+    with pytest.raises(LayergramError, match="the long one"):
+        readings(tiny, long)
+
+
+def test_own_answers_keep_the_tokens_that_were_generated(tiny, tmp_path):
+    read = readings(tiny, STEPS)
+    steps, own = own_answers(tiny, STEPS, read, tmp_path)
+    assert len(own) == len(steps) == 4 - sum(steps.dropped.values())
+    prompts = {span.step: reading.ids[: span.first] for reading in read for span in reading.spans}
+    for at, reading in enumerate(own):
+        (span,) = reading.spans
+        place = next(p for p, s in enumerate(STEPS.steps) if s.id == steps.steps[at].id)
+        assert span.step == at
+        assert reading.ids[: span.first] == prompts[place]
+        assert span.last == len(reading.ids) - 1
+        said = tiny.tokenizer.decode(reading.ids[span.first :], skip_special_tokens=True)
+        assert said.strip() == steps.steps[at].answer
+    again = own_answers(tiny, STEPS, read, tmp_path)
+    assert again == (steps, own)
