@@ -36,7 +36,7 @@ def command(
     mask: Literal["scale", "zero", "mean", "none"] = "scale",
     draws: int = 5,
     score: Literal["forced", "generated"] = "forced",
-    test_share: float = 0.3,
+    test_share: float = 0.25,
     sweep: Flag = False,
     model: str = "smollm2",
     out: Path = Path("heads"),

@@ -25,7 +25,8 @@ Progress = Callable[[int, int], None]
 ACCURACIES = {
     "joint": "a probe of all heads, on main questions that it was not trained on",
     "majority": "always the function that most training steps have",
-    "shuffled": "the probe of all heads, trained and tested on shuffled labels",
+    "shuffled": "the probe of all heads, trained and tested on labels that main questions of as "
+    "many steps have exchanged",
     "words": "a classifier that sees the words of the step alone",
     "templates": "the probe of all heads, on templates that it was not trained on",
     "words_templates": "the words of the step alone, on templates that were not trained on",

@@ -67,7 +67,7 @@ class Recipe:
     training: Training = field(default_factory=Training)
     top: int | None = None
     masking: Masking | None = field(default_factory=Masking)
-    test_share: float = 0.3
+    test_share: float = 0.25
     sweep: str = "none"
 
     def __post_init__(self) -> None:
