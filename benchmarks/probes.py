@@ -58,6 +58,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def cell_of(features: Any, place: tuple[int, int]) -> Any:
+    """The numbers of one cell [example, feature], as the solver takes them."""
     return np.asarray(features[:, place[0], place[1]], dtype=np.float32)
 
 

@@ -21,8 +21,8 @@ PARAGRAPHS = (
     "print(mean([2, 4, 9]))\nprint(spread([2, 4, 9]))\n",
     "A train leaves the station at 9:15 and travels at 80 kilometres per hour. A second train "
     "leaves the same station at 9:45 and travels at 120 kilometres per hour. By 9:45 the first "
-    "train has gone 40 kilometres. The second train gains 40 kilometres every hour, so it needs one "
-    "hour to draw level. The two trains meet at 10:45, at 120 kilometres from the station.",
+    "train has gone 40 kilometres. The second train gains 40 kilometres every hour, so it needs "
+    "one hour to draw level. The two trains meet at 10:45, at 120 kilometres from the station.",
     "Dear neighbours, on Saturday the water will be turned off between eight and noon, because the "
     "old pipe under the yard has to be replaced. Please fill a few bottles on Friday evening, and "
     "do not use the washing machine on Saturday morning. If the work takes longer than planned, we "

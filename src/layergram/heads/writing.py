@@ -6,8 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from layergram import maps
 from layergram.figures import Style
@@ -17,8 +21,7 @@ from layergram.heads.telling import section, summary
 from layergram.publishing import publish
 
 GRID = Style(columns=4, significance="none")
-CLIPPED = Style(columns=4, significance="none", scale="percentile", percentiles=(0.0, 99.0))
-"""One scale for all panels; the highest 1 % of the cells share its top colour."""
+CLIPPED = 99  # percentile of the cells whose colour those above it share
 
 
 def write(found: Headed, out: Path) -> list[Path]:
@@ -27,7 +30,7 @@ def write(found: Headed, out: Path) -> list[Path]:
     Returns:
         The files, those of importance first.
     """
-    files = publish(found.importance, out, style=CLIPPED, below=section(found))
+    files = publish(found.importance, out, style=_clipped(found.importance), below=section(found))
     files += publish(found.contribution, out, style=GRID)
     files += publish(found.auroc, out, style=GRID)
     if found.causal is not None:
@@ -43,6 +46,12 @@ def write(found: Headed, out: Path) -> list[Path]:
     files.append(_steps(found, out / "steps.jsonl"))
     plain = json.dumps(summary(found), ensure_ascii=False, indent=1) + "\n"
     return [*files, maps.write_text(plain, out / "summary.json")]
+
+
+def _clipped(importance: xr.DataArray) -> Style:
+    """One scale for all panels from 0 on; the highest 1 % of the cells share its top colour."""
+    top = float(f"{np.nanpercentile(importance.values, CLIPPED):.2g}")
+    return replace(GRID, limits=(0.0, top)) if top > 0 else GRID
 
 
 def _table(found: Headed, path: Path) -> Path:
