@@ -47,8 +47,9 @@ def logistic(
     is the same as penalising w_j² by the variance of feature j in the problem's training rows.
 
     All problems advance together, by L-BFGS preconditioned with one Hessian that they share, and
-    an exact line search that needs no further product with the features. Slopes are computed in
-    float64; directions, which need not be exact, in float32 where that can hold them.
+    an exact line search that needs no further product with the features. Products with the
+    features are taken in float32 where that can hold both the Hessian and the penalty, and in
+    float64 elsewhere; sums, margins and weights are float64.
 
     Args:
         features: finite numbers [row, feature].
@@ -133,12 +134,13 @@ def _minimise(problem: _Problem) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     total = costs.sum(1)
     bounds = torch.cat([penalty[:, :-1], total[:, None]], 1).reciprocal()
     precondition, light = _preconditioner(problem, costs / 4)
+    narrow = x.to(light)
     pairs: list[Pair] = []
     weights, margins = torch.zeros_like(penalty), torch.zeros_like(signs)
     step, before = weights, weights
     for taken in range(STEPS + 1):
         pull = costs * signs * torch.sigmoid(-signs * margins)
-        slope = torch.addcmul(-(pull @ x), penalty, weights)
+        slope = torch.addcmul(-(pull.to(light) @ narrow).to(x.dtype), penalty, weights)
         size = vecdot(penalty, weights.square())
         steep = vecdot(slope.square(), bounds)
         converged = steep <= torch.maximum(TOLERANCE**2 * size, 1e-10 * total)
@@ -153,7 +155,7 @@ def _minimise(problem: _Problem) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             pair = step.to(light), (slope - before).to(light)
             pairs = [*pairs[-MEMORY + 1 :], (*pair, _inverse(vecdot(*pair)))]
         direction = _quasi_newton(slope.to(light), pairs, precondition).to(x.dtype)
-        along = direction @ x.T
+        along = (direction.to(light) @ narrow.T).to(x.dtype)
         length = _line_search(problem, margins, along, weights, direction)[:, None]
         step, before = length * direction, slope
         weights = weights + step
