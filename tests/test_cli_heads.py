@@ -107,7 +107,8 @@ def test_a_second_run_reads_nothing_again_and_gives_the_same(
 
 def test_own_answers_of_the_model_are_read_too(run, steps_file, tiny_llama_folder, tmp_path):
     words = ("heads", steps_file, "--columns", "question=passage", "--answers", "own", *FEW)
-    code, _, err = run(*words, "--model", tiny_llama_folder, "--mask", "none")
+    words += ("--model", tiny_llama_folder, "--mask", "none")
+    code, _, err = run(*words)
     assert (code, err) == (0, "")
     records = [
         json.loads(line) for line in (tmp_path / "heads/steps.jsonl").read_text().splitlines()
@@ -124,8 +125,11 @@ def test_own_answers_of_the_model_are_read_too(run, steps_file, tiny_llama_folde
         (("--tokens", "middle"), "content, first, last, all"),
         (("--tokens", "0"), "from 1 on"),
         (("--limit", "3"), "10"),
+        (("--tokens", "²"), "content, first, last, all"),
+        (("--answers", "own", "--score", "generated"), "own answers"),
+        (("--folds", "20", "--limit", "16"), "20 folds"),
         (("--top", "0"), "1 or more"),
-        (("--limit", "10"), "beside those that test the masking"),
+        (("--limit", "10"), "test the masking"),
         (("--test-share", "0.9"), "0.1 to 0.5"),
         (("--draws", "1"), "2 or more"),
         (("--columns", "answer"), "FIELD=COLUMN"),

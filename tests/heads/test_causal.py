@@ -193,8 +193,11 @@ def test_a_killed_test_goes_on_and_ends_the_same(model, told, tested, tmp_path):
     assert again[-1] == (readings[0][1], readings[0][1])
     found.attrs.pop("created", None)
     assert found.identical(tested)
+    other = {**TOP, COPYING: [planted.FIRST]}  # in the same folder, and not mixed up with it
+    beside = causal_test(model, *told, other, folder=tmp_path)
+    assert beside.identical(causal_test(model, *told, other))
     with pytest.raises(LayergramError, match="another run"):
-        causal_test(model, *told, {**TOP, COPYING: [planted.FIRST]}, folder=tmp_path)
+        causal_test(model, told[0][1:], told[1], TOP, folder=tmp_path)
 
 
 def test_other_heads_are_other_heads_and_differ_from_draw_to_draw(model):

@@ -7,6 +7,8 @@ import pytest
 import torch
 import xarray as xr
 
+from layergram.errors import LayergramError
+from layergram.heads import Recipe, StepSet, check_split, load_steps
 from layergram.heads.alone import head_probes, rank_correlation
 from layergram.heads.choosing import elbow, top_heads
 from layergram.heads.controls import _shuffle, accuracies, folds_of
@@ -128,7 +130,7 @@ def test_the_probe_beats_its_controls_and_words_that_say_nothing(planted, explai
     table = accuracies(joint, features.values, steps, known, training=FAST)
     for way in ("majority", "shuffled", "words"):
         assert float(table["gain_low"].sel(way=way)) > 0.2
-        assert float(table["low"].sel(way=way)) < 0.45
+        assert float(table["accuracy"].sel(way=way)) < 0.45
     assert np.isnan(table["accuracy"].sel(way="templates"))
 
 
@@ -157,6 +159,43 @@ def test_shuffled_labels_keep_main_questions_together():
     assert sorted(source) == list(range(8))
     for group in range(5):
         assert len(set(groups[source[groups == group]])) == 1
+
+
+def test_a_head_beside_an_informed_one_is_not_taken_for_it(planted):
+    """A probe of one head sees that head alone, not what the others of its layer know."""
+    features, functions, groups = planted
+    found = head_probes(features, functions, groups=groups, evaluation=Evaluation(permutations=0))
+    for name, (layer, head) in PLANTED.items():
+        others = found["auroc"].sel(panel=name, layer=layer).drop_sel(head=head)
+        assert (others < 0.7).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.35, 0.5])
+def test_the_share_that_is_asked_for_is_put_aside_in_whole_main_questions(share):
+    steps = load_steps("functions")
+    tested = check_split(steps, Recipe(test_share=share))
+    assert tested.mean() == pytest.approx(share, abs=0.03)
+    groups = np.array([step.group for step in steps.steps])
+    assert not set(groups[tested]) & set(groups[~tested])
+    assert not check_split(steps, Recipe(masking=None)).any()
+
+
+def test_too_few_main_questions_are_refused_before_any_work():
+    def steps(groups):
+        return StepSet(
+            "mine",
+            tuple(
+                Step(f"{name} {at}", "", "what?", "that", name, f"{name} {at % groups}")
+                for name in NAMES[:2]
+                for at in range(40)
+            ),
+        )
+
+    with pytest.raises(LayergramError, match="main questions"):
+        check_split(steps(3), Recipe())
+    with pytest.raises(LayergramError, match="folds"):
+        check_split(steps(4), Recipe(masking=None))
+    assert check_split(steps(20), Recipe()).any()
 
 
 def test_stability_is_1_for_equal_folds_and_about_0_for_noise(planted, explained):

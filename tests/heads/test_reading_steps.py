@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
 import pytest
+import torch
 
 from layergram.errors import LayergramError
+from layergram.heads.features import _least_expected, head_outputs
 from layergram.heads.own import own_answers
 from layergram.heads.reading import readings, telling
 from layergram.heads.steps import Step, StepSet
+from layergram.models import HeadEdit, edited
+from layergram.models.taps import hear_heads, hear_residual
 
 
 def step(at, question, asked, answer, group):
@@ -67,10 +75,49 @@ def test_later_steps_do_not_change_what_is_read_before_them(tiny):
 
 
 def test_a_template_is_insisted_on_where_there_is_none(tiny):
-    if getattr(tiny.tokenizer, "chat_template", None):
-        pytest.skip("the tiny model has a chat template")
+    bare = copy(tiny.tokenizer)
+    bare.chat_template = None
+    model = replace(tiny, tokenizer=bare)
     with pytest.raises(LayergramError, match="chat template"):
-        readings(tiny, STEPS, chat="template")
+        readings(model, STEPS, chat="template")
+    assert readings(model, STEPS) == readings(tiny, STEPS, chat="plain")
+
+
+def test_outputs_of_other_steps_or_another_model_are_not_taken(tiny, tmp_path):
+    first = head_outputs(tiny, readings(tiny, STEPS), tmp_path)
+    order = (0, 2, 1, 3)
+    other = StepSet("few", tuple(STEPS.steps[at] for at in order))
+    with pytest.raises(LayergramError, match="another run"):
+        head_outputs(tiny, readings(tiny, other), tmp_path)
+    edit = HeadEdit(heads=((1, 0),))
+    with edited(tiny, edit), pytest.raises(LayergramError, match="another run"):
+        head_outputs(tiny, readings(tiny, STEPS), tmp_path)
+    moved = head_outputs(tiny, readings(tiny, other), tmp_path / "other")
+    assert np.allclose(moved.values, first.values[list(order)], atol=1e-6)
+
+
+def test_outputs_are_those_before_the_answer_and_follow_the_chosen_tokens(tiny, tmp_path):
+    read = readings(tiny, STEPS)
+    with torch.inference_mode(), hear_heads(tiny.anatomy) as heard:
+        tiny.network(input_ids=torch.tensor([read[1].ids]))
+        layers = [outputs[0] for outputs in heard]
+    span = read[1].spans[0]
+    wanted = {"first": [span.first], "last": [span.last], "content": list(span.content)}
+    wanted["all"] = list(range(span.first, span.last + 1))
+    for tokens, places in wanted.items():
+        found = head_outputs(tiny, read, tmp_path / tokens, tokens=tokens)
+        for layer, outputs in enumerate(layers):
+            mean = outputs[[at - 1 for at in places]].mean(0).numpy()
+            assert np.allclose(found[span.step, layer], mean, atol=1e-5)
+    (least,) = _least_expected(tiny, _stream(tiny, read[1]), read[1], span, 1)
+    one = head_outputs(tiny, read, tmp_path / "one", tokens=1)
+    assert np.allclose(one[span.step, 0], layers[0][least - 1].numpy(), atol=1e-5)
+
+
+def _stream(model, reading):
+    with torch.inference_mode(), hear_residual(model.anatomy.layers) as streams:
+        model.network(input_ids=torch.tensor([reading.ids]))
+        return streams[-1][0]
 
 
 def test_too_long_for_the_context_names_the_main_question(tiny):

@@ -99,7 +99,7 @@ def command(
     from layergram.models import load
     from layergram.probes import Evaluation
 
-    looked = int(tokens) if tokens.isdigit() else tokens
+    looked = int(tokens) if tokens.isdecimal() else tokens
     check_answer_tokens(looked)
     masking = None if mask == "none" else Masking(how=mask, draws=draws, scoring=score, seed=seed)
     recipe = Recipe(

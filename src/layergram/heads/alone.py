@@ -29,7 +29,8 @@ def head_probes(
     groups together, intervals, p-values of the whole map of a function, shuffled labels.
 
     Args:
-        features: [example, layer, head, feature]; NaN where there is no such head.
+        features: [example, layer, head, feature], each head's own numbers; NaN where there is no
+            such head.
         functions: the function of each example, out of :data:`layergram.heads.FUNCTIONS`.
         groups: what belongs together, such as the main question of each example.
         evaluation: how to train and test.

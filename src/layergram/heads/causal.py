@@ -23,6 +23,7 @@ from layergram.heads.scoring import Progress, scores
 from layergram.heads.steps import StepSet
 from layergram.models import Model
 from layergram.models.edits import Head, HeadEdit, edited, record_of_edits
+from layergram.questions.journal import digest_of
 
 
 def causal_test(
@@ -46,7 +47,8 @@ def causal_test(
         steps: the set that they are of.
         top: for each function to test, its top heads, (layer, head).
         masking: how to mask and to measure.
-        folder: where the scores of every pass are kept; a killed run goes on.
+        folder: where the scores of every pass are kept, in a folder for these heads and this
+            masking; a killed run goes on.
         progress: called with how many readings have been read, over all passes, and how many there
             will be.
 
@@ -70,7 +72,9 @@ def causal_test(
     _check(model, top, functions)
     others = {name: other_heads(model, top[name], masking, at) for at, name in enumerate(top)}
     own = {name: of_function(readings, steps, name) for name in top}
-    work = _Work(model, steps, masking, folder, progress)
+    kept = {name: [list(map(int, head)) for head in top[name]] for name in top}
+    test = digest_of([kept, asdict(masking)]).removeprefix("sha256:")
+    work = _Work(model, steps, masking, None if folder is None else folder / test, progress)
     work.total = len(readings) * (1 + len(top)) + masking.draws * sum(map(len, own.values()))
     means = mean_outputs(model, readings) if masking.how == "mean" else ()
     unmasked = work.scored(readings, "unmasked")
@@ -92,7 +96,7 @@ def causal_test(
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
         **record_of_edits(model),
-        "top": json.dumps({name: [list(map(int, head)) for head in top[name]] for name in top}),
+        "top": json.dumps(kept),
         "other_heads": json.dumps(others),
         "questions": steps.name,
         "questions_digest": steps.digest,

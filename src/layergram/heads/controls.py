@@ -38,16 +38,16 @@ def folds_of(classes: Classes, groups: npt.ArrayLike, *, folds: int, seed: int) 
     """The fold of each step: a group lies in one, and folds have like shares of all functions.
 
     Raises:
-        LayergramError: for fewer groups than folds.
+        LayergramError: for fewer groups, or fewer steps of a function, than folds.
     """
     numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
-    count = int(numbers.max()) + 1
-    if count < folds:
+    count, fewest = int(numbers.max()) + 1, int(np.bincount(classes).min())
+    if folds < 2 or count < folds or fewest < folds:
         raise LayergramError(
             f"{folds} folds of labelled steps",
-            got=f"{count} main questions",
-            allowed="at least as many as folds",
-            do="ask for fewer folds, or bring more steps",
+            got=f"{count} main questions, and {fewest} steps of the rarest function",
+            allowed="at least as many of both as folds, and two folds",
+            do="ask for fewer folds, or bring more steps of more main questions",
         )
     found = np.zeros(len(classes), dtype=np.intp)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
@@ -78,12 +78,11 @@ def accuracies(
     Returns:
         On ``way`` (:data:`ACCURACIES`): ``accuracy`` with ``low`` and ``high``, the ends of a 95 %
         interval over main questions, and ``gain`` with ``gain_low`` and ``gain_high``, by which
-        the probe of all heads is above it. NaN for templates where the steps have none.
+        the probe of all heads is above it. NaN for templates where the steps have too few.
     """
     folds, count = joint.folds, len(np.unique(joint.folds))
-    templates = [step.template for step in steps]
-    has_templates = all(templates) and len(set(templates)) >= 2 * count
-    total = count * (2 if has_templates else 1)
+    apart = _template_folds(steps, known, count, training.seed)
+    total = count * (1 if apart is None else 2)
     told = progress or (lambda done, total: None)
     random = np.random.default_rng(training.seed)
     shuffled = known.classes[_shuffle(known.groups, random)]
@@ -97,8 +96,7 @@ def accuracies(
         "shuffled": control.said == shuffled,
         "words": _by_words(bags, known.classes, folds, None) == known.classes,
     }
-    if has_templates:
-        apart = folds_of(known.classes, templates, folds=count, seed=training.seed)
+    if apart is not None:
         held_out = joint_probes(
             features,
             known.classes,
@@ -111,6 +109,27 @@ def accuracies(
         words = _by_words(bags, known.classes, apart, known.groups)
         correct["words_templates"] = words == known.classes
     return _with_intervals(correct, known.groups)
+
+
+def _template_folds(
+    steps: Sequence[Step], known: Labelled, folds: int, seed: int
+) -> Classes | None:
+    """Folds that keep templates together; ``None`` where there are too few of them.
+
+    Every fold has to leave steps of every function to train on, without the main questions that it
+    has steps of.
+    """
+    templates = [step.template for step in steps]
+    if not all(templates) or len(set(templates)) < 2 * folds:
+        return None
+    found = folds_of(known.classes, templates, folds=folds, seed=seed)
+    for fold in range(folds):
+        free = ~np.isin(known.groups, known.groups[found == fold])
+        judge = found == (fold + 1) % folds
+        left = np.bincount(known.classes[free & ~judge], minlength=len(known.functions))
+        if left.min() == 0 or not (free & judge).any():
+            return None
+    return found
 
 
 def _with_intervals(

@@ -16,6 +16,7 @@ from layergram.errors import LayergramError
 from layergram.heads.reading import Reading, Span
 from layergram.models import Model
 from layergram.models.taps import hear_heads, hear_residual
+from layergram.questions.answering import fingerprint_of_model
 from layergram.questions.features import forward, forward_batches
 from layergram.questions.journal import digest_of
 from layergram.questions.store import Layout, fill
@@ -89,11 +90,9 @@ def head_outputs(
         {"head_outputs": {"example": count, **axes}},
         {"head_outputs": "float32"},
         {
-            "model": model.name,
-            "revision": model.revision,
-            "dtype": str(model.dtype).removeprefix("torch."),
+            **fingerprint_of_model(model),
             "tokens": tokens,
-            "readings": digest_of([[r.ids, [s.content for s in r.spans]] for r in readings]),
+            "readings": digest_of([[r.ids, list(map(_plain, r.spans))] for r in readings]),
         },
     )
     groups = forward_batches([len(reading.ids) for reading in readings])
@@ -125,6 +124,10 @@ def head_outputs(
     return fill(layout, folder, [list(steps) for steps in members], work, progress=progress)[
         "head_outputs"
     ]
+
+
+def _plain(span: Span) -> list[Any]:
+    return [span.step, span.first, span.last, span.content]
 
 
 def _places(

@@ -154,9 +154,8 @@ def auroc_map(probes: xr.Dataset, **provenance: Any) -> xr.DataArray:
         valid_max=1.0,
         null_value=0.5,
         missing="no such head in the layer" if np.isnan(probes["auroc"]).any() else None,
-        definition="Chance that a linear probe on the head's output, beside the mean of its "
-        "layer's heads, gives a step of the function a higher score than another step, on main "
-        "questions that the probe was not trained on.",
+        definition="Chance that a linear probe on the head's output gives a step of the function a "
+        "higher score than another step, on main questions that the probe was not trained on.",
         caveat="A high AUROC says that the head's output tells the function's steps from others by "
         "a linear rule, not that the model uses it; wording can be enough for that.",
         references=PAPER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,10 +34,12 @@ from layergram.heads.steps import FEWEST, StepSet
 from layergram.heads.sweep import score_gauge, sweep_heads
 from layergram.heads.unlabelled import head_maps
 from layergram.models import Model
-from layergram.models.edits import Head
+from layergram.models.edits import Head, editable_heads, record_of_edits
 from layergram.probes import Evaluation
+from layergram.questions.journal import digest_of
 
-PARTS = 10  # main questions are dealt into so many parts, some of which test the masking
+PARTS = 20  # main questions are dealt into so many parts, some of which test the masking
+FEWEST_TESTS = 3  # steps of a function that test the masking
 
 Told = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
@@ -70,8 +73,18 @@ class Recipe:
     test_share: float = 0.25
     sweep: str = "none"
 
+    @property
+    def tests(self) -> bool:
+        """Whether steps are put aside to test masking."""
+        return self.masking is not None or self.sweep != "none"
+
     def __post_init__(self) -> None:
         """Refuse what cannot be made."""
+        if self.answers == "own" and self.masking and self.masking.scoring == "generated":
+            raise LayergramError(
+                "own answers that are compared with the model's own answers",
+                do="read the given answers, or score the answers as they are read",
+            )
         allowed = {
             "answers": (self.answers in ("given", "own"), "given, own"),
             "sweep": (self.sweep in ("none", "each"), "none, each"),
@@ -124,14 +137,17 @@ def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
     """Which steps test the masking and make no map: whole main questions of every function.
 
     Raises:
-        LayergramError: where too few steps of a function are left to make a map.
+        LayergramError: where too few steps of a function are left to make a map, too few to test
+            the masking, or they belong to too few main questions.
     """
     known = labelled([s.function for s in steps.steps], [s.group for s in steps.steps])
     tested = np.zeros(len(steps), dtype=bool)
-    if recipe.masking is not None:
-        parts = min(PARTS, int(known.groups.max()) + 1)
+    if recipe.tests:
+        rarest = int(np.bincount(known.classes).min())
+        parts = min(PARTS, int(known.groups.max()) + 1, rarest)
         part = folds_of(known.classes, known.groups, folds=parts, seed=recipe.evaluation.seed)
-        tested = np.asarray(part < max(1, round(parts * recipe.test_share)))
+        tested = np.asarray(part < max(1, math.floor(parts * recipe.test_share + 0.5)))
+        _check_tests(known, tested)
     left = np.bincount(known.classes[~tested], minlength=len(known.functions))
     if left.min() < FEWEST:
         short = known.functions[int(left.argmin())]
@@ -143,7 +159,46 @@ def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
             do="bring more steps, keep fewer for testing with --test-share, or do without the "
             "test with --mask none",
         )
+    _check_folds(known, tested, recipe)
     return tested
+
+
+def _check_tests(known: Labelled, tested: np.ndarray) -> None:
+    counts = np.bincount(known.classes[tested], minlength=len(known.functions))
+    if counts.min() < FEWEST_TESTS:
+        short = known.functions[int(counts.argmin())]
+        raise LayergramError(
+            "steps to test the masking",
+            got=f"{counts.min()} steps of {short} among {int(tested.sum())}",
+            allowed=f"at least {FEWEST_TESTS} of each function",
+            do="bring steps of more main questions, raise --test-share, or do without the test "
+            "with --mask none",
+        )
+
+
+def _check_folds(known: Labelled, tested: np.ndarray, recipe: Recipe) -> None:
+    """Refuse functions whose main questions are too few for a fold each."""
+    for at, name in enumerate(known.functions):
+        groups = len(np.unique(known.groups[(known.classes == at) & ~tested]))
+        if groups < recipe.evaluation.folds:
+            raise LayergramError(
+                f"{recipe.evaluation.folds} folds with steps of {name} in each",
+                got=f"its steps belong to {groups} main questions",
+                allowed=f"at least {recipe.evaluation.folds} main questions of each function",
+                do="ask for fewer folds with --folds, or bring steps of more main questions",
+            )
+
+
+def check_top(model: Model, recipe: Recipe) -> None:
+    """Refuse more top heads than leave as many others to compare with."""
+    count = len(editable_heads(model.anatomy))
+    if recipe.masking is not None and recipe.top is not None and 2 * recipe.top > count:
+        raise LayergramError(
+            f"{recipe.top} top heads beside as many random others",
+            got=f"a model of {count} heads",
+            allowed=f"at most {count // 2}",
+            do="ask for fewer with --top",
+        )
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -176,6 +231,10 @@ def heads_of(
     """
     recipe = recipe or Recipe()
     tested = check_split(steps, recipe)
+    check_top(model, recipe)
+    unlabelled = head_maps(
+        model, seed=recipe.evaluation.seed, progress=_stage(told, "maps without labels")
+    )
     read = readings(model, steps, chat=recipe.chat)
     if recipe.answers == "own":
         steps, read = own_answers(model, steps, read, folder, progress=_stage(told, "answers"))
@@ -184,7 +243,8 @@ def heads_of(
         model, read, folder, tokens=recipe.tokens, progress=_stage(told, "head outputs")
     )
     mapped = [step for step, out in zip(steps.steps, tested, strict=True) if not out]
-    features = with_layer_mean(outputs.isel(example=np.flatnonzero(~tested)))
+    alone = outputs.isel(example=np.flatnonzero(~tested))
+    features = with_layer_mean(alone)
     known = labelled([step.function for step in mapped], [step.group for step in mapped])
     provenance = _provenance(model, steps, recipe, len(mapped))
     folds = folds_of(
@@ -206,14 +266,14 @@ def heads_of(
         training=recipe.training,
         progress=_stage(told, "controls of that probe"),
     )
-    alone = head_probes(
-        features,
+    probes = head_probes(
+        alone,
         [step.function for step in mapped],
         groups=[step.group for step in mapped],
         evaluation=recipe.evaluation,
         progress=_stage(told, "probes of single heads"),
     )
-    auroc = auroc_map(alone, **provenance)
+    auroc = auroc_map(probes, **provenance)
     top = {name: top_heads(importance.sel(panel=name), top=recipe.top) for name in known.functions}
     tests = [one for one in read if tested[one.spans[0].step]]
     return Headed(
@@ -224,13 +284,13 @@ def heads_of(
         importance,
         contribution,
         auroc,
-        alone,
+        probes,
         compared,
         _of_functions(known, stability(joint, known), agreement(importance, auroc)),
         top,
         _causal(model, tests, steps, top, folder, recipe, told),
         _sweep(model, tests, steps, folder, recipe, told),
-        head_maps(model, seed=recipe.evaluation.seed, progress=_stage(told, "maps without labels")),
+        unlabelled,
     )
 
 
@@ -280,10 +340,12 @@ def _sweep(
 ) -> xr.DataArray | None:
     if recipe.sweep == "none":
         return None
+    gauge = score_gauge(tests, steps)
     return sweep_heads(
         model,
-        score_gauge(tests, steps),
-        folder=folder / "sweep",
+        gauge,
+        masking=Masking(how="zero", seed=recipe.evaluation.seed),
+        folder=folder / "sweep" / digest_of(gauge.made_from).removeprefix("sha256:"),
         progress=_stage(told, "masking each head"),
     )
 
@@ -297,6 +359,8 @@ def _provenance(model: Model, steps: StepSet, recipe: Recipe, mapped: int) -> di
         "steps": steps.name,
         "steps_digest": steps.digest,
         "mapped_steps": mapped,
+        "test_share": recipe.test_share if recipe.tests else 0.0,
+        "evaluation": asdict(recipe.evaluation),
         "tokens": recipe.tokens,
         "answers": recipe.answers,
         "chat": recipe.chat,
@@ -311,4 +375,5 @@ def _provenance(model: Model, steps: StepSet, recipe: Recipe, mapped: int) -> di
         "device": str(model.device),
         "seed": recipe.evaluation.seed,
         "options": json.dumps(options),
+        **record_of_edits(model),
     }

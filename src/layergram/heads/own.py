@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from layergram.heads.reading import Reading, Span, telling
-from layergram.heads.scoring import SPARE
+from layergram.heads.scoring import SPARE, check_room
 from layergram.heads.steps import Step, StepSet
 from layergram.models import Model
-from layergram.questions.answering import by_length
+from layergram.questions.answering import by_length, fingerprint_of_model
 from layergram.questions.generation import generate, padding_is_exact, stop_ids
 from layergram.questions.journal import batched, claim, digest_of
 from layergram.tokens import texts_of
@@ -48,7 +48,10 @@ def own_answers(
     room = [span.last + 1 - span.first + SPARE for _, span in asked]
     exact = padding_is_exact(model, prompts)
     batches = by_length(list(map(len, prompts)), size=BATCH, mixed="yes" if exact else "no")
-    claim(folder / "own_answers.json", {"model": model.revision, "prompts": digest_of(prompts)})
+    check_room(model, prompts, room)
+    folder.mkdir(parents=True, exist_ok=True)
+    asked_for = {**fingerprint_of_model(model), "prompts": digest_of([prompts, room])}
+    claim(folder / "own_answers.json", asked_for)
 
     def work(batch: Sequence[int]) -> list[dict[str, Any]]:
         found = generate(

@@ -11,20 +11,20 @@ from typing import Any
 import torch
 import xarray as xr
 
-from layergram.errors import unknown_name
+from layergram.errors import LayergramError, unknown_name
 from layergram.heads.reading import Reading, Span
 from layergram.heads.steps import StepSet
 from layergram.models import Model
-from layergram.models.edits import record_of_edits
+from layergram.models.edits import POSITIONS, edits_in_force
 from layergram.models.taps import hear_residual
-from layergram.questions.answering import by_length
+from layergram.questions.answering import by_length, fingerprint_of_model
 from layergram.questions.features import LOGIT_ROWS, forward, forward_batches
 from layergram.questions.generation import generate, padding_is_exact
 from layergram.questions.journal import batched, claim, digest_of
 
 FORCED = {
-    "log_likelihood": "mean log-likelihood of the given answer's tokens",
-    "token_accuracy": "share of the given answer's tokens that the model finds the likeliest",
+    "log_likelihood": "mean log-likelihood of the answer's tokens",
+    "token_accuracy": "share of the answer's tokens that the model finds the likeliest",
     "exact": "share of answers whose tokens are all the likeliest",
 }
 """Scores of the given answers, read by the model, in words."""
@@ -83,6 +83,12 @@ def scores(
     """
     if scoring not in SCORINGS:
         raise unknown_name("scoring of answers", scoring, SCORINGS)
+    if scoring == "forced" and any(POSITIONS["last"] in words for words in edits_in_force(model)):
+        raise LayergramError(
+            "scores of given answers under an edit of the last position",
+            got="answers that are read whole, beside shorter ones that are filled up",
+            do="edit every position, or score generated answers",
+        )
     names = SCORINGS[scoring]
     one_batch = _forced if scoring == "forced" else _generated
     batches = (
@@ -127,10 +133,7 @@ def _fingerprint(
         "steps_digest": steps.digest,
         "readings": digest_of([[reading.ids for reading in readings], spans]),
         "scoring": scoring,
-        "model": model.name,
-        "revision": model.revision,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        **record_of_edits(model),
+        **fingerprint_of_model(model),
     }
 
 
@@ -168,6 +171,7 @@ def _generated(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[l
     """The scores of the model's own greedy answers to each reading's steps."""
     asked = [(reading, span) for reading in batch for span in reading.spans]
     prompts = [reading.ids[: span.first] for reading, span in asked]
+    check_room(model, prompts, [_room(span) for _, span in asked])
     exact = padding_is_exact(model, prompts)
     lengths = [len(prompt) for prompt in prompts]
     replies: dict[int, str] = {}
@@ -185,6 +189,18 @@ def _generated(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[l
         compared(replies[at], steps.steps[span.step].answer) for at, (_, span) in enumerate(asked)
     )
     return [[next(told) for _ in reading.spans] for reading in batch]
+
+
+def check_room(model: Model, prompts: Sequence[Sequence[int]], room: Sequence[int]) -> None:
+    """Refuse prompts that leave too little of the context for an answer."""
+    needed = max(len(prompt) + most for prompt, most in zip(prompts, room, strict=True))
+    if model.context is not None and needed > model.context:
+        raise LayergramError(
+            f"answers of '{model.name}' to labelled steps",
+            got=f"{needed} tokens for the longest step and its answer",
+            allowed=f"{model.context} tokens",
+            do="score and read the given answers, or shorten the steps",
+        )
 
 
 def _room(span: Span) -> int:

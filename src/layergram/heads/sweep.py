@@ -21,6 +21,7 @@ from layergram.heads.steps import StepSet
 from layergram.measures import chosen
 from layergram.models import Model
 from layergram.models.edits import HOW, Head, editable_heads, edited, record_of_edits
+from layergram.questions.answering import fingerprint_of_model
 from layergram.questions.journal import batched, claim, digest_of
 from layergram.recipe import Run
 
@@ -79,7 +80,9 @@ def score_gauge(
         {
             "steps": steps.name,
             "steps_digest": steps.digest,
-            "readings": digest_of([reading.ids for reading in readings]),
+            "readings": digest_of(
+                [[r.ids, [[s.step, s.first, s.last] for s in r.spans]] for r in readings]
+            ),
         },
     )
 
@@ -185,11 +188,8 @@ def _fingerprint(
     return {
         "gauge": gauge.name,
         **gauge.made_from,
-        "each": digest_of(edit),
-        "model": model.name,
-        "revision": model.revision,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        **record_of_edits(model),
+        "each": digest_of([edit, [list(head) for head in asked]]),
+        **fingerprint_of_model(model),
     }
 
 

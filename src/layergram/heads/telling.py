@@ -64,23 +64,22 @@ def _wording(found: Headed) -> str:
     elif float(gain["gain_high"]) < 0:
         verdict = "the words tell more than the heads"
     else:
-        verdict = "the heads tell no more than the words"
+        verdict = "which of the two tells more is open (the interval has 0 in it)"
     told = (
         f"A classifier that sees nothing but the words of a step is right in "
         f"{_told(table, 'words')}: {verdict}."
     )
     if math.isnan(float(table["accuracy"].sel(way="templates"))):
-        return f"{told} The steps name no templates, so none could be held out."
+        return f"{told} The steps name too few templates to hold some of them out."
     fall = table.sel(way="templates")
-    much = float(fall["gain_low"]) > 0
+    if float(fall["gain_low"]) > 0:
+        verdict = "there it does worse, with fewer steps to learn from and new wording"
+    else:
+        verdict = "whether it does worse there is open (the interval has 0 in it)"
     return (
         f"{told} On templates that it was not trained on the probe is right in "
         f"{_told(table, 'templates')}, and the words in {_told(table, 'words_templates')}: "
-        + (
-            "part of what the probe reads is the wording of templates."
-            if much
-            else "what the probe reads holds for new templates too."
-        )
+        f"{verdict}."
     )
 
 
@@ -122,13 +121,20 @@ def _masking(found: Headed) -> str:
 def _own(found: Headed) -> str:
     """Whether masking hits the own function most."""
     assert found.causal is not None
-    change = found.causal["change"].isel(score=0)
+    cells = found.causal.isel(score=0)
+    change = cells["change"].where(cells["change_high"] < 0, 0.0)
     names = [str(name) for name in change["masked"].values]
     worst = change["function"].values[change.argmin("function").values]
-    hit = [name for name, loses in zip(names, worst, strict=True) if str(loses) == name]
+    hit = [
+        name
+        for name, loses in zip(names, worst, strict=True)
+        if str(loses) == name and float(change.sel(masked=name, function=name)) < 0
+    ]
     return (
-        f"The function that loses most is the one whose heads are masked in {len(hit)} of "
-        f"{len(names)} cases" + (f" ({', '.join(hit)})." if hit else ".")
+        f"The function that loses most, by an interval below 0, is the one whose heads are masked "
+        f"in {len(hit)} of {len(names)} cases"
+        + (f" ({', '.join(hit)})" if hit else "")
+        + "; by chance it would be in about one."
     )
 
 

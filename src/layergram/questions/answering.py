@@ -196,9 +196,16 @@ def by_length(lengths: Sequence[int], *, size: int, mixed: str = "yes") -> list[
 def fingerprint_of(model: Model, questions: QuestionSet) -> dict[str, Any]:
     """What all results of a run depend on: the questions, the model and what is edited in it."""
     return {
-        **record_of_edits(model),
         "questions": questions.name,
         "questions_digest": questions.digest,
+        **fingerprint_of_model(model),
+    }
+
+
+def fingerprint_of_model(model: Model) -> dict[str, Any]:
+    """What all numbers of a model depend on: its weights, where it runs, what is edited in it."""
+    return {
+        **record_of_edits(model),
         "model": model.name,
         "revision": model.revision,
         "dtype": str(model.dtype).removeprefix("torch."),
