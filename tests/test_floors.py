@@ -19,6 +19,7 @@ FLOORS = {
     "errors": 0,
     "maps": 1,
     "tokens": 1,
+    "stages": 1,
     "recipe": 2,
     "models": 2,
     "tracing": 3,

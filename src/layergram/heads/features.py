@@ -100,30 +100,40 @@ def head_outputs(
         tuple(span.step for at in group for span in readings[at].spans): group for group in groups
     }
 
+    shape = (model.layers, max(heads), width)
+
     def work(batch: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         read = [readings[at] for at in members[tuple(batch)]]
-        found = np.full((len(batch), model.layers, max(heads), width), np.nan, dtype=np.float32)
-        with (
-            torch.inference_mode(),
-            hear_heads(anatomy) as heard,
-            hear_residual(anatomy.layers) as streams,
-        ):
-            forward(model, [reading.ids for reading in read])
-            at = 0
-            for row, reading in enumerate(read):
-                for span in reading.spans:
-                    places = _places(model, streams[-1][row], reading, span, tokens)
-                    for layer, outputs in enumerate(heard):
-                        if outputs is not None:
-                            mean = outputs[row, places].float().mean(0).cpu().numpy()
-                            found[at, layer, : mean.shape[0]] = 0.0
-                            found[at, layer, : mean.shape[0], : mean.shape[1]] = mean
-                    at += 1
-        return {"head_outputs": found}
+        return {"head_outputs": _of_batch(model, read, shape, tokens)}
 
     return fill(layout, folder, [list(steps) for steps in members], work, progress=progress)[
         "head_outputs"
     ]
+
+
+def _of_batch(
+    model: Model, read: Sequence[Reading], shape: tuple[int, int, int], tokens: str | int
+) -> npt.NDArray[np.float32]:
+    """The outputs [step, layer, head, feature] of all steps of some readings, in one pass."""
+    anatomy = model.anatomy
+    found = []
+    with (
+        torch.inference_mode(),
+        hear_heads(anatomy) as heard,
+        hear_residual(anatomy.layers) as streams,
+    ):
+        forward(model, [reading.ids for reading in read])
+        for row, reading in enumerate(read):
+            for span in reading.spans:
+                places = _places(model, streams[-1][row], reading, span, tokens)
+                of_step = np.full(shape, np.nan, dtype=np.float32)
+                for layer, outputs in enumerate(heard):
+                    if outputs is not None:
+                        mean = outputs[row, places].float().mean(0).cpu().numpy()
+                        of_step[layer, : mean.shape[0]] = 0.0
+                        of_step[layer, : mean.shape[0], : mean.shape[1]] = mean
+                found.append(of_step)
+    return np.stack(found)
 
 
 def _plain(span: Span) -> list[Any]:

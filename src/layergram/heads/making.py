@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,10 @@ from layergram.models import Model
 from layergram.models.edits import Head, editable_heads, record_of_edits
 from layergram.probes import Evaluation
 from layergram.questions.journal import digest_of
+from layergram.stages import Told, silent, stage_of
 
 PARTS = 20  # main questions are dealt into so many parts, some of which test the masking
 FEWEST_TESTS = 3  # steps of a function that test the masking
-
-Told = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -201,10 +199,6 @@ def check_top(model: Model, recipe: Recipe) -> None:
         )
 
 
-def silent(stage: str, done: int, total: int) -> None:
-    """Tells nobody."""
-
-
 def heads_of(
     model: Model,
     steps: StepSet,
@@ -230,17 +224,15 @@ def heads_of(
             another run.
     """
     recipe = recipe or Recipe()
-    tested = check_split(steps, recipe)
+    check_split(steps, recipe)
     check_top(model, recipe)
     unlabelled = head_maps(
-        model, seed=recipe.evaluation.seed, progress=_stage(told, "maps without labels")
+        model, seed=recipe.evaluation.seed, progress=stage_of(told, "maps without labels")
     )
-    read = readings(model, steps, chat=recipe.chat)
-    if recipe.answers == "own":
-        steps, read = own_answers(model, steps, read, folder, progress=_stage(told, "answers"))
-        tested = check_split(steps, recipe)
+    steps, read = _read(model, steps, folder, recipe, told)
+    tested = check_split(steps, recipe)
     outputs = head_outputs(
-        model, read, folder, tokens=recipe.tokens, progress=_stage(told, "head outputs")
+        model, read, folder, tokens=recipe.tokens, progress=stage_of(told, "head outputs")
     )
     mapped = [step for step, out in zip(steps.steps, tested, strict=True) if not out]
     alone = outputs.isel(example=np.flatnonzero(~tested))
@@ -255,7 +247,7 @@ def heads_of(
         known.classes,
         folds,
         training=recipe.training,
-        progress=_stage(told, "probe of all heads"),
+        progress=stage_of(told, "probe of all heads"),
     )
     importance, contribution = importance_maps(joint, known, features, **provenance)
     compared = accuracies(
@@ -264,14 +256,14 @@ def heads_of(
         mapped,
         known,
         training=recipe.training,
-        progress=_stage(told, "controls of that probe"),
+        progress=stage_of(told, "controls of that probe"),
     )
     probes = head_probes(
         alone,
         [step.function for step in mapped],
         groups=[step.group for step in mapped],
         evaluation=recipe.evaluation,
-        progress=_stage(told, "probes of single heads"),
+        progress=stage_of(told, "probes of single heads"),
     )
     auroc = auroc_map(probes, **provenance)
     top = {name: top_heads(importance.sel(panel=name), top=recipe.top) for name in known.functions}
@@ -292,6 +284,16 @@ def heads_of(
         _sweep(model, tests, steps, folder, recipe, told),
         unlabelled,
     )
+
+
+def _read(
+    model: Model, steps: StepSet, folder: Path, recipe: Recipe, told: Told
+) -> tuple[StepSet, list[Reading]]:
+    """The steps that are read, with their given answers or the model's own."""
+    read = readings(model, steps, chat=recipe.chat)
+    if recipe.answers == "given":
+        return steps, read
+    return own_answers(model, steps, read, folder, progress=stage_of(told, "answers"))
 
 
 def _of_functions(
@@ -326,7 +328,7 @@ def _causal(
         {name: heads for name, heads in top.items() if name in there},
         masking=recipe.masking,
         folder=folder / "masking",
-        progress=_stage(told, "masking"),
+        progress=stage_of(told, "masking"),
     )
 
 
@@ -346,12 +348,8 @@ def _sweep(
         gauge,
         masking=Masking(how="zero", seed=recipe.evaluation.seed),
         folder=folder / "sweep" / digest_of(gauge.made_from).removeprefix("sha256:"),
-        progress=_stage(told, "masking each head"),
+        progress=stage_of(told, "masking each head"),
     )
-
-
-def _stage(told: Told, stage: str) -> Callable[[int, int], None]:
-    return lambda done, total: told(stage, done, total)
 
 
 def _provenance(model: Model, steps: StepSet, recipe: Recipe, mapped: int) -> dict[str, Any]:

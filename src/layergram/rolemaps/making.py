@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,10 @@ from layergram.questions import (
     judge,
 )
 from layergram.questions.controls import letters_of, random_weights
+from layergram.stages import Told, silent, stage_of
 
 LEAST = 10
 """Fewest right and fewest wrong answers that a probe is trained on."""
-
-Told = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +93,6 @@ def check_size(questions: QuestionSet) -> None:
             allowed=f"at least {2 * LEAST}, so that {LEAST} can be right and {LEAST} wrong",
             do="bring more questions",
         )
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Tells nobody."""
 
 
 def answers_of(
@@ -217,11 +211,6 @@ def _controls(
             progress=stage_of(told, "probes of random weights"),
         )
     return found
-
-
-def stage_of(told: Told, stage: str) -> Callable[[int, int], None]:
-    """Tells how far one stage is."""
-    return lambda done, total: told(stage, done, total)
 
 
 def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: Path) -> None:

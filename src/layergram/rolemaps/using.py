@@ -28,15 +28,8 @@ from layergram.questions import (
     judge,
 )
 from layergram.questions.journal import digest_of
-from layergram.rolemaps.making import (
-    Probed,
-    Recipe,
-    Told,
-    answers_of,
-    check_classes,
-    silent,
-    stage_of,
-)
+from layergram.rolemaps.making import Probed, Recipe, answers_of, check_classes
+from layergram.stages import Told, silent, stage_of
 
 Values = npt.NDArray[np.float64]
 
