@@ -176,7 +176,8 @@ def evaluate_each(
         _Run.of(checked_labels(wrong, count), group_numbers, grid, evaluation)
         for wrong in positives.values()
     ]
-    with _cores_for(count * grid.features.sizes["feature"]):
+    problems = len(runs) * evaluation.folds * (evaluation.folds + 3) // 2
+    with _cores_for(count * max(grid.features.sizes["feature"], 10 * problems)):
         _fill(runs, grid, evaluation, progress)
     return {
         name: _result(run, grid, scores, evaluation)
@@ -186,7 +187,10 @@ def evaluate_each(
 
 @contextmanager
 def _cores_for(numbers: int) -> Iterator[None]:
-    """One core for cells of few numbers: sharing them among several takes longer than the work."""
+    """One core for cells of few numbers: sharing them among several takes longer than the work.
+
+    Numbers are those of the features; ten times those of all labels, where that is more.
+    """
     cores = torch.get_num_threads()
     try:
         if numbers < SHARED_FROM:
