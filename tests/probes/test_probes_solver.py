@@ -64,6 +64,33 @@ def test_every_fold_is_at_the_optimum_of_scikit_learn(n, d, c, scale):
         assert np.abs(fits.margins[fold].numpy() - margins).max() < 2e-3 * np.abs(margins).max()
 
 
+@pytest.mark.parametrize(("stretch", "kind"), [(1.0, torch.float32), (30.0, torch.float64)])
+def test_problems_of_several_rounds_end_at_the_optimum(stretch, kind, monkeypatch):
+    features, wrong = data(300, 250, sep=3.0, stretch=stretch)
+    trained = np.stack([np.arange(300) % 5 != fold for fold in range(5)])
+    kinds, renewed = [], solver._preconditioner
+
+    def watched(problems, pull):
+        kinds.append(problems.features.dtype)
+        return renewed(problems, pull)
+
+    monkeypatch.setattr(solver, "_preconditioner", watched)
+    fits = solve(features, wrong, trained, scale="none")
+    assert kinds[0] == kind
+    assert len(kinds) > 1
+    assert fits.converged.all()
+    for fold in range(5):
+        _, weights = reference(features, wrong, trained[fold], c=1.0, scale="none")
+        assert np.linalg.norm(fits.weights[fold].numpy() - weights) < 1e-3 * np.linalg.norm(weights)
+
+
+def test_the_features_given_stay_as_they_are():
+    features, wrong = data(60, 8)
+    kept = features.astype(np.float64)
+    solve(kept, wrong, np.ones((1, 60), bool))
+    assert (kept == features).all()
+
+
 def test_the_coefficients_give_the_margins():
     features, wrong = data(100, 20)
     fits = solve(features, wrong, np.ones((1, 100), bool))

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
+from torch.nn.functional import pad
 
 from layergram.errors import LayergramError
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
-MEMORY = 8  # pairs of steps that the quasi-Newton update remembers
-RENEWED = 25  # the step at which the shared Hessian is taken anew, where the problems are now
-STEPS = 2000  # after which a problem is called unconverged; 10 to 40 are usual
+MEMORY = 2  # pairs of steps that the quasi-Newton update remembers
+ROUND = 25  # steps until the Hessian is taken anew for the problems that are left; then twice that
+STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
 MILD = 1e6  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
@@ -26,7 +27,8 @@ class Fits:
     Attributes:
         weights: coefficients for the features as they were given [problem, feature], float64.
         bias: intercepts [problem], float64.
-        margins: log odds of the positive class for every row, trained on or not [problem, row].
+        margins: log odds of the positive class for every row, trained on or not [problem, row],
+            float64.
         converged: whether the optimum was reached [problem].
     """
 
@@ -47,9 +49,9 @@ def logistic(
     is the same as penalising w_j² by the variance of feature j in the problem's training rows.
 
     All problems advance together, by L-BFGS preconditioned with one Hessian that they share, and
-    an exact line search that needs no further product with the features. Products with the
-    features are taken in float32 where that can hold both the Hessian and the penalty, and in
-    float64 elsewhere; sums, margins and weights are float64.
+    a line search that needs no further product with the features; a problem that has reached its
+    optimum is let go. The work is done in float32 where that can hold both the Hessian and the
+    penalty, and in float64 elsewhere.
 
     Args:
         features: finite numbers [row, feature].
@@ -72,22 +74,27 @@ def logistic(
     x = features.double()
     centre = x.mean(0)
     x = x - centre
-    spread = x.square().mean(0).sqrt()
+    spread, variances = _moments(x, rows)
     dead = spread <= 1e-6 * (spread + centre.abs())
     x[:, dead] = 0.0
-    penalty = torch.ones(len(rows), x.shape[1], dtype=x.dtype, device=x.device)
+    spread = torch.where(dead | (scale == "none"), 1.0, spread)
     if scale == "standard":
-        spread = torch.where(dead, 1.0, spread)
+        penalty = variances / spread.square()
+        penalty = torch.where(dead | (penalty < 1e-9), 1.0, penalty)
         x /= spread
-        penalty = torch.where(dead, 1.0, _variances(x, rows))
     else:
-        spread = torch.ones_like(spread)
+        penalty = torch.ones_like(variances)
     kept = _rotated(x) if scale == "none" and x.shape[1] > x.shape[0] else x
-    problem = _problem(kept, labels, rows, c, penalty[:, : kept.shape[1]])
-    found, margins, pull, converged = _minimise(problem)
-    weights = found[:, :-1] if kept is x else pull @ x
+    problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1]])
+    with torch.inference_mode():
+        found = _minimise(problems)
+    if kept is x:
+        weights = found.weights[:, :-1].double()
+    else:
+        weights = problems.pull(found.margins).double() @ x
     weights = weights / spread
-    return Fits(weights, found[:, -1] - weights @ centre, margins, converged)
+    bias = found.weights[:, -1].double() - weights @ centre
+    return Fits(weights, bias, found.margins.double(), found.converged)
 
 
 def _rotated(x: Tensor) -> Tensor:
@@ -95,72 +102,111 @@ def _rotated(x: Tensor) -> Tensor:
 
     An L2 penalty is the same in every direction, so the problems stay what they are.
     """
-    return torch.linalg.qr(x.T, mode="r")[1].T.contiguous()
+    return torch.linalg.qr(x.T, mode="r")[1].T
 
 
-def _variances(scaled: Tensor, rows: Tensor) -> Tensor:
-    """Variance of each feature over the training rows of each problem; 1 where it is constant."""
-    share = rows.to(scaled.dtype) / rows.sum(1, keepdim=True)
-    variance = share @ scaled.square() - (share @ scaled).square()
-    return torch.where(variance < 1e-9, 1.0, variance)
+def _moments(centred: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Deviation of each feature, and its variance over the training rows of each problem."""
+    share = torch.cat([torch.ones_like(rows[:1]), rows]).to(centred.dtype)
+    share /= share.sum(1, keepdim=True)
+    squares = share @ centred.square()
+    return squares[0].sqrt(), squares[1:] - (share[1:] @ centred).square()
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """min over w of Σ_i cost_i · log(1 + exp(−sign_i x_i·w)) + ½ Σ_j penalty_j w_j²."""
+class _Problems:
+    """min over w of Σ_i cost_i · log(1 + exp(−sign_i x_i·w)) + ½ Σ_j penalty_j w_j², for each."""
 
-    features: Tensor  # [row, feature]; the last is 1 for every row
+    features: Tensor  # [row, feature], shared; the last is 1 for every row
     signs: Tensor  # [problem, row]
     costs: Tensor  # [problem, row]
     penalty: Tensor  # [problem, feature]; the last is 0
 
+    def __getitem__(self, chosen: Tensor) -> _Problems:
+        return _Problems(
+            self.features, self.signs[chosen], self.costs[chosen], self.penalty[chosen]
+        )
 
-def _problem(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problem:
-    """The problem with the intercept as the weight of one more feature, which has no penalty."""
-    return _Problem(
-        torch.cat([x, torch.ones_like(x[:, :1])], 1),
-        labels.to(x.dtype) * 2 - 1,
-        rows.to(x.dtype) * c,
-        torch.cat([penalty, torch.zeros_like(penalty[:, :1])], 1),
+    def pull(self, margins: Tensor) -> Tensor:
+        """How hard each row pulls on the weights [problem, row]."""
+        return self.costs * self.signs * torch.sigmoid(-self.signs * margins)
+
+
+def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problems:
+    """The problems with the intercept as the weight of one more feature, without a penalty."""
+    count, width = x.shape
+    mild = width < count and 0.25 * c * x.square().sum() <= MILD * penalty.min()
+    light = torch.float32 if mild else torch.float64
+    wide = torch.ones(count, width + 1, dtype=light, device=x.device)
+    wide[:, :-1] = x
+    return _Problems(
+        wide, labels.to(light) * 2 - 1, rows.to(light) * c, pad(penalty.to(light), (0, 1))
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where the problems are."""
+
+    weights: Tensor  # [problem, feature]
+    margins: Tensor  # [problem, row]
+    converged: Tensor  # [problem]
 
 
 Pair = tuple[Tensor, Tensor, Tensor]  # a step, the change of slope along it, 1 / their product
 
 
-def _minimise(problem: _Problem) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weights, margins, each row's pull on the weights, and whether the optimum was reached."""
-    x, signs, costs, penalty = problem.features, problem.signs, problem.costs, problem.penalty
-    total = costs.sum(1)
-    bounds = torch.cat([penalty[:, :-1], total[:, None]], 1).reciprocal()
-    precondition, light = _preconditioner(problem, costs / 4)
-    narrow = x.to(light)
-    pairs: list[Pair] = []
-    weights, margins = torch.zeros_like(penalty), torch.zeros_like(signs)
+def _minimise(every: _Problems) -> _Found:
+    """Steps of L-BFGS until each problem has reached its optimum; it takes part no longer."""
+    found = _Found(
+        torch.zeros_like(every.penalty),
+        torch.zeros_like(every.signs),
+        torch.zeros(len(every.signs), dtype=torch.bool, device=every.signs.device),
+    )
+    left = torch.arange(len(every.signs), device=every.signs.device)
+    problems, weights, margins = every, found.weights, found.margins
     step, before = weights, weights
+    pairs: list[Pair] = []
+    renewal = 0
     for taken in range(STEPS + 1):
-        pull = costs * signs * torch.sigmoid(-signs * margins)
-        slope = torch.addcmul(-(pull.to(light) @ narrow).to(x.dtype), penalty, weights)
-        size = vecdot(penalty, weights.square())
-        steep = vecdot(slope.square(), bounds)
-        converged = steep <= torch.maximum(TOLERANCE**2 * size, 1e-10 * total)
-        if converged.all() or taken == STEPS:
-            break
-        if taken == RENEWED:
-            precondition, light = _preconditioner(
-                problem, pull.abs() * (1 - pull.abs() / costs.max())
+        pull = problems.pull(margins)
+        slope = problems.penalty * weights - pull @ problems.features
+        done = _reached(problems, weights, slope)
+        if done.any() or taken == STEPS:
+            found.weights[left], found.margins[left], found.converged[left] = weights, margins, done
+            go = ~done
+            left, problems, pull = left[go], problems[go], pull[go]
+            weights, margins, slope, step, before = (
+                part[go] for part in (weights, margins, slope, step, before)
             )
-            pairs = []
-        elif taken:
-            pair = step.to(light), (slope - before).to(light)
-            pairs = [*pairs[-MEMORY + 1 :], (*pair, _inverse(vecdot(*pair)))]
-        direction = _quasi_newton(slope.to(light), pairs, precondition).to(x.dtype)
-        along = (direction.to(light) @ narrow.T).to(x.dtype)
-        length = _line_search(problem, margins, along, weights, direction)[:, None]
+            pairs = [(a[go], b[go], inverse[go]) for a, b, inverse in pairs]
+        if not len(left):
+            break
+        if taken == renewal:
+            precondition = _preconditioner(problems, pull)
+            pairs, renewal = [], 2 * renewal + ROUND
+        else:
+            bend = slope - before
+            pairs = [*pairs[-MEMORY + 1 :], (step, bend, _inverse(vecdot(step, bend)))]
+        direction = _quasi_newton(slope, pairs, precondition)
+        along = direction @ problems.features.T
+        length = _line_search(problems, margins, along, weights, direction)[:, None]
         step, before = length * direction, slope
         weights = weights + step
         margins = torch.addcmul(margins, length, along)
-    return weights, margins, pull, converged
+    return found
+
+
+def _reached(problems: _Problems, weights: Tensor, slope: Tensor) -> Tensor:
+    """Whether the distance to the optimum is proved to be small enough [problem].
+
+    In the norm of the penalty it is at most the length of the slope in the norm of its inverse; for
+    the intercept, which has no penalty, the largest curvature stands in.
+    """
+    penalty, total = problems.penalty[:, :-1], problems.costs.sum(1)
+    size = vecdot(penalty, weights[:, :-1].square())
+    steep = vecdot(1 / penalty, slope[:, :-1].square()) + slope[:, -1].square() / total
+    return steep <= torch.maximum(TOLERANCE**2 * size, 1e-10 * total)
 
 
 def _inverse(curvature: Tensor) -> Tensor:
@@ -183,52 +229,40 @@ def _quasi_newton(
 
 
 def _line_search(
-    problem: _Problem, margins: Tensor, along: Tensor, weights: Tensor, direction: Tensor
+    problems: _Problems, margins: Tensor, along: Tensor, weights: Tensor, direction: Tensor
 ) -> Tensor:
-    """How far to go along the direction: the minimum, by three guarded Newton steps."""
-    against, start, costs = -problem.signs * along, -problem.signs * margins, problem.costs
-    steepness = against.square()
-    curve = vecdot(problem.penalty, direction.square())
-    tilt = vecdot(problem.penalty * weights, direction)
-    length = torch.ones_like(tilt)
-    for _ in range(3):
-        missed = torch.sigmoid(torch.addcmul(start, length[:, None], against))
-        cost = costs * missed
-        first = tilt + length * curve + vecdot(cost, against)
-        second = curve + vecdot(torch.addcmul(cost, cost, missed, value=-1), steepness)
-        new = length - first / second.clamp_min(1e-30)
-        length = torch.minimum(torch.maximum(new, length / 4), length * 4)
-    return length
+    """How far to go along the direction: to the minimum as seen from the full step, with bounds."""
+    against = -problems.signs * along
+    missed = torch.sigmoid(torch.addcmul(against, problems.signs, margins, value=-1))
+    cost = problems.costs * missed
+    pushed = problems.penalty * direction
+    curve = vecdot(pushed, direction)
+    first = vecdot(pushed, weights) + curve + vecdot(cost, against)
+    second = curve + vecdot(torch.addcmul(cost, cost, missed, value=-1), against.square())
+    return (1 - first / second.clamp_min(1e-30)).clamp(0.25, 4)
 
 
-def _preconditioner(
-    problem: _Problem, curvatures: Tensor
-) -> tuple[Callable[[Tensor], Tensor], torch.dtype]:
-    """The inverse of the problems' mean Hessian, as a function of slopes, and its precision.
+def _preconditioner(problems: _Problems, pull: Tensor) -> Callable[[Tensor], Tensor]:
+    """The inverse of the problems' mean Hessian, as a function of slopes.
 
     With fewer features than rows it is inverted as it is; otherwise by Woodbury's identity, as a
-    matrix of rows by rows, whose differences need float64. The intercept, which has no penalty,
-    is given a small one.
+    matrix of rows by rows. The intercept, which has no penalty, is given a small one.
     """
-    curvature = curvatures.mean(0)
+    x, strength = problems.features, pull.abs()
+    curvature = (strength * (1 - strength / problems.costs.max())).mean(0)
     curvature = curvature.clamp_min(0.03 * curvature.max())
-    ridge = problem.penalty.mean(0)
+    ridge = problems.penalty.mean(0)
     ridge[-1] = 1e-3 * curvature.sum()
-    largest = (problem.features[:, :-1].square().sum(1) * curvature).sum()
-    few = problem.features.shape[1] <= problem.features.shape[0] + 1
-    mild = few and largest <= MILD * ridge[:-1].min()
-    light = torch.float32 if mild else problem.features.dtype
-    x, curvature, ridge = (part.to(light) for part in (problem.features, curvature, ridge))
-    if few:
+    if x.shape[1] <= x.shape[0] + 1:
         hessian = (x * curvature[:, None]).T @ x
         hessian.diagonal().add_(ridge)
         inverse = _inverted(hessian)
-        return lambda slope: slope @ inverse, light
+        return lambda slope: slope @ inverse
     scaled = x / ridge
     gram = scaled @ x.T
     gram.diagonal().add_(1 / curvature)
     inner = _inverted(gram)
-    return lambda slope: slope / ridge - (slope @ scaled.T) @ inner @ scaled, light
+    return lambda slope: slope / ridge - (slope @ scaled.T) @ inner @ scaled
 
 
 def _inverted(matrix: Tensor) -> Tensor:
