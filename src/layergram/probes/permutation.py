@@ -43,16 +43,17 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     balance, within, freedom = (torch.zeros_like(between) for _ in range(3))
     held_out = _by_features if scaled.shape[1] < scaled.shape[0] else _by_rows
     for rows, predicted in held_out(scaled, penalty, targets, folds):
-        truth = targets[rows]
-        positives = truth.double().sum(0)
+        guess, truth = predicted.double(), targets[rows].double()
+        positives = truth.sum(0)
         negatives = len(rows) - positives
-        sums = (predicted * truth).double().sum(0), (predicted * (1 - truth)).double().sum(0)
-        means = (sums[0] / positives.clamp_min(1), sums[1] / negatives.clamp_min(1))
-        own_mean = truth * means[0] + (1 - truth) * means[1]
+        of_positives = (guess * truth).sum(0)
+        of_negatives = guess.sum(0) - of_positives
+        means = of_positives / positives.clamp_min(1), of_negatives / negatives.clamp_min(1)
+        explained = means[0] * of_positives + means[1] * of_negatives
         share = positives * negatives / len(rows)
         between += share * (means[0] - means[1])
         balance += share
-        within += (predicted - own_mean).square().sum(0)
+        within += (guess.square().sum(0) - explained).clamp_min(0)
         freedom += (positives - 1).clamp_min(0) + (negatives - 1).clamp_min(0)
     noise = within / freedom.clamp_min(1) * balance
     varies = within + between.square() / balance.clamp_min(1e-30) > len(targets) * LEAST_VARIANCE
