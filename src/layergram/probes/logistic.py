@@ -17,6 +17,7 @@ TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficie
 MEMORY = 2  # pairs of steps that the quasi-Newton update remembers
 ROUND = 25  # steps until the Hessian is taken anew for the problems that are left; then twice that
 STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
+BLOCK = 64  # rows that are scaled at a time
 MILD = 1e6  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
@@ -71,30 +72,53 @@ def logistic(
         >>> round(fits.weights.item(), 2), round(fits.bias.item(), 2), bool(fits.converged)
         (0.96, -1.44, True)
     """
-    x = features.double()
-    centre = x.mean(0)
-    x = x - centre
-    spread, variances = _moments(x, rows)
+    centre, variance, variances = _moments(features, rows)
+    spread = variance.sqrt()
     dead = spread <= 1e-6 * (spread + centre.abs())
-    x[:, dead] = 0.0
-    spread = torch.where(dead | (scale == "none"), 1.0, spread)
+    unit = torch.where(dead | (scale == "none"), 1.0, spread)
+    penalty = torch.ones_like(variances)
     if scale == "standard":
-        penalty = variances / spread.square()
+        penalty = variances / unit.square()
         penalty = torch.where(dead | (penalty < 1e-9), 1.0, penalty)
-        x /= spread
-    else:
-        penalty = torch.ones_like(variances)
-    kept = _rotated(x) if scale == "none" and x.shape[1] > x.shape[0] else x
-    problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1]])
+    unit = torch.where(dead, torch.inf, unit)
+    largest = 0.25 * c * len(features) * (variance / unit.square()).sum()
+    x = _scaled(features, centre, unit, mild=bool(largest <= MILD * penalty.min()))
+    rotated = scale == "none" and x.shape[1] > x.shape[0] + 1
+    kept = _rotated(x) if rotated else x
+    problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1])
     with torch.inference_mode():
         found = _minimise(problems)
-    if kept is x:
-        weights = found.weights[:, :-1].double()
-    else:
-        weights = problems.pull(found.margins).double() @ x
-    weights = weights / spread
+    weights = problems.pull(found.margins) @ x if rotated else found.weights
+    weights = weights[:, :-1].double() / unit
     bias = found.weights[:, -1].double() - weights @ centre
     return Fits(weights, bias, found.margins.double(), found.converged)
+
+
+def _moments(features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance of each feature, and its variance over the training rows of each problem.
+
+    A few rows at a time, which stay in the processor's cache: here memory is what takes long.
+    """
+    centre = features.mean(0).double()
+    share = torch.cat([torch.ones_like(rows[:1]), rows]).double()
+    share /= share.sum(1, keepdim=True)
+    mean, square = (share.new_zeros(len(share), len(centre)) for _ in range(2))
+    for part, weight in zip(features.split(BLOCK), share.split(BLOCK, 1), strict=True):
+        x = part.double() - centre
+        mean.addmm_(weight, x)
+        square.addmm_(weight, x.square())
+    variance = (square - mean.square()).clamp_min(0)
+    return centre + mean[0], variance[0], variance[1:]
+
+
+def _scaled(features: Tensor, centre: Tensor, unit: Tensor, *, mild: bool) -> Tensor:
+    """The features centred and in their units, and one more that is 1 for every row."""
+    count, width = features.shape
+    light = torch.float32 if mild and width < count else torch.float64
+    x = torch.ones(count, width + 1, dtype=light, device=features.device)
+    for whole, part in zip(x[:, :-1].split(BLOCK), features.split(BLOCK), strict=True):
+        whole.copy_((part - centre) / unit)
+    return x
 
 
 def _rotated(x: Tensor) -> Tensor:
@@ -102,15 +126,7 @@ def _rotated(x: Tensor) -> Tensor:
 
     An L2 penalty is the same in every direction, so the problems stay what they are.
     """
-    return torch.linalg.qr(x.T, mode="r")[1].T
-
-
-def _moments(centred: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Deviation of each feature, and its variance over the training rows of each problem."""
-    share = torch.cat([torch.ones_like(rows[:1]), rows]).to(centred.dtype)
-    share /= share.sum(1, keepdim=True)
-    squares = share @ centred.square()
-    return squares[0].sqrt(), squares[1:] - (share[1:] @ centred).square()
+    return torch.cat([torch.linalg.qr(x[:, :-1].T, mode="r")[1].T, x[:, -1:]], 1)
 
 
 @dataclass(frozen=True)
@@ -133,14 +149,9 @@ class _Problems:
 
 
 def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problems:
-    """The problems with the intercept as the weight of one more feature, without a penalty."""
-    count, width = x.shape
-    mild = width < count and 0.25 * c * x.square().sum() <= MILD * penalty.min()
-    light = torch.float32 if mild else torch.float64
-    wide = torch.ones(count, width + 1, dtype=light, device=x.device)
-    wide[:, :-1] = x
+    """The problems with the intercept as the weight of the last feature, without a penalty."""
     return _Problems(
-        wide, labels.to(light) * 2 - 1, rows.to(light) * c, pad(penalty.to(light), (0, 1))
+        x, labels.to(x.dtype) * 2 - 1, rows.to(x.dtype) * c, pad(penalty.to(x.dtype), (0, 1))
     )
 
 
