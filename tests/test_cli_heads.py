@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from layergram import maps
+from layergram.atlas import refusal_of
 from layergram.cli import main
+from layergram.errors import LayergramError
 from layergram.heads import FUNCTIONS
 
 
@@ -105,11 +107,22 @@ def test_a_second_run_reads_nothing_again_and_gives_the_same(
     )
 
 
-def test_own_answers_of_the_model_are_read_too(run, steps_file, tiny_llama_folder, tmp_path):
+def test_own_answers_of_a_model_that_cannot_have_every_map(
+    run, steps_file, tiny_llama_folder, tmp_path, monkeypatch
+):
+    def refused(model, record):
+        if record.name == "attention_entropy":
+            return LayergramError("it", got="layers of another kind")
+        return refusal_of(model, record)
+
+    monkeypatch.setattr("layergram.heads.unlabelled.refusal_of", refused)
     words = ("heads", steps_file, "--columns", "question=passage", "--answers", "own", *FEW)
     words += ("--model", tiny_llama_folder, "--mask", "none")
-    code, _, err = run(*words)
+    code, out, err = run(*words)
     assert (code, err) == (0, "")
+    assert "There is no map of attention_entropy: layers of another kind." in out
+    assert not (tmp_path / "heads/attention_entropy.nc").exists()
+    assert (tmp_path / "heads/attention_first.nc").exists()
     records = [
         json.loads(line) for line in (tmp_path / "heads/steps.jsonl").read_text().splitlines()
     ]

@@ -12,7 +12,7 @@ import zoo
 from layergram import load, maps
 from layergram.atlas import trace
 from layergram.errors import LayergramError
-from layergram.heads.unlabelled import SEQUENCES, UNLABELLED, head_maps, mean_interval
+from layergram.heads.unlabelled import SEQUENCES, UNLABELLED, head_maps, left_out, mean_interval
 from layergram.recipe import Run
 
 torch.set_num_threads(1)
@@ -159,6 +159,9 @@ def test_what_the_model_cannot_have_is_left_out_unless_it_is_asked_for():
     texts = [zoo.text(range(12)), zoo.text(range(5, 20))]
     found = head_maps(model, texts)
     assert set(found) == set(UNLABELLED) - {"head_logit_attribution"}
+    assert list(left_out(model)) == ["head_logit_attribution"]
+    assert "layer 1 that is not its input" in left_out(model)["head_logit_attribution"]
+    assert left_out(planted.model()) == {}
     with pytest.raises(LayergramError, match="layer 1 that is not its input"):
         head_maps(model, texts, measures=["head_logit_attribution"])
     with pytest.raises(LayergramError, match="show no attention weights"):

@@ -32,7 +32,7 @@ from layergram.heads.own import own_answers
 from layergram.heads.reading import Reading, readings
 from layergram.heads.steps import FEWEST, StepSet
 from layergram.heads.sweep import score_gauge, sweep_heads
-from layergram.heads.unlabelled import head_maps
+from layergram.heads.unlabelled import head_maps, left_out
 from layergram.models import Model
 from layergram.models.edits import Head, editable_heads, record_of_edits
 from layergram.probes import Evaluation
@@ -113,6 +113,7 @@ class Headed:
         causal: what masking them does, if it was asked for.
         sweep: what masking every head by itself does, if it was asked for.
         unlabelled: head maps without labels, by name.
+        left_out: such maps that the model cannot have, and why.
     """
 
     steps: StepSet
@@ -129,6 +130,7 @@ class Headed:
     causal: xr.Dataset | None
     sweep: xr.DataArray | None
     unlabelled: dict[str, xr.DataArray]
+    left_out: dict[str, str]
 
 
 def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
@@ -283,6 +285,7 @@ def heads_of(
         _causal(model, tests, steps, top, folder, recipe, told),
         _sweep(model, tests, steps, folder, recipe, told),
         unlabelled,
+        left_out(model),
     )
 
 

@@ -22,6 +22,7 @@ def sentences(found: Headed) -> list[str]:
     told = [_steps(found), _probe(found), _wording(found), _alike(found)]
     if found.causal is not None:
         told += [_masking(found), _own(found)]
+    told += [f"There is no map of {name}: {why}." for name, why in found.left_out.items()]
     return [sentence for sentence in told if sentence]
 
 

@@ -122,9 +122,16 @@ def head_maps(
     }
 
 
+def left_out(model: Model) -> dict[str, str]:
+    """The measures of :data:`UNLABELLED` that the model cannot have, and why."""
+    errors = {name: refusal_of(model, MEASURES[name]) for name in UNLABELLED}
+    return {name: error.got for name, error in errors.items() if error is not None}
+
+
 def _records(model: Model, measures: Sequence[str] | None) -> list[Measure]:
     if measures is None:
-        possible = [r for r in chosen(list(UNLABELLED), {}) if refusal_of(model, r) is None]
+        impossible = left_out(model)
+        possible = [r for r in chosen(list(UNLABELLED), {}) if r.name not in impossible]
         if not possible:
             raise refusal_of(model, MEASURES[UNLABELLED[0]]) or AssertionError
         return possible
