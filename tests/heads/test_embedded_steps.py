@@ -8,7 +8,10 @@ from collections import Counter, defaultdict
 import pytest
 
 from layergram.heads import FUNCTIONS, load_steps
+from layergram.heads.controls import _template_folds
 from layergram.heads.embedded import facts
+from layergram.heads.importance import labelled
+from layergram.heads.making import Recipe, check_split
 from layergram.questions import load
 
 STEPS = load_steps("functions").steps
@@ -295,3 +298,15 @@ def test_answers_alone_do_not_tell_the_function(held, most):
     answers = [step.answer for step in STEPS]
     said = cross_val_predict(bag, answers, functions, groups=folds, cv=GroupKFold(5))
     assert (said == functions).mean() < most
+
+
+def test_templates_can_be_held_out_of_the_steps_that_make_the_maps():
+    tested = check_split(load_steps("functions"), Recipe())
+    steps = [step for step, out in zip(STEPS, tested, strict=True) if not out]
+    known = labelled([step.function for step in steps], [step.group for step in steps])
+    found = _template_folds(steps, known, 5, 0)
+    assert found is not None
+    for fold in range(5):
+        held_out = {step.template for step, at in zip(steps, found, strict=True) if at == fold}
+        rest = {step.template for step, at in zip(steps, found, strict=True) if at != fold}
+        assert held_out and not held_out & rest

@@ -37,6 +37,28 @@ def reference(features, wrong, rows, *, c, scale):
     return model.decision_function(scaler.transform(features)), model.coef_[0] / spread
 
 
+def newton(features, wrong, rows, *, c):
+    """Coefficients and intercept of one unscaled problem, by damped Newton steps in float64."""
+    x = np.c_[features[rows].astype(np.float64), np.ones(rows.sum())]
+    sign, penalty = 2.0 * wrong[rows] - 1, np.r_[np.ones(features.shape[1]), 0]
+
+    def loss(w):
+        return c * np.logaddexp(0, -sign * (x @ w)).sum() + (penalty * w**2).sum() / 2
+
+    w = np.zeros(x.shape[1])
+    for _ in range(500):
+        missed = 1 / (1 + np.exp(np.clip(sign * (x @ w), -700, 700)))
+        slope = penalty * w - c * x.T @ (sign * missed)
+        hessian = np.diag(penalty + 1e-12) + c * (x.T * (missed * (1 - missed))) @ x
+        step, share = np.linalg.solve(hessian, slope), 1.0
+        while loss(w - share * step) > loss(w) and share > 1e-9:
+            share /= 2
+        w = w - share * step
+        if np.abs(share * step).max() < 1e-10 * np.abs(w).max():
+            break
+    return w
+
+
 def solve(features, wrong, trained, **options):
     labels = np.repeat(wrong[None], len(trained), axis=0)
     return logistic(
@@ -80,8 +102,53 @@ def test_problems_of_several_rounds_end_at_the_optimum(stretch, kind, monkeypatc
     assert len(kinds) > 1
     assert fits.converged.all()
     for fold in range(5):
-        _, weights = reference(features, wrong, trained[fold], c=1.0, scale="none")
-        assert np.linalg.norm(fits.weights[fold].numpy() - weights) < 1e-3 * np.linalg.norm(weights)
+        expected = newton(features, wrong, trained[fold], c=1.0)[:-1]
+        off = np.linalg.norm(fits.weights[fold].numpy() - expected)
+        assert off < 1e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("value", [3e3, 1e5])
+@pytest.mark.parametrize("seed", range(4))
+def test_rare_huge_numbers_do_not_throw_the_line_search(seed, value):
+    generator = np.random.default_rng(seed)
+    wrong = generator.random(80) < 0.5
+    wrong[:2] = [True, False]
+    features = generator.normal(size=(80, 6))
+    features[generator.integers(0, 80, 3), generator.integers(0, 6, 3)] = value
+    trained = np.stack([np.arange(80) % 4 != fold for fold in range(4)])
+    fits = solve(features.astype(np.float32), wrong, trained, scale="none")
+    assert fits.converged.all()
+    for fold in range(4):
+        expected = newton(features.astype(np.float32), wrong, trained[fold], c=1.0)[:-1]
+        off = np.linalg.norm(fits.weights[fold].numpy() - expected)
+        assert off < 1e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("spread", "c"), [(1e-6, 1.0), (1e-4, 1.0), (1.0, 1e-6), (1.0, 1.0)])
+def test_weak_coefficients_are_as_near_as_strong_ones(spread, c):
+    for seed in range(4):
+        generator = np.random.default_rng(seed)
+        features = (generator.normal(size=(80, 5)) * spread).astype(np.float32)
+        wrong = generator.random(80) < 0.5
+        fits = solve(features, wrong, np.ones((1, 80), bool), scale="none", c=c)
+        expected = newton(features, wrong, np.ones(80, bool), c=c)[:-1]
+        assert fits.converged.all()
+        off = np.linalg.norm(fits.weights[0].numpy() - expected)
+        assert off < 1e-3 * np.linalg.norm(expected)
+
+
+def test_problems_without_anything_to_learn_are_done_at_once():
+    balanced = np.arange(20) % 2 == 0
+    fits = solve(np.full((20, 3), 2.0, np.float32), balanced, np.ones((1, 20), bool))
+    assert fits.converged.all() and not fits.weights.any() and not fits.bias.any()
+    features, wrong = data(20, 3)
+    features[10:] = 1.0
+    wrong[10:] = balanced[10:]
+    trained = np.stack([np.arange(20) >= 10, np.arange(20) < 20])
+    both = solve(features, wrong, trained)
+    assert both.converged.all() and both.weights[1].any()
+    alone = solve(features, wrong, trained[1:])
+    assert (both.weights[1] - alone.weights[0]).norm() < 2e-3 * alone.weights[0].norm()
 
 
 def test_the_features_given_stay_as_they_are():

@@ -20,6 +20,7 @@ from layergram.heads.joint import Joint, Training, joint_probes
 from layergram.heads.steps import Step
 
 Classes = npt.NDArray[np.intp]
+DEALS = 20  # ways to deal templates into folds that are tried
 Progress = Callable[[int, int], None]
 
 ACCURACIES = {
@@ -117,19 +118,24 @@ def _template_folds(
     """Folds that keep templates together; ``None`` where there are too few of them.
 
     Every fold has to leave steps of every function to train on, without the main questions that it
-    has steps of.
+    has steps of; templates are dealt again, a few times, until it does.
     """
     templates = [step.template for step in steps]
     if not all(templates) or len(set(templates)) < 2 * folds:
         return None
-    found = folds_of(known.classes, templates, folds=folds, seed=seed)
-    for fold in range(folds):
-        free = ~np.isin(known.groups, known.groups[found == fold])
-        judge = found == (fold + 1) % folds
-        left = np.bincount(known.classes[free & ~judge], minlength=len(known.functions))
-        if left.min() == 0 or not (free & judge).any():
-            return None
-    return found
+    for deal in range(DEALS):
+        found = folds_of(known.classes, templates, folds=folds, seed=seed + deal)
+        if all(_trainable(known, found, fold, folds) for fold in range(folds)):
+            return found
+    return None
+
+
+def _trainable(known: Labelled, found: Classes, fold: int, folds: int) -> bool:
+    """Whether steps of every function are left beside a fold, and some to judge a training by."""
+    free = ~np.isin(known.groups, known.groups[found == fold])
+    judge = found == (fold + 1) % folds
+    left = np.bincount(known.classes[free & ~judge], minlength=len(known.functions))
+    return bool(left.min() > 0 and (free & judge).any())
 
 
 def _with_intervals(

@@ -14,10 +14,12 @@ from layergram.errors import LayergramError
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
-MEMORY = 2  # pairs of steps that the quasi-Newton update remembers
+MEMORY = 4  # pairs of steps that the quasi-Newton update remembers
 ROUND = 25  # steps until the Hessian is taken anew for the problems that are left; then twice that
+SEARCHES = 12  # points on the way that a line search looks at; mostly it is one
 STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
-BLOCK = 64  # rows that are scaled at a time
+BLOCK = 64  # rows that are measured and scaled at a time
+FLATTEST = 0.003  # curvature of a row in the shared Hessian, at least, as a share of the largest
 MILD = 1e6  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
@@ -62,8 +64,10 @@ def logistic(
         scale: ``"standard"`` or ``"none"``.
 
     Returns:
-        Coefficients whose distance to the optimum is at most 1e-3 of their length. That is
-        proved, not guessed: the penalty bounds the distance by the length of the slope.
+        Coefficients whose distance to the optimum is at most 1e-3 of their length, or as small as
+        rounding lets it be. Both lengths are in the norm of the penalty: that of the standardised
+        coefficients, where features are standardised. The penalty bounds the distance by the
+        length of the slope; the intercept, which has none, is held to a slope as small.
 
     Example:
         >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -137,10 +141,15 @@ class _Problems:
     signs: Tensor  # [problem, row]
     costs: Tensor  # [problem, row]
     penalty: Tensor  # [problem, feature]; the last is 0
+    rounding: Tensor  # square of the slope, in the penalty's norm, that rounding makes [problem]
 
     def __getitem__(self, chosen: Tensor) -> _Problems:
         return _Problems(
-            self.features, self.signs[chosen], self.costs[chosen], self.penalty[chosen]
+            self.features,
+            self.signs[chosen],
+            self.costs[chosen],
+            self.penalty[chosen],
+            self.rounding[chosen],
         )
 
     def pull(self, margins: Tensor) -> Tensor:
@@ -150,8 +159,15 @@ class _Problems:
 
 def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problems:
     """The problems with the intercept as the weight of the last feature, without a penalty."""
+    kind = x.dtype
+    lengths = x[:, :-1].square().sum(1).double()
+    squares = c**2 * (rows.double() @ lengths) / penalty.amin(1)
     return _Problems(
-        x, labels.to(x.dtype) * 2 - 1, rows.to(x.dtype) * c, pad(penalty.to(x.dtype), (0, 1))
+        x,
+        labels.to(kind) * 2 - 1,
+        rows.to(kind) * c,
+        pad(penalty.to(kind), (0, 1)),
+        ((4 * torch.finfo(kind).eps) ** 2 * squares).to(kind),
     )
 
 
@@ -175,7 +191,7 @@ def _minimise(every: _Problems) -> _Found:
         torch.zeros(len(every.signs), dtype=torch.bool, device=every.signs.device),
     )
     left = torch.arange(len(every.signs), device=every.signs.device)
-    problems, weights, margins = every, found.weights, found.margins
+    problems, weights, margins = every, found.weights.clone(), found.margins.clone()
     step, before = weights, weights
     pairs: list[Pair] = []
     renewal = 0
@@ -191,7 +207,7 @@ def _minimise(every: _Problems) -> _Found:
                 part[go] for part in (weights, margins, slope, step, before)
             )
             pairs = [(a[go], b[go], inverse[go]) for a, b, inverse in pairs]
-        if not len(left):
+        if taken == STEPS or not len(left):
             break
         if taken == renewal:
             precondition = _preconditioner(problems, pull)
@@ -209,15 +225,20 @@ def _minimise(every: _Problems) -> _Found:
 
 
 def _reached(problems: _Problems, weights: Tensor, slope: Tensor) -> Tensor:
-    """Whether the distance to the optimum is proved to be small enough [problem].
+    """Whether the optimum is near enough [problem].
 
-    In the norm of the penalty it is at most the length of the slope in the norm of its inverse; for
-    the intercept, which has no penalty, the largest curvature stands in.
+    In the norm of the penalty the distance is at most the length of the slope in the norm of its
+    inverse. The intercept's slope is measured by a quarter of the largest curvature that it can
+    have. A slope that rounding alone could make is not asked to be smaller.
     """
     penalty, total = problems.penalty[:, :-1], problems.costs.sum(1)
-    size = vecdot(penalty, weights[:, :-1].square())
-    steep = vecdot(1 / penalty, slope[:, :-1].square()) + slope[:, -1].square() / total
-    return steep <= torch.maximum(TOLERANCE**2 * size, 1e-10 * total)
+    near = TOLERANCE**2 * vecdot(penalty, weights[:, :-1].square())
+    steep = vecdot(1 / penalty, slope[:, :-1].square())
+    level = 16 * slope[:, -1].square() / total
+    eps = torch.finfo(slope.dtype).eps
+    return (steep <= torch.maximum(near, problems.rounding)) & (
+        level <= torch.maximum(near, (16 * eps) ** 2 * total)
+    )
 
 
 def _inverse(curvature: Tensor) -> Tensor:
@@ -242,15 +263,29 @@ def _quasi_newton(
 def _line_search(
     problems: _Problems, margins: Tensor, along: Tensor, weights: Tensor, direction: Tensor
 ) -> Tensor:
-    """How far to go along the direction: to the minimum as seen from the full step, with bounds."""
-    against = -problems.signs * along
-    missed = torch.sigmoid(torch.addcmul(against, problems.signs, margins, value=-1))
-    cost = problems.costs * missed
+    """How far to go along the direction: near the minimum, by Newton's method in a bracket.
+
+    A full step is what it begins with. It ends when the next Newton step is a short one, which is
+    then taken unseen: mostly at once.
+    """
+    against, start = -problems.signs * along, -problems.signs * margins
+    steepness = against.square()
     pushed = problems.penalty * direction
-    curve = vecdot(pushed, direction)
-    first = vecdot(pushed, weights) + curve + vecdot(cost, against)
-    second = curve + vecdot(torch.addcmul(cost, cost, missed, value=-1), against.square())
-    return (1 - first / second.clamp_min(1e-30)).clamp(0.25, 4)
+    curve, tilt = vecdot(pushed, direction), vecdot(pushed, weights)
+    length = torch.ones_like(tilt)
+    low, high = torch.zeros_like(tilt), torch.full_like(tilt, torch.inf)
+    for _ in range(SEARCHES):
+        missed = torch.sigmoid(torch.addcmul(start, length[:, None], against))
+        cost = problems.costs * missed
+        first = tilt + length * curve + vecdot(cost, against)
+        second = curve + vecdot(torch.addcmul(cost, cost, missed, value=-1), steepness)
+        newton = length - first / second.clamp_min(1e-30)
+        if ((newton - length).abs() <= length / 2).all():
+            return newton
+        low, high = torch.where(first < 0, length, low), torch.where(first < 0, high, length)
+        newton = newton.clamp(length / 4, length * 4)
+        length = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+    return length
 
 
 def _preconditioner(problems: _Problems, pull: Tensor) -> Callable[[Tensor], Tensor]:
@@ -261,7 +296,7 @@ def _preconditioner(problems: _Problems, pull: Tensor) -> Callable[[Tensor], Ten
     """
     x, strength = problems.features, pull.abs()
     curvature = (strength * (1 - strength / problems.costs.max())).mean(0)
-    curvature = curvature.clamp_min(0.03 * curvature.max())
+    curvature = curvature.clamp_min(FLATTEST * curvature.max())
     ridge = problems.penalty.mean(0)
     ridge[-1] = 1e-3 * curvature.sum()
     if x.shape[1] <= x.shape[0] + 1:
