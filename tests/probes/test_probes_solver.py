@@ -67,7 +67,7 @@ def solve(features, wrong, trained, **options):
 
 
 @pytest.mark.parametrize("scale", ["standard", "none"])
-@pytest.mark.parametrize(("n", "d"), [(150, 10), (120, 90), (80, 300)])
+@pytest.mark.parametrize(("n", "d"), [(150, 10), (120, 90), (100, 200), (80, 300)])
 @pytest.mark.parametrize("c", [0.01, 1.0])
 def test_every_fold_is_at_the_optimum_of_scikit_learn(n, d, c, scale):
     features, wrong = data(n, d, stretch=10.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -11,15 +11,19 @@ from torch.linalg import vecdot
 from torch.nn.functional import pad
 
 from layergram.errors import LayergramError
+from layergram.probes.products import symmetric_product
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
 MEMORY = 4  # pairs of steps that the quasi-Newton update remembers
-ROUND = 25  # steps until the Hessian is taken anew for the problems that are left; then twice that
+ROUND = 12  # steps until a new Hessian is thought of; then twice that
+SETTLED = 2  # steps after a Hessian from which on the pace is measured
+PATIENCE = 15  # steps that take as long as a Hessian
 SEARCHES = 12  # points on the way that a line search looks at; mostly it is one
 STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
 BLOCK = 64  # rows that are measured and scaled at a time
 FLATTEST = 0.003  # curvature of a row in the shared Hessian, at least, as a share of the largest
+WIDE = 3  # features for each row above which matrices are rows by rows, in float64
 MILD = 1e6  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
@@ -76,52 +80,55 @@ def logistic(
         >>> round(fits.weights.item(), 2), round(fits.bias.item(), 2), bool(fits.converged)
         (0.96, -1.44, True)
     """
-    centre, variance, variances = _moments(features, rows)
-    spread = variance.sqrt()
-    dead = spread <= 1e-6 * (spread + centre.abs())
-    unit = torch.where(dead | (scale == "none"), 1.0, spread)
-    penalty = torch.ones_like(variances)
-    if scale == "standard":
-        penalty = variances / unit.square()
-        penalty = torch.where(dead | (penalty < 1e-9), 1.0, penalty)
-    unit = torch.where(dead, torch.inf, unit)
-    largest = 0.25 * c * len(features) * (variance / unit.square()).sum()
-    x = _scaled(features, centre, unit, mild=bool(largest <= MILD * penalty.min()))
-    rotated = scale == "none" and x.shape[1] > x.shape[0] + 1
-    kept = _rotated(x) if rotated else x
-    problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1])
     with torch.inference_mode():
+        centre, mean, square = _moments(features, rows)
+        variance = (square - mean.square()).clamp_min(0)
+        spread = variance[0].sqrt()
+        dead = spread <= 1e-6 * (spread + (centre + mean[0]).abs())
+        unit = torch.where(dead | (scale == "none"), 1.0, spread)
+        penalty = torch.ones_like(variance[1:])
+        if scale == "standard":
+            penalty = variance[1:] / unit.square()
+            penalty = torch.where(dead | (penalty < 1e-9), 1.0, penalty)
+        unit = torch.where(dead, torch.inf, unit)
+        lengths = (square / unit.square()).sum(1)  # mean square of the rows, in the units
+        mild = bool(0.25 * c * len(features) * lengths[0] <= MILD * penalty.min())
+        x = _scaled(features, centre, unit, mild=mild)
+        rotated = scale == "none" and x.shape[1] > x.shape[0] + 1
+        kept = _rotated(x) if rotated else x
+        problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1], lengths[1:])
         found = _minimise(problems)
-    weights = problems.pull(found.margins) @ x if rotated else found.weights
+        weights = problems.pull(found.lost) @ x if rotated else found.weights
     weights = weights[:, :-1].double() / unit
     bias = found.weights[:, -1].double() - weights @ centre
-    return Fits(weights, bias, found.margins.double(), found.converged)
+    return Fits(weights, bias, (problems.signs * found.lost).neg().double(), found.converged)
 
 
 def _moments(features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variance of each feature, and its variance over the training rows of each problem.
+    """A centre of each feature [feature]; mean and mean square about it [1 + problem, feature].
 
-    A few rows at a time, which stay in the processor's cache: here memory is what takes long.
+    First those of all rows, then those of the training rows of each problem. A few rows at a time,
+    which stay in the processor's cache: here memory is what takes long.
     """
-    centre = features.mean(0).double()
+    centre = features.mean(0)
     share = torch.cat([torch.ones_like(rows[:1]), rows]).double()
     share /= share.sum(1, keepdim=True)
     mean, square = (share.new_zeros(len(share), len(centre)) for _ in range(2))
     for part, weight in zip(features.split(BLOCK), share.split(BLOCK, 1), strict=True):
-        x = part.double() - centre
+        x = (part - centre).double()
         mean.addmm_(weight, x)
-        square.addmm_(weight, x.square())
-    variance = (square - mean.square()).clamp_min(0)
-    return centre + mean[0], variance[0], variance[1:]
+        square.addmm_(weight, x.square_())
+    return centre.double(), mean, square
 
 
 def _scaled(features: Tensor, centre: Tensor, unit: Tensor, *, mild: bool) -> Tensor:
     """The features centred and in their units, and one more that is 1 for every row."""
     count, width = features.shape
-    light = torch.float32 if mild and width < count else torch.float64
+    light = torch.float32 if mild and width <= WIDE * count else torch.float64
     x = torch.ones(count, width + 1, dtype=light, device=features.device)
-    for whole, part in zip(x[:, :-1].split(BLOCK), features.split(BLOCK), strict=True):
-        whole.copy_((part - centre) / unit)
+    kept = x[:, :-1]
+    kept.copy_(features)
+    kept.sub_(centre.to(light)).div_(unit.to(light))
     return x
 
 
@@ -140,34 +147,35 @@ class _Problems:
     features: Tensor  # [row, feature], shared; the last is 1 for every row
     signs: Tensor  # [problem, row]
     costs: Tensor  # [problem, row]
-    penalty: Tensor  # [problem, feature]; the last is 0
-    rounding: Tensor  # square of the slope, in the penalty's norm, that rounding makes [problem]
+    penalty: Tensor  # [problem, feature]; the last, the intercept's, is 0
+    weakness: Tensor  # 1 / penalty; the last is 0
+    rounding: Tensor  # square of the slope, in the norm of weakness, that rounding makes [problem]
+    total: Tensor  # of the costs [problem]
 
     def __getitem__(self, chosen: Tensor) -> _Problems:
-        return _Problems(
-            self.features,
-            self.signs[chosen],
-            self.costs[chosen],
-            self.penalty[chosen],
-            self.rounding[chosen],
-        )
+        shared, *own = (getattr(self, field.name) for field in fields(self))
+        return _Problems(shared, *(part[chosen] for part in own))
 
-    def pull(self, margins: Tensor) -> Tensor:
-        """How hard each row pulls on the weights [problem, row]."""
-        return self.costs * self.signs * torch.sigmoid(-self.signs * margins)
+    def pull(self, lost: Tensor) -> Tensor:
+        """How hard each row pulls on the weights [problem, row], where it has lost so much."""
+        return torch.sigmoid(lost).mul_(self.costs).mul_(self.signs)
 
 
-def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problems:
+def _problems(
+    x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor, lengths: Tensor
+) -> _Problems:
     """The problems with the intercept as the weight of the last feature, without a penalty."""
     kind = x.dtype
-    lengths = x[:, :-1].square().sum(1).double()
-    squares = c**2 * (rows.double() @ lengths) / penalty.amin(1)
+    total = c * rows.sum(1, dtype=torch.float64)
+    rounding = (4 * torch.finfo(kind).eps) ** 2 * c * total * lengths / penalty.amin(1)
     return _Problems(
         x,
         labels.to(kind) * 2 - 1,
         rows.to(kind) * c,
-        pad(penalty.to(kind), (0, 1)),
-        ((4 * torch.finfo(kind).eps) ** 2 * squares).to(kind),
+        pad(penalty, (0, 1)).to(kind),
+        pad(1 / penalty, (0, 1)).to(kind),
+        rounding.to(kind).clamp_min(torch.finfo(kind).tiny),
+        total.to(kind),
     )
 
 
@@ -176,7 +184,7 @@ class _Found:
     """Where the problems are."""
 
     weights: Tensor  # [problem, feature]
-    margins: Tensor  # [problem, row]
+    lost: Tensor  # the log odds against each row's own class [problem, row]
     converged: Tensor  # [problem]
 
 
@@ -191,59 +199,77 @@ def _minimise(every: _Problems) -> _Found:
         torch.zeros(len(every.signs), dtype=torch.bool, device=every.signs.device),
     )
     left = torch.arange(len(every.signs), device=every.signs.device)
-    problems, weights, margins = every, found.weights.clone(), found.margins.clone()
+    problems, weights, lost = every, found.weights.clone(), found.lost.clone()
     step, before = weights, weights
     pairs: list[Pair] = []
-    renewal = 0
+    pace = _Pace()
     for taken in range(STEPS + 1):
-        pull = problems.pull(margins)
-        slope = problems.penalty * weights - pull @ problems.features
-        done = _reached(problems, weights, slope)
+        pull = problems.pull(lost)
+        shrink = problems.penalty * weights
+        slope = shrink - pull @ problems.features
+        excess = _excess(problems, slope, TOLERANCE**2 * vecdot(shrink, weights))
+        done = excess <= 1
         if done.any() or taken == STEPS:
-            found.weights[left], found.margins[left], found.converged[left] = weights, margins, done
+            found.weights[left], found.lost[left], found.converged[left] = weights, lost, done
             go = ~done
-            left, problems, pull = left[go], problems[go], pull[go]
-            weights, margins, slope, step, before = (
-                part[go] for part in (weights, margins, slope, step, before)
+            left, problems, excess, pull = (part[go] for part in (left, problems, excess, pull))
+            weights, lost, shrink, slope, step, before = (
+                part[go] for part in (weights, lost, shrink, slope, step, before)
             )
             pairs = [(a[go], b[go], inverse[go]) for a, b, inverse in pairs]
         if taken == STEPS or not len(left):
             break
-        if taken == renewal:
-            precondition = _preconditioner(problems, pull)
-            pairs, renewal = [], 2 * renewal + ROUND
+        if pace.wants_hessian(taken, excess):
+            precondition, pairs = _preconditioner(problems, pull), []
         else:
             bend = slope - before
             pairs = [*pairs[-MEMORY + 1 :], (step, bend, _inverse(vecdot(step, bend)))]
         direction = _quasi_newton(slope, pairs, precondition)
-        along = direction @ problems.features.T
-        length = _line_search(problems, margins, along, weights, direction)[:, None]
+        against = (direction @ problems.features.T).mul_(problems.signs).neg_()
+        length = _line_search(problems, lost, against, shrink, direction)[:, None]
         step, before = length * direction, slope
         weights = weights + step
-        margins = torch.addcmul(margins, length, along)
+        lost = torch.addcmul(lost, length, against)
     return found
 
 
-def _reached(problems: _Problems, weights: Tensor, slope: Tensor) -> Tensor:
-    """Whether the optimum is near enough [problem].
+class _Pace:
+    """When to take the Hessian anew: not where the end is nearer than the time that it takes."""
+
+    def __init__(self) -> None:
+        self.due, self.since, self.begun = 0, 0, 0.0
+
+    def wants_hessian(self, taken: int, excess: Tensor) -> bool:
+        """At the first step; then after a round, and rounds twice as long, if the end is far.
+
+        How far is judged by the pace since the last Hessian, without its first steps, which are
+        faster.
+        """
+        if taken not in (self.due, self.since + SETTLED):
+            return False
+        far = float(excess.max().log())
+        if taken != self.due:
+            self.begun = far
+            return False
+        self.due = 2 * self.due + ROUND
+        gone, steps = self.begun - far, taken - self.since - SETTLED
+        if taken and gone * PATIENCE >= far * steps:
+            return False
+        self.since = taken
+        return True
+
+
+def _excess(problems: _Problems, slope: Tensor, near: Tensor) -> Tensor:
+    """Square of the distance to the optimum, at most, as a multiple of what is near [problem].
 
     In the norm of the penalty the distance is at most the length of the slope in the norm of its
     inverse. The intercept's slope is measured by a quarter of the largest curvature that it can
     have. A slope that rounding alone could make is not asked to be smaller.
     """
-    penalty, total = problems.penalty[:, :-1], problems.costs.sum(1)
-    near = TOLERANCE**2 * vecdot(penalty, weights[:, :-1].square())
-    steep = vecdot(1 / penalty, slope[:, :-1].square())
-    level = 16 * slope[:, -1].square() / total
-    eps = torch.finfo(slope.dtype).eps
-    return (steep <= torch.maximum(near, problems.rounding)) & (
-        level <= torch.maximum(near, (16 * eps) ** 2 * total)
-    )
-
-
-def _inverse(curvature: Tensor) -> Tensor:
-    """1 / curvature; 0 where rounding left none, which drops the pair."""
-    return torch.where(curvature > 0, 1 / curvature.clamp_min(1e-30), 0.0)
+    squares, info = slope.square(), torch.finfo(slope.dtype)
+    steep = vecdot(problems.weakness, squares) / torch.maximum(near, problems.rounding)
+    level = torch.maximum(near * problems.total / 16, (4 * info.eps * problems.total).square())
+    return torch.maximum(steep, squares[:, -1] / level)
 
 
 def _quasi_newton(
@@ -260,47 +286,50 @@ def _quasi_newton(
     return result
 
 
+def _inverse(curvature: Tensor) -> Tensor:
+    """1 / curvature; 0 where rounding left none, which drops the pair."""
+    return torch.where(curvature > 0, 1 / curvature.clamp_min(1e-30), 0.0)
+
+
 def _line_search(
-    problems: _Problems, margins: Tensor, along: Tensor, weights: Tensor, direction: Tensor
+    problems: _Problems, lost: Tensor, against: Tensor, shrink: Tensor, direction: Tensor
 ) -> Tensor:
     """How far to go along the direction: near the minimum, by Newton's method in a bracket.
 
     A full step is what it begins with. It ends when the next Newton step is a short one, which is
     then taken unseen: mostly at once.
     """
-    against, start = -problems.signs * along, -problems.signs * margins
-    steepness = against.square()
-    pushed = problems.penalty * direction
-    curve, tilt = vecdot(pushed, direction), vecdot(pushed, weights)
-    length = torch.ones_like(tilt)
-    low, high = torch.zeros_like(tilt), torch.full_like(tilt, torch.inf)
+    curve, tilt = vecdot(problems.penalty * direction, direction), vecdot(shrink, direction)
+    there, length = lost + against, torch.ones_like(tilt)
+    low, high = 0.0, torch.inf
     for _ in range(SEARCHES):
-        missed = torch.sigmoid(torch.addcmul(start, length[:, None], against))
-        cost = problems.costs * missed
-        first = tilt + length * curve + vecdot(cost, against)
-        second = curve + vecdot(torch.addcmul(cost, cost, missed, value=-1), steepness)
+        missed = torch.sigmoid(there)
+        change = problems.costs * missed * against
+        first = tilt + length * curve + change.sum(1)
+        second = curve + vecdot(torch.addcmul(change, change, missed, value=-1), against)
         newton = length - first / second.clamp_min(1e-30)
         if ((newton - length).abs() <= length / 2).all():
             return newton
         low, high = torch.where(first < 0, length, low), torch.where(first < 0, high, length)
         newton = newton.clamp(length / 4, length * 4)
         length = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        there = torch.addcmul(lost, length[:, None], against)
     return length
 
 
 def _preconditioner(problems: _Problems, pull: Tensor) -> Callable[[Tensor], Tensor]:
     """The inverse of the problems' mean Hessian, as a function of slopes.
 
-    With fewer features than rows it is inverted as it is; otherwise by Woodbury's identity, as a
-    matrix of rows by rows. The intercept, which has no penalty, is given a small one.
+    With many more features than rows it is inverted by Woodbury's identity, as a matrix of rows by
+    rows; otherwise as it is. The intercept, which has no penalty, is given a small one.
     """
     x, strength = problems.features, pull.abs()
     curvature = (strength * (1 - strength / problems.costs.max())).mean(0)
     curvature = curvature.clamp_min(FLATTEST * curvature.max())
     ridge = problems.penalty.mean(0)
     ridge[-1] = 1e-3 * curvature.sum()
-    if x.shape[1] <= x.shape[0] + 1:
-        hessian = (x * curvature[:, None]).T @ x
+    if x.shape[1] - 1 <= WIDE * x.shape[0]:
+        hessian = symmetric_product(x * curvature.sqrt()[:, None])
         hessian.diagonal().add_(ridge)
         inverse = _inverted(hessian)
         return lambda slope: slope @ inverse
