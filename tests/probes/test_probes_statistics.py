@@ -230,15 +230,16 @@ def test_every_order_of_labels_is_as_likely():
 # --- permutation ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "d"), [(60, 8), (40, 120)])
-def test_held_out_ridge_needs_no_second_fit(n, d):
+@pytest.mark.parametrize("shared", [0.0, 100.0], ids=["spread", "one direction"])
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (400, 100), (40, 120)])
+def test_held_out_ridge_needs_no_second_fit(n, d, shared):
     """The closed form against ridge regressions really fitted without the fold."""
     from layergram.probes.permutation import RIDGE
 
     generator = np.random.default_rng(0)
-    features = generator.normal(size=(n, d))
+    features = generator.normal(size=(n, d)) + shared * generator.normal(size=(n, 1))
     labels = generator.random((3, n)) < 0.5
-    folds = np.arange(n) % 4
+    folds = generator.permutation(np.arange(n) % 4)
     x = (features - features.mean(0)) / features.std(0)
     penalty = RIDGE * (x**2).sum() / n + 1e-3
     expected = []
@@ -269,6 +270,15 @@ def test_constant_features_and_one_class_have_no_strength():
     folds = np.arange(20) // 4
     assert (ridge_statistics(torch.full((20, 3), 4.2), labels, folds) == 0).all()
     assert ridge_statistics(torch.randn(20, 3), labels, folds)[1] == 0
+
+
+def test_a_feature_that_is_the_label_is_stronger_than_any_shuffle():
+    generator = np.random.default_rng(0)
+    wrong = generator.random(40) < 0.5
+    labels = np.stack([wrong, *(generator.permutation(wrong) for _ in range(50))])
+    t = ridge_statistics(torch.as_tensor(wrong[:, None]).float(), labels, np.arange(40) % 4)
+    assert np.isfinite(t).all()
+    assert t[0] > 10 * np.abs(t[1:]).max()
 
 
 def test_p_values_are_uniform_without_an_effect():
