@@ -15,10 +15,11 @@ from layergram.probes.products import symmetric_product
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
-MEMORY = 4  # pairs of steps that the quasi-Newton update remembers
 ROUND = 12  # steps until a new Hessian is thought of; then twice that
 SETTLED = 2  # steps after a Hessian from which on the pace is measured
 PATIENCE = 15  # steps that take as long as a Hessian
+HARD = 3  # Hessians that only hard problems take, as those with rare huge numbers
+MEMORY = 8  # pairs of steps that the quasi-Newton update remembers then
 SEARCHES = 12  # points on the way that a line search looks at; mostly it is one
 STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
 BLOCK = 64  # rows that are measured and scaled at a time
@@ -55,10 +56,10 @@ def logistic(
     deviation of its own training rows, exactly: for features standardised once over all rows, that
     is the same as penalising w_j² by the variance of feature j in the problem's training rows.
 
-    All problems advance together, by L-BFGS preconditioned with one Hessian that they share, and
-    a line search that needs no further product with the features; a problem that has reached its
-    optimum is let go. The work is done in float32 where that can hold both the Hessian and the
-    penalty, and in float64 elsewhere.
+    All problems advance together, by L-BFGS from one Hessian that they share, for each scaled as
+    its last steps were long, and a line search that needs no further product with the features; a
+    problem that has reached its optimum is let go. The work is done in float32 where that can hold
+    both the Hessian and the penalty, and in float64 elsewhere.
 
     Args:
         features: finite numbers [row, feature].
@@ -200,7 +201,7 @@ def _minimise(every: _Problems) -> _Found:
     )
     left = torch.arange(len(every.signs), device=every.signs.device)
     problems, weights, lost = every, found.weights.clone(), found.lost.clone()
-    step, before = weights, weights
+    step, before, scale = weights, weights, weights.new_ones(len(weights), 1)
     pairs: list[Pair] = []
     pace = _Pace()
     for taken in range(STEPS + 1):
@@ -213,21 +214,23 @@ def _minimise(every: _Problems) -> _Found:
             found.weights[left], found.lost[left], found.converged[left] = weights, lost, done
             go = ~done
             left, problems, excess, pull = (part[go] for part in (left, problems, excess, pull))
-            weights, lost, shrink, slope, step, before = (
-                part[go] for part in (weights, lost, shrink, slope, step, before)
+            weights, lost, shrink, slope, step, before, scale = (
+                part[go] for part in (weights, lost, shrink, slope, step, before, scale)
             )
             pairs = [(a[go], b[go], inverse[go]) for a, b, inverse in pairs]
         if taken == STEPS or not len(left):
             break
         if pace.wants_hessian(taken, excess):
-            precondition, pairs = _preconditioner(problems, pull), []
+            precondition = _preconditioner(problems, pull)
+            pairs, scale = [], torch.ones_like(scale)
         else:
             bend = slope - before
-            pairs = [*pairs[-MEMORY + 1 :], (step, bend, _inverse(vecdot(step, bend)))]
-        direction = _quasi_newton(slope, pairs, precondition)
+            pairs.append((step, bend, _inverse(vecdot(step, bend))))
+            del pairs[: -pace.memory]
+        direction = _quasi_newton(slope, pairs, scale, precondition)
         against = (direction @ problems.features.T).mul_(problems.signs).neg_()
         length = _line_search(problems, lost, against, shrink, direction)[:, None]
-        step, before = length * direction, slope
+        step, before, scale = length * direction, slope, length * scale
         weights = weights + step
         lost = torch.addcmul(lost, length, against)
     return found
@@ -237,7 +240,12 @@ class _Pace:
     """When to take the Hessian anew: not where the end is nearer than the time that it takes."""
 
     def __init__(self) -> None:
-        self.due, self.since, self.begun = 0, 0, 0.0
+        self.due, self.since, self.begun, self.hessians = 0, 0, 0.0, 0
+
+    @property
+    def memory(self) -> int:
+        """Pairs of steps to remember: one does for most problems, hard ones are worth more."""
+        return 1 if self.hessians < HARD else MEMORY
 
     def wants_hessian(self, taken: int, excess: Tensor) -> bool:
         """At the first step; then after a round, and rounds twice as long, if the end is far.
@@ -255,7 +263,7 @@ class _Pace:
         gone, steps = self.begun - far, taken - self.since - SETTLED
         if taken and gone * PATIENCE >= far * steps:
             return False
-        self.since = taken
+        self.since, self.hessians = taken, self.hessians + 1
         return True
 
 
@@ -273,14 +281,14 @@ def _excess(problems: _Problems, slope: Tensor, near: Tensor) -> Tensor:
 
 
 def _quasi_newton(
-    slope: Tensor, pairs: list[Pair], precondition: Callable[[Tensor], Tensor]
+    slope: Tensor, pairs: list[Pair], scale: Tensor, precondition: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """The direction of L-BFGS: minus its estimate of the inverse Hessian, times the slope."""
     result, factors = -slope, []
     for step, bend, inverse in reversed(pairs):
         factors.append(inverse * vecdot(step, result))
         result = torch.addcmul(result, factors[-1][:, None], bend, value=-1)
-    result = precondition(result)
+    result = scale * precondition(result)
     for (step, bend, inverse), factor in zip(pairs, reversed(factors), strict=True):
         result = torch.addcmul(result, (factor - inverse * vecdot(bend, result))[:, None], step)
     return result
