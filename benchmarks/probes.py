@@ -4,11 +4,13 @@
     python benchmarks/probes.py --width 4096 --layers 3 --roles 3
     python benchmarks/probes.py --features states.npy --wrong wrong.npy
 
-Both sides train one probe per cell and fold, on the same folds and with as many threads. The loop
-is timed on every so many cells, fold by fold, and extrapolated to the whole map; the batched solver
-is timed on every cell, in turns with the loop, so that both meet the same machine. Then all of
-``evaluate`` is timed: pairs of folds, shuffled control, permutations and intervals. Times are
-processor time, which other work on the machine disturbs less than the clock; both are printed.
+Both sides train one probe per cell and fold, on the same folds. First with one thread each, in
+processor time, which other work on the machine disturbs less than the clock; then with all cores, by
+the clock: scikit-learn's products may use them all, and the batched solver has a cell on each core,
+as ``evaluate`` does it, with the time that its processes take to start. The loop is timed on every so
+many cells and extrapolated to the whole map; the batched solver is timed on every cell, layer by
+layer in turns with the loop, so that both meet the same machine. Then all of ``evaluate`` is timed:
+pairs of folds, shuffled control, permutations and intervals.
 Features made here have the spectrum of a residual stream: a few directions that carry most of the
 variance, and a long tail.
 """
@@ -31,6 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from layergram.probes import Evaluation, evaluate
 from layergram.probes.auroc import auroc
+from layergram.probes.cores import on_cores
 from layergram.probes.folds import grouped_folds
 from layergram.probes.logistic import logistic
 
@@ -75,48 +78,46 @@ def by_loop(values: Any, wrong: Any, folds: Any, scale: str) -> Any:
     return scores
 
 
-def by_layergram(values: Any, wrong: Any, folds: Any, scale: str) -> Any:
-    """Out-of-fold log odds by the batched solver."""
+def by_layergram(place: Any, values: Any, wrong: Any, folds: Any, scale: str) -> Any:
+    """The place of the cell, and out-of-fold log odds by the batched solver."""
     trained = torch.as_tensor(folds != np.unique(folds)[:, None])
     labels = torch.as_tensor(wrong).expand(trained.shape)
     fits = logistic(torch.as_tensor(values), labels, trained, scale=scale)
-    return fits.margins.numpy()[folds, np.arange(len(wrong))]
+    return place, fits.margins.numpy()[folds, np.arange(len(wrong))]
 
 
-def compare(features: Any, wrong: Any, options: argparse.Namespace, scale: str) -> None:
+def compare(features: Any, wrong: Any, sample: int, scale: str, threads: int) -> None:
     """Time both sides, and print them with the largest difference of AUROC."""
-    groups = np.arange(len(wrong))
-    folds = grouped_folds(wrong, groups, folds=5, seed=0)
-    places = [divmod(at, features.shape[2]) for at in range(features.shape[1] * features.shape[2])]
-    sample = set(places[:: max(1, len(places) // options.sample)])
-    by_layergram(cell_of(features, places[0]), wrong, folds, scale)  # warm
+    torch.set_num_threads(threads)
+    examples, layers, roles, width = features.shape
+    folds = grouped_folds(wrong, np.arange(examples), folds=5, seed=0)
+    every = [divmod(at, roles) for at in range(layers * roles)]
+    sampled = set(every[:: max(1, len(every) // sample)])
+    size = features.size * 5
     loop, batched, worst = np.zeros(2), np.zeros(2), 0.0
-    for place in places:
-        values = cell_of(features, place)
-        ours, *seconds = timed(lambda values=values: by_layergram(values, wrong, folds, scale))
+    for layer in range(layers):
+        cells = {place: cell_of(features, place) for place in every if place[0] == layer}
+        calls = [(place, values, wrong, folds, scale) for place, values in cells.items()]
+        ours, *seconds = timed(
+            lambda calls=calls: dict(on_cores(by_layergram, calls, size=size if threads > 1 else 0))
+        )
         batched += seconds
-        if place in sample:
-            scores, *seconds = timed(lambda values=values: by_loop(values, wrong, folds, scale))
+        for place in sampled & set(cells):
+            with threadpool_limits(threads):
+                scores, *seconds = timed(
+                    lambda values=cells[place]: by_loop(values, wrong, folds, scale)
+                )
             loop += seconds
-            areas = [auroc(one, wrong, folds, groups).value for one in (ours, scores)]
+            areas = [
+                auroc(one, wrong, folds, np.arange(examples)).value for one in (ours[place], scores)
+            ]
             worst = max(worst, abs(areas[0] - areas[1]))
-    loop *= len(places) / len(sample)
-    print(
-        f"scale {scale}: {len(places)} cells × 5 folds, n = {len(wrong)}, d = {features.shape[3]}"
-    )
-    print(
-        f"  scikit-learn, from {len(sample)} cells: {loop[0]:7.0f} s ({loop[1]:.0f} s by the clock)"
-    )
-    print(f"  batched, all cells:         {batched[0]:7.0f} s ({batched[1]:.0f} s by the clock)")
-    print(
-        f"  factor {loop[0] / batched[0]:.1f} ({loop[1] / batched[1]:.1f} by the clock), ", end=""
-    )
-    print(f"AUROC differ by {worst:.1e} at most")
-    if scale == "standard":
-        evaluation = Evaluation(permutations=options.permutations)
-        _, *seconds = timed(lambda: evaluate(features, wrong, groups=groups, evaluation=evaluation))
-        print(f"  evaluate, with {options.permutations} permutations and all controls: ", end="")
-        print(f"{seconds[0]:.0f} s ({seconds[1]:.0f} s by the clock)")
+    loop *= len(every) / len(sampled)
+    clock = int(threads > 1)
+    print(f"scale {scale}, {threads} threads, {'by the clock' if clock else 'processor time'}:")
+    print(f"  scikit-learn, from {len(sampled)} cells: {loop[clock]:7.1f} s")
+    print(f"  batched, all {len(every)} cells:     {batched[clock]:7.1f} s")
+    print(f"  factor {loop[clock] / batched[clock]:.1f}, AUROC differ by {worst:.1e} at most")
 
 
 def main() -> None:
@@ -127,24 +128,32 @@ def main() -> None:
     parser.add_argument("--roles", type=int, default=15)
     parser.add_argument("--width", type=int, default=576)
     parser.add_argument(
-        "--sample", type=int, default=12, help="cells that scikit-learn is timed on"
+        "--sample", type=int, default=31, help="cells that scikit-learn is timed on"
     )
     parser.add_argument("--permutations", type=int, default=1000)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--features", help="an .npy file [example, layer, role, feature]")
     parser.add_argument("--wrong", help="an .npy file [example]")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(options.threads):
+    cores = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder:
         if options.features:
             features = np.load(options.features, mmap_mode="r")
             wrong = np.load(options.wrong)
         else:
             sizes = (options.examples, options.layers, options.roles, options.width)
             features, wrong = made(Path(folder) / "features", *sizes)
-        print(f"{options.threads} threads")
+        examples, layers, roles, width = features.shape
+        print(f"{layers} × {roles} cells × 5 folds, n = {examples}, d = {width}")
         for scale in ("standard", "none"):
-            compare(features, wrong, options, scale)
+            for threads in (1, cores) if cores > 1 else (1,):
+                compare(features, wrong, options.sample, scale, threads)
+        evaluation = Evaluation(permutations=options.permutations)
+        groups = np.arange(examples)
+        _, _, clock = timed(lambda: evaluate(features, wrong, groups=groups, evaluation=evaluation))
+        print(
+            f"evaluate, with {options.permutations} permutations and all controls, {cores} threads:"
+        )
+        print(f"  {clock:.0f} s by the clock")
 
 
 if __name__ == "__main__":

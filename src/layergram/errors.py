@@ -8,7 +8,8 @@ line prints it and exits with 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 
 class LayergramError(Exception):
@@ -35,6 +36,11 @@ class LayergramError(Exception):
         self.exit_code = exit_code
         parts = [("Asked for", asked), ("Got", got), ("Allowed", allowed), ("Do", do)]
         super().__init__("\n".join(f"{label}: {text}" for label, text in parts if text))
+
+    def __reduce__(self) -> tuple[Callable[..., LayergramError], tuple[()]]:
+        """The same error again, where one is carried from one process to another."""
+        parts = {name: getattr(self, name) for name in ("got", "allowed", "do", "exit_code")}
+        return partial(LayergramError, self.asked, **parts), ()
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> LayergramError:

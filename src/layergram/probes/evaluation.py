@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ import xarray as xr
 from layergram.errors import LayergramError
 from layergram.probes.arrays import Labels, Numbers, Values
 from layergram.probes.auroc import Auroc, auroc
+from layergram.probes.cores import on_cores
 from layergram.probes.crossfit import Cell, Rows, Task, crossfit_all, trainable
 from layergram.probes.folds import grouped_folds, numbered, shuffles
 from layergram.probes.grid import FEWEST, Grid, checked_labels, grid_of
@@ -22,8 +22,6 @@ from layergram.probes.logistic import SCALES
 from layergram.probes.nested import nested_best
 from layergram.probes.permutation import ridge_statistics
 from layergram.probes.results import Found, dataset
-
-SHARED_FROM = 2_000_000  # measured: 1,000 × 576 numbers are faster on one core, × 4,096 on two
 
 Progress = Callable[[int, int], None]
 
@@ -176,28 +174,11 @@ def evaluate_each(
         _Run.of(checked_labels(wrong, count), group_numbers, grid, evaluation)
         for wrong in positives.values()
     ]
-    problems = len(runs) * evaluation.folds * (evaluation.folds + 3) // 2
-    with _cores_for(count * max(grid.features.sizes["feature"], 10 * problems)):
-        _fill(runs, grid, evaluation, progress)
+    _fill(runs, grid, evaluation, progress)
     return {
         name: _result(run, grid, scores, evaluation)
         for name, run in zip(positives, runs, strict=True)
     }
-
-
-@contextmanager
-def _cores_for(numbers: int) -> Iterator[None]:
-    """One core for cells of few numbers: sharing them among several takes longer than the work.
-
-    Numbers are those of the features; ten times those of all labels, where that is more.
-    """
-    cores = torch.get_num_threads()
-    try:
-        if numbers < SHARED_FROM:
-            torch.set_num_threads(1)
-        yield
-    finally:
-        torch.set_num_threads(cores)
 
 
 @dataclass(frozen=True)
@@ -267,29 +248,62 @@ def _fill(
 ) -> None:
     """Evaluate every cell that can be, for all runs at once."""
     total = int(np.prod(grid.shape))
-    for done, (place, values) in enumerate(grid.cells(), start=1):
-        present = grid.present[:, place[1]]
-        able = [
-            run
-            for run in runs
-            if values is not None
-            and _enough(run.rows[present], run.shuffled[0, present], evaluation.folds)
-        ]
-        if able:
-            tensor = torch.as_tensor(values, device=evaluation.device)
-            tasks = [Task(run.rows[present], run.shuffled[0, present]) for run in able]
-            cells = crossfit_all(
-                tensor, tasks, evaluation.folds, c=evaluation.c, scale=evaluation.scale
-            )
-            for run, task, cell in zip(able, tasks, cells, strict=True):
-                run.cells[place] = cell
-                if evaluation.permutations:
-                    labellings = np.vstack([task.rows.wrong, run.shuffled[:, present]])
-                    strength = ridge_statistics(tensor, labellings, task.rows.folds)
-                    run.statistics[:, place[0], place[1]] = strength[:2]
-                    np.maximum(run.largest, strength[2:], out=run.largest)
+    problems = len(runs) * evaluation.folds * (evaluation.folds + 3) // 2
+    size = total * grid.features.sizes["example"] * grid.features.sizes["feature"] * problems
+    calls = (_call(runs, grid, evaluation, place, values) for place, values in grid.cells())
+    for done, (place, found) in enumerate(
+        on_cores(_evaluated, calls, size=size, device=evaluation.device), start=1
+    ):
+        for number, cell, strength in found:
+            run = runs[number]
+            run.cells[place] = cell
+            if strength is not None:
+                run.statistics[:, place[0], place[1]] = strength[:2]
+                np.maximum(run.largest, strength[2:], out=run.largest)
         if progress is not None:
             progress(done, total)
+
+
+Call = tuple[tuple[int, int], Any, list[tuple[int, Task, Labels]], Evaluation]
+
+
+def _call(
+    runs: Sequence[_Run], grid: Grid, evaluation: Evaluation, place: tuple[int, int], values: Any
+) -> Call:
+    """What :func:`_evaluated` has to know about a cell: the runs that can have it, by number."""
+    present = grid.present[:, place[1]]
+    able = (
+        []
+        if values is None
+        else [
+            (number, Task(run.rows[present], run.shuffled[0, present]), run.shuffled[:, present])
+            for number, run in enumerate(runs)
+            if _enough(run.rows[present], run.shuffled[0, present], evaluation.folds)
+        ]
+    )
+    return place, values, able, evaluation
+
+
+def _evaluated(
+    place: tuple[int, int],
+    values: Any,
+    able: list[tuple[int, Task, Labels]],
+    evaluation: Evaluation,
+) -> tuple[tuple[int, int], list[tuple[int, Cell, Values | None]]]:
+    """Each run's cell at this place, with the strength of all its labellings."""
+    if not able:
+        return place, []
+    features = torch.as_tensor(values, device=evaluation.device)
+    tasks = [task for _, task, _ in able]
+    cells = crossfit_all(features, tasks, evaluation.folds, c=evaluation.c, scale=evaluation.scale)
+    found = []
+    for (number, task, shuffled), cell in zip(able, cells, strict=True):
+        strength = None
+        if evaluation.permutations:
+            labellings = np.vstack([task.rows.wrong, shuffled])
+            strength = ridge_statistics(features, labellings, task.rows.folds)
+        found.append((number, cell, strength))
+    return place, found
 
 
 def _enough(rows: Rows, shuffled: Labels, folds: int) -> bool:

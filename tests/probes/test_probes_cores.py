@@ -1,0 +1,100 @@
+"""Cells on several cores: the same numbers, errors carried over, nothing left running."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from layergram.errors import LayergramError
+from layergram.probes import Evaluation, cores, evaluate
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two processes, whatever the size of the work and the machine."""
+    monkeypatch.setattr(cores, "WORTH", 1)
+    monkeypatch.setattr(cores, "cpu_count", lambda: 2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+def process_of(number):
+    return number, os.getpid()
+
+
+def refuse(number):
+    raise LayergramError(f"number {number}", got="three", do="choose another", exit_code=1)
+
+
+def calls(count):
+    return ((number,) for number in range(count))
+
+
+@pytest.mark.slow
+def test_a_map_is_the_same_on_one_core_and_on_two(two, monkeypatch):
+    generator = np.random.default_rng(0)
+    wrong = generator.random(90) < 0.5
+    features = generator.normal(size=(90, 4, 5, 70)).astype(np.float32)
+    features[:, 2, 1, 0] += 2 * wrong
+    features[:30, :, 3] = np.nan
+    evaluation = Evaluation(permutations=40)
+    seen = []
+    shared = evaluate(
+        features,
+        wrong,
+        groups=np.arange(90),
+        evaluation=evaluation,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    monkeypatch.setattr(cores, "WORTH", 10**15)
+    alone = evaluate(features, wrong, groups=np.arange(90), evaluation=evaluation)
+    assert seen == [(done, 20) for done in range(1, 21)]
+    assert shared.best_layer == 2
+    for name in alone.data_vars:
+        assert shared[name].equals(alone[name]), name
+
+
+@pytest.mark.slow
+def test_work_is_shared_and_all_of_it_is_done(two):
+    found = dict(cores.on_cores(process_of, calls(400), size=10))
+    assert sorted(found) == list(range(400))
+    assert os.getpid() in found.values()
+    assert len(set(found.values())) == 2
+
+
+@pytest.mark.slow
+def test_an_error_of_another_process_says_the_same(two):
+    with pytest.raises(LayergramError) as caught:
+        list(cores.on_cores(refuse, calls(3), size=10))
+    assert caught.value.exit_code == 1
+    assert "Asked for: number" in str(caught.value)
+    assert str(caught.value).count("Asked for") == 1
+    assert dict(cores.on_cores(process_of, calls(5), size=10)).keys() == set(range(5))
+
+
+@pytest.mark.parametrize("reason", ["little work", "one thread", "another device"])
+def test_work_stays_here(two, monkeypatch, reason):
+    size, device = 10, "cpu"
+    if reason == "little work":
+        monkeypatch.setattr(cores, "WORTH", 100)
+    elif reason == "one thread":
+        torch.set_num_threads(1)
+    else:
+        device = "meta"
+    found = dict(cores.on_cores(process_of, calls(30), size=size, device=device))
+    assert set(found.values()) == {os.getpid()}
+
+
+def test_threads_are_as_before_also_after_an_error(two):
+    def work(number):
+        assert torch.get_num_threads() == 1
+        return 1 / number
+
+    with pytest.raises(ZeroDivisionError):
+        list(cores.on_cores(work, [(1,), (0,)], size=0))
+    assert torch.get_num_threads() == 2
