@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold
 
 from layergram.errors import LayergramError
 from layergram.probes.arrays import Labels, Numbers
@@ -45,6 +44,9 @@ def grouped_folds(wrong: Labels, groups: npt.ArrayLike, *, folds: int, seed: int
         >>> grouped_folds(wrong, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], folds=2, seed=0).tolist()
         [0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0]
     """
+    # A second to import, which the processes that only train probes are spared.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     numbers = numbered(groups)
     count = int(numbers.max()) + 1
     asked = f"{folds} folds of {len(wrong)} examples in {count} groups"

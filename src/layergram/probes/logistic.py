@@ -99,10 +99,10 @@ def logistic(
         kept = _rotated(x) if rotated else x
         problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1], lengths[1:])
         found = _minimise(problems)
-        weights = problems.pull(found.lost) @ x if rotated else found.weights
+        weights = found.weights if not rotated else -problems.push(found.lost) @ x
     weights = weights[:, :-1].double() / unit
     bias = found.weights[:, -1].double() - weights @ centre
-    return Fits(weights, bias, (problems.signs * found.lost).neg().double(), found.converged)
+    return Fits(weights, bias, (problems.signs * found.lost).double(), found.converged)
 
 
 def _moments(features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,40 +143,45 @@ def _rotated(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Problems:
-    """min over w of Σ_i cost_i · log(1 + exp(−sign_i x_i·w)) + ½ Σ_j penalty_j w_j², for each."""
+    """min over w of Σ_i cost_i · log(1 + exp(sign_i x_i·w)) + ½ Σ_j penalty_j w_j², for each."""
 
     features: Tensor  # [row, feature], shared; the last is 1 for every row
-    signs: Tensor  # [problem, row]
+    signs: Tensor  # −1 where the positive class is right, else 1 [problem, row]
     costs: Tensor  # [problem, row]
+    signed: Tensor  # costs with the signs [problem, row]
     penalty: Tensor  # [problem, feature]; the last, the intercept's, is 0
     weakness: Tensor  # 1 / penalty; the last is 0
     rounding: Tensor  # square of the slope, in the norm of weakness, that rounding makes [problem]
-    total: Tensor  # of the costs [problem]
+    share: Tensor  # how the square of the intercept's slope is counted [problem]
+    level: Tensor  # square of the intercept's slope that rounding makes [problem]
 
     def __getitem__(self, chosen: Tensor) -> _Problems:
         shared, *own = (getattr(self, field.name) for field in fields(self))
         return _Problems(shared, *(part[chosen] for part in own))
 
-    def pull(self, lost: Tensor) -> Tensor:
-        """How hard each row pulls on the weights [problem, row], where it has lost so much."""
-        return torch.sigmoid(lost).mul_(self.costs).mul_(self.signs)
+    def push(self, lost: Tensor) -> Tensor:
+        """Slope of each row's cost in its log odds, where it has lost so much [problem, row]."""
+        return torch.sigmoid(lost).mul_(self.signed)
 
 
 def _problems(
     x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor, lengths: Tensor
 ) -> _Problems:
     """The problems with the intercept as the weight of the last feature, without a penalty."""
-    kind = x.dtype
+    kind, least = x.dtype, (4 * torch.finfo(x.dtype).eps) ** 2
     total = c * rows.sum(1, dtype=torch.float64)
-    rounding = (4 * torch.finfo(kind).eps) ** 2 * c * total * lengths / penalty.amin(1)
+    rounding = least * c * total * lengths / penalty.amin(1)
+    signs, costs = 1 - 2 * labels.to(kind), rows.to(kind) * c
     return _Problems(
         x,
-        labels.to(kind) * 2 - 1,
-        rows.to(kind) * c,
+        signs,
+        costs,
+        signs * costs,
         pad(penalty, (0, 1)).to(kind),
         pad(1 / penalty, (0, 1)).to(kind),
         rounding.to(kind).clamp_min(torch.finfo(kind).tiny),
-        total.to(kind),
+        (total / 16).to(kind),
+        (least * total.square()).to(kind),
     )
 
 
@@ -205,15 +210,15 @@ def _minimise(every: _Problems) -> _Found:
     pairs: list[Pair] = []
     pace = _Pace()
     for taken in range(STEPS + 1):
-        pull = problems.pull(lost)
+        push = problems.push(lost)
         shrink = problems.penalty * weights
-        slope = shrink - pull @ problems.features
+        slope = torch.addmm(shrink, push, problems.features)
         excess = _excess(problems, slope, TOLERANCE**2 * vecdot(shrink, weights))
         done = excess <= 1
         if done.any() or taken == STEPS:
             found.weights[left], found.lost[left], found.converged[left] = weights, lost, done
             go = ~done
-            left, problems, excess, pull = (part[go] for part in (left, problems, excess, pull))
+            left, problems, excess, push = (part[go] for part in (left, problems, excess, push))
             weights, lost, shrink, slope, step, before, scale = (
                 part[go] for part in (weights, lost, shrink, slope, step, before, scale)
             )
@@ -221,14 +226,14 @@ def _minimise(every: _Problems) -> _Found:
         if taken == STEPS or not len(left):
             break
         if pace.wants_hessian(taken, excess):
-            precondition = _preconditioner(problems, pull)
+            precondition = _preconditioner(problems, push)
             pairs, scale = [], torch.ones_like(scale)
         else:
             bend = slope - before
             pairs.append((step, bend, _inverse(vecdot(step, bend))))
             del pairs[: -pace.memory]
         direction = _quasi_newton(slope, pairs, scale, precondition)
-        against = (direction @ problems.features.T).mul_(problems.signs).neg_()
+        against = (direction @ problems.features.T).mul_(problems.signs)
         length = _line_search(problems, lost, against, shrink, direction)[:, None]
         step, before, scale = length * direction, slope, length * scale
         weights = weights + step
@@ -274,10 +279,10 @@ def _excess(problems: _Problems, slope: Tensor, near: Tensor) -> Tensor:
     inverse. The intercept's slope is measured by a quarter of the largest curvature that it can
     have. A slope that rounding alone could make is not asked to be smaller.
     """
-    squares, info = slope.square(), torch.finfo(slope.dtype)
+    squares = slope.square()
     steep = vecdot(problems.weakness, squares) / torch.maximum(near, problems.rounding)
-    level = torch.maximum(near * problems.total / 16, (4 * info.eps * problems.total).square())
-    return torch.maximum(steep, squares[:, -1] / level)
+    level = squares[:, -1] / torch.maximum(near * problems.share, problems.level)
+    return torch.maximum(steep, level)
 
 
 def _quasi_newton(
@@ -296,7 +301,7 @@ def _quasi_newton(
 
 def _inverse(curvature: Tensor) -> Tensor:
     """1 / curvature; 0 where rounding left none, which drops the pair."""
-    return torch.where(curvature > 0, 1 / curvature.clamp_min(1e-30), 0.0)
+    return torch.where(curvature > 0, curvature, torch.inf).reciprocal()
 
 
 def _line_search(
@@ -313,10 +318,11 @@ def _line_search(
     for _ in range(SEARCHES):
         missed = torch.sigmoid(there)
         change = problems.costs * missed * against
-        first = tilt + length * curve + change.sum(1)
+        first = torch.addcmul(tilt, length, curve) + change.sum(1)
         second = curve + vecdot(torch.addcmul(change, change, missed, value=-1), against)
-        newton = length - first / second.clamp_min(1e-30)
-        if ((newton - length).abs() <= length / 2).all():
+        back = first / second.clamp_min(1e-30)
+        newton = length - back
+        if (back.abs() <= length / 2).all():
             return newton
         low, high = torch.where(first < 0, length, low), torch.where(first < 0, high, length)
         newton = newton.clamp(length / 4, length * 4)
@@ -325,13 +331,13 @@ def _line_search(
     return length
 
 
-def _preconditioner(problems: _Problems, pull: Tensor) -> Callable[[Tensor], Tensor]:
+def _preconditioner(problems: _Problems, push: Tensor) -> Callable[[Tensor], Tensor]:
     """The inverse of the problems' mean Hessian, as a function of slopes.
 
     With many more features than rows it is inverted by Woodbury's identity, as a matrix of rows by
     rows; otherwise as it is. The intercept, which has no penalty, is given a small one.
     """
-    x, strength = problems.features, pull.abs()
+    x, strength = problems.features, push.abs()
     curvature = (strength * (1 - strength / problems.costs.max())).mean(0)
     curvature = curvature.clamp_min(FLATTEST * curvature.max())
     ridge = problems.penalty.mean(0)
