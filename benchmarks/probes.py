@@ -8,9 +8,9 @@ Both sides train one probe per cell and fold, on the same folds. The loop has on
 faster for it than several; the batched solver is timed with one, in processor time, which other
 work disturbs less than the clock, and then with all cores, as ``evaluate`` uses them, by the clock
 and with the time that its processes take to start. The loop is timed on every so many cells and its
-time extrapolated to the whole map; the solver is timed on every cell, layer by layer in turns with
-the loop, so that both meet the same machine. Last comes all of ``evaluate``: pairs of folds,
-shuffled control, permutations and intervals.
+time extrapolated to the whole map; the solver is timed on every cell, some layers at a time in
+turns with the loop, so that both meet the same machine. Last comes all of ``evaluate``: pairs of
+folds, shuffled control, permutations and intervals.
 
 Features made here have the spectrum of a residual stream: a few directions that carry most of the
 variance, and a long tail.
@@ -37,6 +37,8 @@ from layergram.probes.auroc import auroc
 from layergram.probes.cores import on_cores
 from layergram.probes.folds import grouped_folds
 from layergram.probes.logistic import logistic
+
+TURNS = 5
 
 
 def made(path: Path, examples: int, layers: int, roles: int, width: int) -> tuple[Any, Any]:
@@ -96,8 +98,8 @@ def compare(features: Any, wrong: Any, sample: int, scale: str) -> None:
     sampled = set(every[:: max(1, len(every) // sample)])
     loop, alone, shared = np.zeros(2), np.zeros(2), np.zeros(2)
     worst = 0.0
-    for layer in range(layers):
-        cells = {place: cell_of(features, place) for place in every if place[0] == layer}
+    for some in np.array_split(range(layers), min(layers, TURNS)):
+        cells = {place: cell_of(features, place) for place in every if place[0] in some}
         calls = [(place, values, wrong, folds, scale) for place, values in cells.items()]
         for seconds, size in ((alone, 0), (shared, 5 * features.size)):
             ours, *taken = timed(
