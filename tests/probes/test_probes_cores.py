@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +79,38 @@ def test_an_error_of_another_process_says_the_same(two):
     assert "Asked for: number" in str(caught.value)
     assert str(caught.value).count("Asked for") == 1
     assert dict(cores.on_cores(process_of, calls(5), size=10)).keys() == set(range(5))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
+def test_other_processes_end_with_one_that_is_killed():
+    script = """
+import os, time, torch
+from layergram.probes import cores
+cores.WORTH, cores.cpu_count = 1, lambda: 2
+torch.set_num_threads(2)
+def work(number):
+    time.sleep(0.2)
+    return os.getpid()
+for process in cores.on_cores(work, ((number,) for number in range(1000)), size=10):
+    print(process, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as killed:
+        other = next(int(line) for line in killed.stdout if int(line) != killed.pid)
+        assert runs(other)
+        killed.kill()
+    until = time.monotonic() + 30
+    while runs(other) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not runs(other)
+
+
+def runs(process):
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 @pytest.mark.parametrize("reason", ["little work", "one thread", "another device"])

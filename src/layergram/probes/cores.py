@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any, TypeVar
 
 import torch
@@ -60,7 +63,9 @@ def _shared(
     work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], others: int
 ) -> Iterator[Result]:
     """The same with other processes; what they have not room for is done here."""
-    pool = get_reusable_executor(others, timeout=PATIENCE, env=ALONE)
+    pool = get_reusable_executor(
+        others, timeout=PATIENCE, env=ALONE, initializer=_end_with, initargs=(os.getpid(),)
+    )
     waiting: set[Future[Result]] = set()
     try:
         for call in calls:
@@ -78,6 +83,17 @@ def _shared(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, which may have been killed and tells nothing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
