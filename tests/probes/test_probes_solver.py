@@ -86,7 +86,9 @@ def test_every_fold_is_at_the_optimum_of_scikit_learn(n, d, c, scale):
         assert np.abs(fits.margins[fold].numpy() - margins).max() < 2e-3 * np.abs(margins).max()
 
 
-@pytest.mark.parametrize(("stretch", "kind"), [(1.0, torch.float32), (30.0, torch.float64)])
+@pytest.mark.parametrize(
+    ("stretch", "kind"), [(1.0, torch.float32), (30.0, torch.float32), (100.0, torch.float64)]
+)
 def test_problems_of_several_rounds_end_at_the_optimum(stretch, kind, monkeypatch):
     features, wrong = data(300, 250, sep=3.0, stretch=stretch)
     trained = np.stack([np.arange(300) % 5 != fold for fold in range(5)])

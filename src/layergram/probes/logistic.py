@@ -24,8 +24,8 @@ SEARCHES = 12  # points on the way that a line search looks at; mostly it is one
 STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
 BLOCK = 64  # rows that are measured and scaled at a time
 FLATTEST = 0.003  # curvature of a row in the shared Hessian, at least, as a share of the largest
-WIDE = 3  # features for each row above which matrices are rows by rows, in float64
-MILD = 1e6  # ratio of the Hessian to the penalty up to which float32 can tell both
+WIDE = 3  # features for each row above which matrices are rows by rows
+MILD = 1e7  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def logistic(
             penalty = variance[1:] / unit.square()
             penalty = torch.where(dead | (penalty < 1e-9), 1.0, penalty)
         unit = torch.where(dead, torch.inf, unit)
-        lengths = (square / unit.square()).sum(1)  # mean square of the rows, in the units
-        mild = bool(0.25 * c * len(features) * lengths[0] <= MILD * penalty.min())
+        largest = 0.25 * c * len(features) * (square[0] / unit.square()).sum()
+        mild = bool(largest <= MILD * penalty.min())
         x = _scaled(features, centre, unit, mild=mild)
         rotated = scale == "none" and x.shape[1] > x.shape[0] + 1
         kept = _rotated(x) if rotated else x
-        problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1], lengths[1:])
+        problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1])
         found = _minimise(problems)
         weights = found.weights if not rotated else -problems.push(found.lost) @ x
     weights = weights[:, :-1].double() / unit
@@ -125,7 +125,7 @@ def _moments(features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _scaled(features: Tensor, centre: Tensor, unit: Tensor, *, mild: bool) -> Tensor:
     """The features centred and in their units, and one more that is 1 for every row."""
     count, width = features.shape
-    light = torch.float32 if mild and width <= WIDE * count else torch.float64
+    light = torch.float32 if mild else torch.float64
     x = torch.ones(count, width + 1, dtype=light, device=features.device)
     kept = x[:, :-1]
     kept.copy_(features)
@@ -151,7 +151,7 @@ class _Problems:
     signed: Tensor  # costs with the signs [problem, row]
     penalty: Tensor  # [problem, feature]; the last, the intercept's, is 0
     weakness: Tensor  # 1 / penalty; the last is 0
-    rounding: Tensor  # square of the slope, in the norm of weakness, that rounding makes [problem]
+    grain: Tensor  # square of the slope that rounding makes of a push of 1 [problem, row]
     share: Tensor  # how the square of the intercept's slope is counted [problem]
     level: Tensor  # square of the intercept's slope that rounding makes [problem]
 
@@ -164,13 +164,12 @@ class _Problems:
         return torch.sigmoid(lost).mul_(self.signed)
 
 
-def _problems(
-    x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor, lengths: Tensor
-) -> _Problems:
+def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problems:
     """The problems with the intercept as the weight of the last feature, without a penalty."""
     kind, least = x.dtype, (4 * torch.finfo(x.dtype).eps) ** 2
     total = c * rows.sum(1, dtype=torch.float64)
-    rounding = least * c * total * lengths / penalty.amin(1)
+    lengths = torch.linalg.vector_norm(x[:, :-1], dim=1).square()
+    grain = least * lengths / penalty.amin(1)[:, None]
     signs, costs = 1 - 2 * labels.to(kind), rows.to(kind) * c
     return _Problems(
         x,
@@ -179,7 +178,7 @@ def _problems(
         signs * costs,
         pad(penalty, (0, 1)).to(kind),
         pad(1 / penalty, (0, 1)).to(kind),
-        rounding.to(kind).clamp_min(torch.finfo(kind).tiny),
+        grain.to(kind),
         (total / 16).to(kind),
         (least * total.square()).to(kind),
     )
@@ -213,7 +212,7 @@ def _minimise(every: _Problems) -> _Found:
         push = problems.push(lost)
         shrink = problems.penalty * weights
         slope = torch.addmm(shrink, push, problems.features)
-        excess = _excess(problems, slope, TOLERANCE**2 * vecdot(shrink, weights))
+        excess = _excess(problems, slope, push, TOLERANCE**2 * vecdot(shrink, weights))
         done = excess <= 1
         if done.any() or taken == STEPS:
             found.weights[left], found.lost[left], found.converged[left] = weights, lost, done
@@ -272,7 +271,7 @@ class _Pace:
         return True
 
 
-def _excess(problems: _Problems, slope: Tensor, near: Tensor) -> Tensor:
+def _excess(problems: _Problems, slope: Tensor, push: Tensor, near: Tensor) -> Tensor:
     """Square of the distance to the optimum, at most, as a multiple of what is near [problem].
 
     In the norm of the penalty the distance is at most the length of the slope in the norm of its
@@ -280,7 +279,8 @@ def _excess(problems: _Problems, slope: Tensor, near: Tensor) -> Tensor:
     have. A slope that rounding alone could make is not asked to be smaller.
     """
     squares = slope.square()
-    steep = vecdot(problems.weakness, squares) / torch.maximum(near, problems.rounding)
+    rounding = vecdot(problems.grain, push.square()).clamp_min(torch.finfo(slope.dtype).tiny)
+    steep = vecdot(problems.weakness, squares) / torch.maximum(near, rounding)
     level = squares[:, -1] / torch.maximum(near * problems.share, problems.level)
     return torch.maximum(steep, level)
 
@@ -347,11 +347,10 @@ def _preconditioner(problems: _Problems, push: Tensor) -> Callable[[Tensor], Ten
         hessian.diagonal().add_(ridge)
         inverse = _inverted(hessian)
         return lambda slope: slope @ inverse
-    scaled = x / ridge
-    gram = scaled @ x.T
+    gram = symmetric_product((x / ridge.sqrt()).T)
     gram.diagonal().add_(1 / curvature)
     inner = _inverted(gram)
-    return lambda slope: slope / ridge - (slope @ scaled.T) @ inner @ scaled
+    return lambda slope: (slope - (slope / ridge @ x.T) @ inner @ x) / ridge
 
 
 def _inverted(matrix: Tensor) -> Tensor:
