@@ -139,6 +139,19 @@ def test_weak_coefficients_are_as_near_as_strong_ones(spread, c):
         assert off < 1e-3 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_a_line_search_that_rounding_spoils_does_not_spoil_the_next(seed):
+    """Features so weak that float32 cannot tell how far to go: directions must not collapse."""
+    generator = np.random.default_rng(seed)
+    n = int(generator.integers(30, 200))
+    features = (generator.normal(size=(n, 20)) * 1e-6).astype(np.float32)
+    wrong = generator.random(n) < 0.5
+    trained = np.stack([*(np.arange(n) % 5 != fold for fold in range(5)), np.arange(n) % 5 != 0])
+    labels = np.stack([*[wrong] * 5, generator.permutation(wrong)])
+    fits = logistic(*(torch.as_tensor(a) for a in (features, labels, trained)), scale="none")
+    assert fits.weights.isfinite().all() and fits.margins.isfinite().all()
+
+
 def test_problems_without_anything_to_learn_are_done_at_once():
     balanced = np.arange(20) % 2 == 0
     fits = solve(np.full((20, 3), 2.0, np.float32), balanced, np.ones((1, 20), bool))

@@ -231,7 +231,7 @@ def test_every_order_of_labels_is_as_likely():
 
 
 @pytest.mark.parametrize("shared", [0.0, 100.0], ids=["spread", "one direction"])
-@pytest.mark.parametrize(("n", "d"), [(60, 8), (400, 100), (40, 120)])
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (400, 100), (150, 100), (40, 120)])
 def test_held_out_ridge_needs_no_second_fit(n, d, shared):
     """The closed form against ridge regressions really fitted without the fold."""
     from layergram.probes.permutation import RIDGE

@@ -22,7 +22,8 @@ HARD = 3  # Hessians that only hard problems take, as those with rare huge numbe
 MEMORY = 8  # pairs of steps that the quasi-Newton update remembers then
 SEARCHES = 12  # points on the way that a line search looks at; mostly it is one
 STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
-BLOCK = 64  # rows that are measured and scaled at a time
+BLOCK = 64  # rows that are measured at a time
+FURTHEST = 100.0  # times a direction is made longer, or shorter, as steps were
 FLATTEST = 0.003  # curvature of a row in the shared Hessian, at least, as a share of the largest
 WIDE = 3  # features for each row above which matrices are rows by rows
 MILD = 1e7  # ratio of the Hessian to the penalty up to which float32 can tell both
@@ -73,6 +74,9 @@ def logistic(
         rounding lets it be. Both lengths are in the norm of the penalty: that of the standardised
         coefficients, where features are standardised. The penalty bounds the distance by the
         length of the slope; the intercept, which has none, is held to a slope as small.
+
+    Raises:
+        LayergramError: where the products of features are not finite.
 
     Example:
         >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -180,7 +184,7 @@ def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor
         pad(1 / penalty, (0, 1)).to(kind),
         grain.to(kind),
         (total / 16).to(kind),
-        (least * total.square()).to(kind),
+        (least * total.square()).to(kind).clamp_min(torch.finfo(kind).tiny),
     )
 
 
@@ -229,12 +233,13 @@ def _minimise(every: _Problems) -> _Found:
             pairs, scale = [], torch.ones_like(scale)
         else:
             bend = slope - before
-            pairs.append((step, bend, _inverse(vecdot(step, bend))))
+            pairs.append((step, bend, _reciprocal(vecdot(step, bend))))
             del pairs[: -pace.memory]
         direction = _quasi_newton(slope, pairs, scale, precondition)
         against = (direction @ problems.features.T).mul_(problems.signs)
         length = _line_search(problems, lost, against, shrink, direction)[:, None]
-        step, before, scale = length * direction, slope, length * scale
+        step, before = length * direction, slope
+        scale = (length * scale).clamp(1 / FURTHEST, FURTHEST)
         weights = weights + step
         lost = torch.addcmul(lost, length, against)
     return found
@@ -299,7 +304,7 @@ def _quasi_newton(
     return result
 
 
-def _inverse(curvature: Tensor) -> Tensor:
+def _reciprocal(curvature: Tensor) -> Tensor:
     """1 / curvature; 0 where rounding left none, which drops the pair."""
     return torch.where(curvature > 0, curvature, torch.inf).reciprocal()
 

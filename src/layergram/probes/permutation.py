@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from layergram.probes.arrays import Labels, Numbers, Values
 from layergram.probes.products import symmetric_product
 
 LEAST_VARIANCE = 1e-9  # of predictions of 0 and 1, above what rounding makes of a constant
+TALL = 3  # rows for each feature above which matrices of features are the smaller work
 RIDGE = 0.1  # penalty as a share of the mean squared length of an example
 
 
@@ -20,7 +23,8 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     The probe regresses the label on the features (standardised over all rows, which needs no label)
     with an intercept, and predicts a fold that it was not trained on. With G the inverse of the
     regularised Gram matrix, without the constant direction (the intercept), the predictions of
-    fold f by the probe of the others are −G_ff⁻¹ G_fo y_o; all labellings share this matrix.
+    fold f by the probe of the others are −G_ff⁻¹ G_fo y_o; all labellings share this matrix, or,
+    with many rows, those of features by features that come to the same.
 
     Args:
         features: finite numbers [row, feature].
@@ -43,15 +47,11 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     bounds = list(zip([0, *ends], ends, strict=False))
     truth = torch.as_tensor(labels[:, order], dtype=torch.float32, device=features.device)
     targets = truth - truth.mean(1, keepdim=True)
-    inverse = _inverse(features[torch.as_tensor(order, device=features.device)])
+    scaled, penalty = _standardised(features[torch.as_tensor(order, device=features.device)])
+    held_out = _by_features if len(scaled) > TALL * scaled.shape[1] else _by_rows
     between = torch.zeros(len(truth), dtype=torch.float64, device=features.device)
     balance, within, freedom = (torch.zeros_like(between) for _ in range(3))
-    for first, last in bounds:
-        rows = inverse[first:last]
-        others = torch.cat([rows[:, :first], rows[:, last:]], 1)
-        counts = _inverted(rows[:, first:last]).neg_() @ others
-        guess = targets[:, :first] @ counts[:, :first].T
-        guess.addmm_(targets[:, last:], counts[:, first:].T)
+    for (first, last), guess in held_out(scaled, penalty, targets, bounds):
         own = truth[:, first:last]
         positives = own.sum(1, dtype=torch.float64)
         negatives = last - first - positives
@@ -70,17 +70,25 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     return np.asarray(t.cpu().numpy())
 
 
-def _inverse(features: Tensor) -> Tensor:
-    """G = (Z Zᵀ + λ I)⁻¹ of the standardised features Z, without the constant direction.
-
-    With fewer features than rows it is worked out as (I − Z (Zᵀ Z + λ I)⁻¹ Zᵀ) / λ.
-    """
+def _standardised(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Features of mean 0 and deviation 1 over all rows, and the penalty on their weights."""
     centre = features.mean(0, dtype=torch.float64).to(features.dtype)
     scaled = (features - centre).float()
     spread = scaled.square().mean(0).sqrt()
     dead = spread <= 1e-6 * features.abs().amax(0).clamp_min(1e-30)
     scaled /= torch.where(dead, torch.inf, spread)
-    penalty = RIDGE * scaled.square().sum(1).mean() + 1e-3
+    return scaled, RIDGE * scaled.square().sum(1).mean() + 1e-3
+
+
+Bounds = tuple[int, int]  # the rows of a fold, which lie together
+HeldOut = Iterator[tuple[Bounds, Tensor]]  # predictions less a constant [labelling, row]
+
+
+def _by_rows(scaled: Tensor, penalty: Tensor, targets: Tensor, bounds: Sequence[Bounds]) -> HeldOut:
+    """Predictions of each fold by the probe of all others, through matrices of rows by rows.
+
+    G = (Z Zᵀ + λ I)⁻¹ is, with fewer features than rows, (I − Z (Zᵀ Z + λ I)⁻¹ Zᵀ) / λ.
+    """
     if scaled.shape[1] < scaled.shape[0]:
         lower = torch.linalg.cholesky(_penalised(scaled, penalty))
         half = torch.linalg.solve_triangular(lower, scaled.T, upper=False)
@@ -90,7 +98,28 @@ def _inverse(features: Tensor) -> Tensor:
     else:
         inverse = _inverted(_penalised(scaled.T, penalty))
     sums = inverse.sum(0)
-    return inverse - torch.outer(sums, sums) / sums.sum()
+    inverse -= torch.outer(sums, sums) / sums.sum()
+    for first, last in bounds:
+        rows = inverse[first:last]
+        others = torch.cat([rows[:, :first], rows[:, last:]], 1)
+        weights = _inverted(rows[:, first:last]).neg_() @ others
+        guess = targets[:, :first] @ weights[:, :first].T
+        yield (first, last), guess.addmm_(targets[:, last:], weights[:, first:].T)
+
+
+def _by_features(
+    scaled: Tensor, penalty: Tensor, targets: Tensor, bounds: Sequence[Bounds]
+) -> HeldOut:
+    """The same through a matrix of features by features for each fold, for many rows."""
+    products, answers, sums = symmetric_product(scaled), targets @ scaled, scaled.sum(0)
+    for first, last in bounds:
+        x, y = scaled[first:last], targets[:, first:last]
+        count = len(scaled) - len(x)
+        mean, level = (sums - x.sum(0)) / count, -y.sum(1) / count
+        kept = products - symmetric_product(x) - count * torch.outer(mean, mean)
+        kept.diagonal().add_(penalty)
+        pull = answers - y @ x - count * torch.outer(level, mean)
+        yield (first, last), pull @ _inverted(kept) @ (x - mean).T
 
 
 def _inverted(matrix: Tensor) -> Tensor:
