@@ -1,4 +1,4 @@
-"""Cells on several cores: the same numbers, errors carried over, nothing left running."""
+"""Cells on several cores: the same numbers, errors carried over, no process left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from layergram.errors import LayergramError
-from layergram.probes import Evaluation, cores, evaluate
+from layergram.probes import Evaluation, cores, evaluate, evaluation
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def process_of(number):
 
 
 def refuse(number):
-    raise LayergramError(f"number {number}", got="three", do="choose another", exit_code=1)
+    raise LayergramError(f"number {number}", got=f"process {os.getpid()}", exit_code=1)
 
 
 def calls(count):
@@ -46,21 +46,37 @@ def test_a_map_is_the_same_on_one_core_and_on_two(two, monkeypatch):
     features = generator.normal(size=(90, 4, 5, 70)).astype(np.float32)
     features[:, 2, 1, 0] += 2 * wrong
     features[:30, :, 3] = np.nan
-    evaluation = Evaluation(permutations=40)
+    options = {"groups": np.arange(90), "evaluation": Evaluation(permutations=40)}
     seen = []
     shared = evaluate(
         features,
         wrong,
-        groups=np.arange(90),
-        evaluation=evaluation,
+        **options,
         progress=lambda done, total: seen.append((done, total)),
     )
     monkeypatch.setattr(cores, "WORTH", 10**15)
-    alone = evaluate(features, wrong, groups=np.arange(90), evaluation=evaluation)
+    alone = evaluate(features, wrong, **options)
     assert seen == [(done, 20) for done in range(1, 21)]
     assert shared.best_layer == 2
     for name in alone.data_vars:
         assert shared[name].equals(alone[name]), name
+
+
+def test_equally_good_cells_are_chosen_by_place_not_by_time(monkeypatch):
+    generator = np.random.default_rng(0)
+    wrong = np.arange(60) % 2 == 0
+    features = (
+        generator.normal(size=(60, 3, 2, 6)).astype(np.float32) + 20 * wrong[:, None, None, None]
+    )
+    options = {"groups": np.arange(60), "evaluation": Evaluation(permutations=0)}
+    forwards = evaluate(features, wrong, **options)
+    monkeypatch.setattr(
+        evaluation, "on_cores", lambda work, calls, **_: reversed([work(*call) for call in calls])
+    )
+    backwards = evaluate(features, wrong, **options)
+    assert (forwards.chosen_layer == 0).all()
+    for name in forwards.data_vars:
+        assert backwards[name].equals(forwards[name]), name
 
 
 @pytest.mark.slow
@@ -74,8 +90,9 @@ def test_work_is_shared_and_all_of_it_is_done(two):
 @pytest.mark.slow
 def test_an_error_of_another_process_says_the_same(two):
     with pytest.raises(LayergramError) as caught:
-        list(cores.on_cores(refuse, calls(3), size=10))
+        list(cores.on_cores(refuse, calls(2), size=10))  # both wait for the other process
     assert caught.value.exit_code == 1
+    assert caught.value.got.startswith("process ") and str(os.getpid()) not in caught.value.got
     assert "Asked for: number" in str(caught.value)
     assert str(caught.value).count("Asked for") == 1
     assert dict(cores.on_cores(process_of, calls(5), size=10)).keys() == set(range(5))

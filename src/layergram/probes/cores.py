@@ -6,7 +6,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import current_process
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -14,6 +16,8 @@ import torch
 from joblib import cpu_count
 from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
+
+from layergram.errors import LayergramError
 
 WORTH = 300_000_000  # size of work, at least, for each process: some seconds on one core
 AHEAD = 2  # calls that wait for each process, so that none is idle
@@ -34,9 +38,10 @@ def on_cores(
 
     Matrices of a cell are too small for several cores, and cells are many: so a call has one core,
     and much work is shared with other processes, each on a core of its own. This process works too,
-    and alone until the others have started. A result does not depend on where it was worked out.
-    There are no more processes than torch uses threads (``OMP_NUM_THREADS=1`` keeps all work here),
-    and work of another device stays in this process.
+    alone until the others have started, and but for the last calls. A result does not depend on
+    where it was worked out. There are no more processes than torch uses threads
+    (``OMP_NUM_THREADS=1`` keeps all work here), and work of another device stays in this process.
+    Until all results are there, or the iterator is closed, torch has one thread here.
 
     Args:
         work: a function that can be sent to another process, as those of modules can.
@@ -44,12 +49,15 @@ def on_cores(
         size: of the work, as the product of examples, features, problems and cells.
         device: where the work is done.
 
+    Raises:
+        LayergramError: where another process was ended. An error of ``work`` is passed on.
+
     Example:
         >>> sorted(on_cores(max, [(1, 2), (4, 3)], size=2))
         [2, 4]
     """
     cores = min(torch.get_num_threads(), cpu_count(), size // WORTH)
-    if torch.device(device).type != "cpu":
+    if torch.device(device).type != "cpu" or current_process().daemon:
         cores = 1
     with _one_core():
         if cores < 2:
@@ -80,6 +88,13 @@ def _shared(
             future = next(as_completed(waiting))
             waiting.remove(future)
             yield future.result()
+    except BrokenProcessPool:
+        raise LayergramError(
+            "work shared with other processes",
+            got="one of them was ended, as a system does that has no memory left",
+            do="set OMP_NUM_THREADS=1, with which all is worked out in one process",
+            exit_code=1,
+        ) from None
     finally:
         for future in waiting:
             future.cancel()

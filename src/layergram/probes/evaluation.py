@@ -281,7 +281,7 @@ def _call(
             if _enough(run.rows[present], run.shuffled[0, present], evaluation.folds)
         ]
     )
-    return place, values, able, evaluation
+    return place, values if able else None, able, evaluation
 
 
 def _evaluated(

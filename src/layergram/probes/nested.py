@@ -41,7 +41,7 @@ def nested_best(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Best:
         rows: all examples.
         present: which examples have which role [example, role].
     """
-    places = list(cells)
+    places = sorted(cells)  # of cells that are equally good the first, however they came
     without = np.stack([cells[place].without for place in places])  # cell, tested on, and without
     judged = np.where(np.isnan(without), 0.0, without).sum(1)
     judged /= np.maximum((~np.isnan(without)).sum(1), 1)
