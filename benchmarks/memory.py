@@ -16,9 +16,9 @@ from collections.abc import Sequence
 PROGRAM = """
 import resource, time
 import numpy as np, torch
-from layergram.atlas import trace
+from layergram.tracing import trace
 from layergram.measures import MEASURES
-from layergram.models import load
+from layergram.models.model import load
 
 model = load("smollm2", device="cpu")
 sentence = "The layers of a model write into one stream and read from it again. "

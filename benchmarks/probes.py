@@ -33,10 +33,10 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from layergram.probes import Evaluation, evaluate
-from layergram.probes.auroc import auroc
 from layergram.probes.cores import on_cores
-from layergram.probes.folds import grouped_folds
 from layergram.probes.logistic import logistic
+from layergram.statistics.auroc import auroc
+from layergram.statistics.folds import grouped_folds
 
 TURNS = 5
 

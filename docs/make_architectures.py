@@ -21,8 +21,9 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
 
 import zoo  # noqa: E402
-from layergram import LayergramError, atlas  # noqa: E402
-from layergram.models import Model  # noqa: E402
+from layergram import LayergramError  # noqa: E402
+from layergram import tracing as atlas  # noqa: E402
+from layergram.models.model import Model  # noqa: E402
 
 PAGE = DOCS / "architectures.md"
 WORKS, IN_PART, NOT = "works", "in part", "no"

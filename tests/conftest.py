@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def smollm2():
     """The embedded model as a Source, out of the user's cache (fetched and converted if needed)."""
-    from layergram.models.source import open_source
+    from layergram.models.sources.open import open_source
 
     try:
         return open_source("smollm2", device="cpu")
@@ -55,6 +55,6 @@ def tiny_gguf(tiny_llama_folder):
 @pytest.fixture(scope="session")
 def tiny(tiny_llama_folder):
     """The tiny llama, loaded and proved."""
-    from layergram.models import load
+    from layergram.models.model import load
 
     return load(str(tiny_llama_folder), device="cpu")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from layergram import maps
-from layergram.atlas import refusal_of
 from layergram.cli import main
+from layergram.datasets.steps import FUNCTIONS
 from layergram.errors import LayergramError
-from layergram.heads import FUNCTIONS
+from layergram.tracing import refusal_of
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_a_second_run_reads_nothing_again_and_gives_the_same(
     first = json.loads(out)
     assert first["steps"] == 40 and set(first["functions"]) == {"Retrieval", "Math Calculation"}
     before = maps.read(tmp_path / "heads/importance.nc")
-    monkeypatch.setattr("layergram.heads.scoring._forced", None)
-    monkeypatch.setattr("layergram.heads.features._places", None)
+    monkeypatch.setattr("layergram.interventions.scoring._forced", None)
+    monkeypatch.setattr("layergram.features.head_outputs._places", None)
     code, out, err = run(*words)
     again = json.loads(out)
     assert (code, err) == (0, "")
@@ -115,7 +115,7 @@ def test_own_answers_of_a_model_that_cannot_have_every_map(
             return LayergramError("it", got="layers of another kind")
         return refusal_of(model, record)
 
-    monkeypatch.setattr("layergram.heads.unlabelled.refusal_of", refused)
+    monkeypatch.setattr("layergram.experiments.heads.patterns.refusal_of", refused)
     words = ("heads", steps_file, "--columns", "question=passage", "--answers", "own", *FEW)
     words += ("--model", tiny_llama_folder, "--mask", "none")
     code, out, err = run(*words)

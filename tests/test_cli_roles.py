@@ -41,7 +41,7 @@ def replies_of(model, prompts, *, most, seeds, temperature=1.0):
 
 @pytest.fixture
 def set_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("layergram.questions.answering.generate", replies_of)
+    monkeypatch.setattr("layergram.answers.ask.generate", replies_of)
     lines = [f"What is number {at}?,Paris" for at in range(60)]
     path = tmp_path / "set.csv"
     path.write_text("\n".join(["query,answer", *lines]), encoding="utf-8")
@@ -87,8 +87,8 @@ def test_a_second_run_goes_on_where_the_first_ended(
     assert code == 0 and first["answers"]["coverage"] == 1.0
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["chosen_auroc"], 1e-3)
     before = maps.read(tmp_path / "roles/auroc.nc")
-    monkeypatch.setattr("layergram.questions.answering.generate", None)
-    monkeypatch.setattr("layergram.questions.features.forward", None)
+    monkeypatch.setattr("layergram.answers.ask.generate", None)
+    monkeypatch.setattr("layergram.features.hidden_states.forward", None)
     assert run(*words)[0] == 0
     after = maps.read(tmp_path / "roles/auroc.nc")
     np.testing.assert_array_equal(before, after)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from layergram import maps
-from layergram.atlas import trace
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES
 from layergram.measures.registry import FAMILIES, chosen
 from layergram.recipe import Run, recipe
+from layergram.tracing import trace
 
 TEXT = "The capital of France is Paris, and the sum of 8 and 5 is 13. \\boxed{13} 你好 🙂"
 OPTIONS = {"context": 8}  # without which a text has no lookback ratio

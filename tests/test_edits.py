@@ -8,11 +8,11 @@ import torch
 
 import zoo
 from layergram import maps
-from layergram.atlas import trace
 from layergram.errors import LayergramError
 from layergram.models.edits import HeadEdit, edited, edits_in_force, head_width
-from layergram.models.taps import hear_attention, hear_heads
+from layergram.models.hooks import hear_attention, hear_heads
 from layergram.recipe import Run, recipe
+from layergram.tracing import trace
 from layergram.words import describe
 from test_measures_oracle import CASES, IDS
 

@@ -11,9 +11,9 @@ import torch
 
 import planted
 import zoo
-from layergram.atlas import trace
 from layergram.errors import LayergramError
 from layergram.recipe import Run
+from layergram.tracing import trace
 
 torch.set_num_threads(1)
 

@@ -11,9 +11,9 @@ from transformers import AttentionInterface
 
 import oracle
 import zoo
-from layergram import atlas
-from layergram.models import taps
-from layergram.tracing import Generation, read
+from layergram import tracing as atlas
+from layergram.engine.run import Generation, read
+from layergram.models import hooks as taps
 from oracle import ATTENTION, HEADS, LENS, RESIDUAL, assert_near, shifted
 
 torch.set_num_threads(1)

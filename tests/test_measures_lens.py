@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
+from layergram.engine.run import LensView
 from layergram.measures import MEASURES
-from layergram.tracing import LensView
 
 DISTRIBUTIONS = arrays(np.float64, (2, 50), elements=st.floats(-30, 30))
 

@@ -10,8 +10,9 @@ import torch
 
 import oracle
 import zoo
-from layergram import atlas, load
-from layergram.tracing import read
+from layergram import load
+from layergram import tracing as atlas
+from layergram.engine.run import read
 from oracle import ATTENTION, LENS, RESIDUAL, assert_near, shifted
 
 torch.set_num_threads(1)

@@ -20,7 +20,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
 )
 
-from layergram.models import Model, load
+from layergram.models.model import Model, load
 
 VOCABULARY = 128
 LAYERS = 3

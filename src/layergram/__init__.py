@@ -16,12 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layergram.atlas import trace
     from layergram.errors import LayergramError
     from layergram.figures import draw, save
     from layergram.maps import difference, read, write
-    from layergram.models import load
+    from layergram.models.model import load
     from layergram.recipe import Run
+    from layergram.tracing import trace
     from layergram.words import describe
 
 _HOMES = {
@@ -30,10 +30,10 @@ _HOMES = {
     "describe": "words",
     "difference": "maps",
     "draw": "figures",
-    "load": "models",
+    "load": "models.model",
     "read": "maps",
     "save": "figures",
-    "trace": "atlas",
+    "trace": "tracing",
     "write": "maps",
 }
 

@@ -1,356 +1,355 @@
-"""The loop: a text goes through the model in chunks, and everything is reduced at once.
-
-A chunk of many tokens is reading, a chunk of one is generating; both are the same lines. After
-each chunk every reducer is handed that chunk's tensors: the attention weights of the chunk's
-queries (layer by layer, inside the forward pass), the residual streams, the heads' outputs, and
-the lens's log-probabilities (a block of positions at one layer at a time). Each is computed once,
-and only if some reducer needs it; nothing of size T×T or L×T×V ever exists.
-"""
+"""From a text to its maps: tokens, the loop, the measures, labelled arrays on one token axis."""
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+import xarray as xr
 
-from layergram.models import Model
-from layergram.models.taps import Attention, hear_attention, hear_heads, hear_residual
+from layergram import maps
+from layergram.engine.run import Generation, Step, read
+from layergram.errors import LayergramError
+from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
+from layergram.models.edits import record_of_edits
+from layergram.models.model import Model, load
+from layergram.recipe import DEFAULT_MEASURES, Run
+from layergram.tokens import Tokens, append, encode, find
 
-M_MMAP_THRESHOLD = -3  # its number in malloc.h
-
-LENS_BYTES = 32 * 2**20
-"""Largest size of one [positions, vocabulary] tensor of the lens, in float32."""
-
-
-@dataclass(frozen=True)
-class AttentionView:
-    """The attention weights of one chunk's queries at one layer.
-
-    Attributes:
-        layer: number of the layer, from 1.
-        start: position of the first query.
-        first_key: position of the first key; above 0 where a sliding cache has let go of the rest.
-        weights: [heads, queries, keys], float32; a row sums to 1, or less with sinks.
-        visible: [queries, keys], whether the query can see the key.
-        ids: the tokens of the whole text up to the last query, from position 0.
-    """
-
-    layer: int
-    start: int
-    first_key: int
-    weights: Tensor
-    visible: Tensor
-    ids: Tensor
+HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
 
 
-@dataclass(frozen=True)
-class ResidualView:
-    """The residual streams of one chunk.
-
-    Attributes:
-        start: position of the chunk's first token.
-        streams: [L + 1, tokens, d]; row 0 is the embedding, row l the stream after layer l.
-    """
-
-    start: int
-    streams: Tensor
-
-
-@dataclass(frozen=True)
-class LensView:
-    """The lens's distributions over the next token, at one layer, for a block of positions.
-
-    Attributes:
-        layer: number of the layer, from 1.
-        start: position of the block's first token.
-        log_p: [tokens, V], natural log-probabilities at this layer, float32.
-        log_p_final: [tokens, V], the same at the last layer: the model's own.
-        next_ids: [tokens], the token that follows each position; −1 where none does.
-    """
-
-    layer: int
-    start: int
-    log_p: Tensor
-    log_p_final: Tensor
-    next_ids: Tensor
-
-
-@dataclass(frozen=True)
-class HeadsView:
-    """What the heads of one layer hand on for one chunk, and how it counts for the next token.
-
-    Attributes:
-        layer: number of the layer, from 1.
-        start: position of the chunk's first token.
-        outputs: [tokens, heads, d_head], before the output projection, float32.
-        towards: [tokens, heads, d_head], what 1 in the place of each number adds by itself to the
-            logit of the token that follows; NaN where none does.
-    """
-
-    layer: int
-    start: int
-    outputs: Tensor
-    towards: Tensor
-
-
-class Reducer(Protocol):
-    """Takes views as they come and keeps what it needs of them.
-
-    ``needs`` names the one kind of view it takes: ``attention``, ``residual``, ``lens`` or
-    ``heads``.
-    """
-
-    needs: str
-
-    def take(self, view: Any) -> None:
-        """Reduce one view; the view's tensors must not be kept."""
-
-
-@dataclass(frozen=True)
-class Generation:
-    """How the model goes on by itself after the given tokens.
-
-    Attributes:
-        most: largest number of new tokens.
-        temperature: 0 takes the likeliest token, above it the tokens are drawn.
-        seed: of the draws.
-        stop: ids after which it ends; the stopping token belongs to the answer.
-    """
-
-    most: int
-    temperature: float = 0.0
-    seed: int = 0
-    stop: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Step:
-    """What has been read so far: the tokens of the last chunk, from position ``start``."""
-
-    start: int
-    ids: tuple[int, ...]
-
-
-def read(
-    model: Model,
-    ids: Sequence[int],
-    reducers: Sequence[Reducer],
+def trace(
+    model: Any = "smollm2",
+    text: str | None = None,
     *,
-    chunk: int = 256,
-    norm: str = "final",
-    generation: Generation | None = None,
-) -> Iterator[Step]:
-    """Feed tokens through the model chunk by chunk, and hand every chunk to the reducers.
+    prompt: str | None = None,
+    measures: Iterable[str] = DEFAULT_MEASURES,
+    options: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+    on_step: Callable[[Step], None] | None = None,
+) -> xr.Dataset:
+    """Maps of one text, or of a prompt and the answer that the model gives to it.
 
     Args:
-        model: the model.
-        ids: the tokens to read.
-        reducers: what to make of them.
-        chunk: tokens per chunk while reading; changes speed and memory and nothing else.
-        norm: ``"final"`` puts the model's final norm before the unembedding at every layer of the
-            lens, ``"none"`` leaves it out.
-        generation: go on by generating, one token at a time; ``None`` ends after ``ids``.
+        model: a loaded :class:`layergram.models.Model`, or whatever :func:`layergram.load` takes.
+        text: the text to read; or
+        prompt: the prompt to answer. Exactly one of the two.
+        measures: names of measures (:data:`layergram.measures.MEASURES`).
+        options: options of the measures by name, such as ``{"g": 0.4}``. ``query`` is a position,
+            a piece of the text, or ``"last"``; ``context`` is a number of tokens, a piece of the
+            text, or the ``"prompt"`` of an answer.
+        run: how to read and generate.
+        on_step: called after each chunk, for a progress bar.
 
-    Yields:
-        A step after each chunk, when all reducers have taken it; a model that cannot read in chunks
-        takes one step, after generating. The model is as before once the iterator is done, closed,
-        or has failed.
+    Returns:
+        A dataset with one map per measure, [layer, token] in float32 (settling_depth [token];
+        measures of attention [layer, head, token] with ``heads="each"``), all on one token axis
+        with the coordinates ``token_text``, ``token_id``, ``char_start``, ``char_end``, ``part``.
+        NaN cells have their reason in the attribute ``missing``.
+
+    Raises:
+        LayergramError: for an empty text, a name that does not exist, a text longer than the
+            model's context, attention asked of a model that shows none.
     """
-    _give_back_freed_memory()
-    needs = {reducer.needs for reducer in reducers}
-    known = list(ids)
-    size = chunk if model.chunks else len(known)
-    sampler = None if generation is None else _Sampler(generation)
-    if sampler is not None and not model.chunks:
-        # without a cache to go on from, each token takes a pass over everything before it
-        with _Forward(model, set(), ()) as forward, torch.inference_mode():
-            while not sampler.done:
-                known.append(sampler.draw(forward(known, 0)))
-        size = len(known)
-    with ExitStack() as stack:
-        forward = stack.enter_context(_Forward(model, needs, reducers))
-        start = 0
-        while start < len(known):
-            taken = known[start : start + size]
-            with torch.inference_mode():
-                logits = forward(taken, start)
-                at_end = start + len(taken) == len(known)
-                if at_end and sampler is not None and not sampler.done:
-                    known.append(sampler.draw(logits))
-                follows = known[start + 1 : start + len(taken) + 1]
-                _hand_on(model, reducers, forward, follows, norm)
-            yield Step(start, tuple(taken))
-            start += len(taken)
+    run = run or Run()
+    if (text is None) == (prompt is None):
+        raise LayergramError("maps", got="text and prompt" if text else "no text", do="give one")
+    records = chosen(list(measures), dict(options or {}))
+    check_text(text if prompt is None else prompt)
+    if not isinstance(model, Model):
+        model = load(model)
+    tokens = _tokens(model, text, prompt, run)
+    _check_request(model, tokens, records, options or {}, prompted=prompt is not None)
+    generation = None if prompt is None else _generation(model, run, len(tokens))
+    resolved = resolve(dict(options or {}), tokens)
+    if any("context" in record.options for record in records):
+        asked = resolved.get("context", "prompt")
+        resolved["context"] = _context(asked, tokens, prompted=prompt is not None)
+    reducers = [_reducer(r, resolved, model.layers, run.heads) for r in records if not r.source]
+    ids: list[int] = []
+    for step in read(
+        model, tokens.ids, reducers, chunk=run.chunk, norm=run.norm, generation=generation
+    ):
+        ids += step.ids
+        if on_step is not None:
+            on_step(step)
+    tokens = append(model.tokenizer, tokens, ids[len(tokens) :]) if prompt is not None else tokens
+    provenance = _provenance(model, tokens, run, prompt)
+    return _dataset(model, tokens, records, reducers, resolved, run, provenance)
 
 
-@functools.cache
-def _give_back_freed_memory() -> None:
-    """Tell glibc to return every freed block of a megabyte or more to the system at once.
-
-    Left alone it keeps blocks of up to 32 MiB in its heap, and, as PyTorch asks for aligned ones,
-    often cannot use them again: the lens then grows by gigabytes over a long text. Other C
-    libraries have no such setting and need none.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, 2**20)
-
-
-class _Sampler:
-    """Draws the next token until it has drawn a stopping one, or enough."""
-
-    def __init__(self, generation: Generation) -> None:
-        self.how, self.drawn, self.done = generation, 0, generation.most < 1
-        self.random = torch.Generator().manual_seed(generation.seed)
-
-    def draw(self, logits: Tensor) -> int:
-        if self.how.temperature == 0:
-            token = int(logits.argmax())
-        else:
-            p = torch.softmax(logits.float().cpu() / self.how.temperature, dim=-1)
-            token = int(torch.multinomial(p, 1, generator=self.random))
-        self.drawn += 1
-        self.done = token in self.how.stop or self.drawn >= self.how.most
-        return token
-
-
-class _Forward:
-    """The model's forward pass against its cache, tapped for what the reducers need."""
-
-    def __init__(self, model: Model, needs: set[str], reducers: Sequence[Reducer]) -> None:
-        self.model, self.needs = model, needs
-        self.listening = [r for r in reducers if r.needs == "attention"]
-        self.cache: Any = None
-        self.start = 0
-        self.ids = torch.tensor([], dtype=torch.long, device=model.device)
-
-    def __enter__(self) -> _Forward:
-        anatomy = self.model.anatomy
-        self.stack = ExitStack()
-        self.streams: list[Tensor] = []
-        self.outputs: list[Tensor | None] = []
-        self.extra: dict[str, Any] = {}
-        if self.listening:
-            listeners = {
-                module: self._listener(layer)
-                for layer, module in enumerate(anatomy.attention, start=1)
-                if module is not None
-            }
-            tap = hear_attention(self.model.network, listeners, way=anatomy.way)
-            self.extra = self.stack.enter_context(tap)
-        if "heads" in self.needs:
-            self.outputs = self.stack.enter_context(hear_heads(anatomy))
-        if self.needs & {"residual", "lens", "heads"}:
-            self.streams = self.stack.enter_context(hear_residual(anatomy.layers))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stack.close()
-
-    def _listener(self, layer: int) -> Callable[[Attention], None]:
-        def listen(seen: Attention) -> None:
-            weights = seen.weights.float()
-            queries, keys = weights.shape[-2:]
-            first_key = self.start + queries - keys
-            visible = seen.visible
-            if visible is None:
-                visible = torch.ones(queries, keys, dtype=torch.bool, device=weights.device)
-                visible = visible.tril(keys - queries)
-            ids = self.ids.to(weights.device)
-            view = AttentionView(layer, self.start, first_key, weights, visible, ids)
-            for reducer in self.listening:
-                reducer.take(view)
-
-        return listen
-
-    def __call__(self, ids: Sequence[int], start: int) -> Tensor:
-        """The logits [V] after the last of ``ids``; ``streams`` and ``outputs`` are the chunk's."""
-        self.start = start
-        given = torch.tensor([ids], device=self.model.device)
-        self.ids = torch.cat([self.ids[:start], given[0]])
-        options = {"past_key_values": self.cache} if self.cache is not None else {}
-        if self.model.keeps_logits:
-            options["logits_to_keep"] = 1
-        out = self.model.network(
-            input_ids=given, use_cache=self.model.chunks, **options, **self.extra
-        )
-        self.cache = out.past_key_values if self.model.chunks else None
-        return out.logits[0, -1]
-
-
-def _hand_on(
+def obstacles(
     model: Model,
-    reducers: Sequence[Reducer],
-    forward: _Forward,
-    follows: Sequence[int],
-    norm: str,
-) -> None:
-    """Hand on to reducers what is known when a chunk has gone through all layers."""
-    takers = {
-        kind: [r for r in reducers if r.needs == kind] for kind in ("residual", "lens", "heads")
+    text: str | None = None,
+    *,
+    prompt: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+) -> dict[str, str]:
+    """The measures that :func:`trace` would refuse for such a request, each with the reason."""
+    tokens = _tokens(model, text, prompt, run or Run())
+    found = {
+        record.name: _refusal(model, tokens, record, options or {}, prompted=prompt is not None)
+        for record in MEASURES.values()
     }
-    streams, start = forward.streams, forward.start
-    if takers["residual"]:
-        view = ResidualView(start, torch.cat([h.to(streams[-1].device) for h in streams]).float())
-        for reducer in takers["residual"]:
-            reducer.take(view)
-    if not takers["lens"] and not takers["heads"]:
-        return
-    next_ids = torch.full((streams[-1].shape[1],), -1, device=streams[-1].device)
-    next_ids[: len(follows)] = torch.tensor(follows, device=next_ids.device)
-    if takers["lens"]:
-        _hand_on_lens(model, takers["lens"], streams, start, next_ids, norm)
-    if takers["heads"]:
-        towards = model.attribution.towards(streams[-1][0], next_ids)
-        for layer, outputs in enumerate(forward.outputs, start=1):
-            if outputs is not None:
-                own = outputs[0].float()
-                counts = model.attribution.of_heads(layer, own, towards)
-                for reducer in takers["heads"]:
-                    reducer.take(HeadsView(layer, start, own, counts))
+    return {name: error.got for name, error in found.items() if error is not None}
 
 
-def _hand_on_lens(
+def _tokens(model: Model, text: str | None, prompt: str | None, run: Run) -> Tokens:
+    return encode(model.tokenizer, text or "") if prompt is None else put(model, prompt, run)
+
+
+def check_text(text: str | None) -> None:
+    """Refuse a text with nothing in it."""
+    if text is None or not text.strip():
+        raise LayergramError(
+            "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
+        )
+
+
+def put(model: Model, prompt: str, run: Run) -> Tokens:
+    """The tokens of a prompt, in the chat template where the run asks for one."""
+    tokenizer = model.tokenizer
+    has_template = bool(getattr(tokenizer, "chat_template", None))
+    if run.chat == "template" and not has_template:
+        raise LayergramError(
+            "the prompt in a chat template",
+            got=f"the tokenizer of '{model.name}' has none",
+            do="ask with chat 'plain'",
+        )
+    if run.chat == "plain" or not has_template:
+        return encode(tokenizer, prompt)
+    turns = [{"role": "user", "content": prompt}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return encode(tokenizer, text, special="none")
+
+
+def _generation(model: Model, run: Run, prompt_tokens: int) -> Generation:
+    stop = model.network.generation_config.eos_token_id
+    if stop is None:
+        stop = model.tokenizer.eos_token_id
+    stops = () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
+    left = run.max_new_tokens if model.context is None else model.context - prompt_tokens
+    return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, stops)
+
+
+def refusal_of(model: Model, record: Measure) -> LayergramError | None:
+    """What to answer where a model cannot have a measure; ``None`` where it can."""
+    if record.family == "attention" and not model.has_attention:
+        return LayergramError(
+            f"{record.name} of the model '{model.name}'",
+            got=f"an architecture ({model.model_type}) whose layers show no attention weights",
+            allowed=", ".join(r.name for r in MEASURES.values() if not r.per_head),
+            do="choose among these measures",
+        )
+    if record.family == "heads":
+        try:
+            _ = model.attribution
+        except LayergramError as error:
+            return error
+    return None
+
+
+def _refusal(
+    model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any], *, prompted: bool
+) -> LayergramError | None:
+    """What to answer where the model or the text cannot have a measure; ``None`` where they can."""
+    asked = f"{record.name} of the model '{model.name}'"
+    unsaid = options.get("context", "prompt") == "prompt" and not prompted
+    if record.requires == "context" and unsaid:
+        return LayergramError(
+            asked,
+            got="a text without an answer, of which nothing says where its context ends",
+            allowed="the number of tokens of the context, or a piece of the text",
+            do="say what the context is, such as --option context=20, or give a prompt",
+        )
+    if record.requires == "repeats" and not prompted and not _repeats(tokens.ids):
+        return LayergramError(
+            asked,
+            got="a text in which no token comes back, with another in between",
+            do="give a longer text, or one that repeats itself",
+        )
+    return refusal_of(model, record)
+
+
+def _repeats(ids: Sequence[int]) -> bool:
+    """Whether some token has been there before, and what followed it too."""
+    first: dict[int, int] = {}
+    return any(first.setdefault(token, at) < at - 1 for at, token in enumerate(ids))
+
+
+def _check_request(
     model: Model,
-    reducers: Sequence[Reducer],
-    streams: list[Tensor],
-    start: int,
-    next_ids: Tensor,
-    norm: str,
+    tokens: Tokens,
+    records: list[Measure],
+    options: Mapping[str, Any],
+    *,
+    prompted: bool,
 ) -> None:
-    readout = model.anatomy.readout
-    device = streams[-1].device
-    tokens, vocabulary = streams[-1].shape[1], readout.unembedding.weight.shape[0]
-    rows = max(1, LENS_BYTES // (4 * vocabulary))
-    block = min(tokens, rows)
-    together = max(1, rows // block)  # layers that share one pass over the unembedding
-    for a in range(0, tokens, block):
-        b = min(a + block, tokens)
-        final = _log_probabilities(readout.logits(streams[-1][0, a:b]))
-        for first in range(1, model.layers + 1, together):
-            layers = range(first, min(first + together, model.layers + 1))
-            h = torch.cat([streams[layer][0, a:b].to(device) for layer in layers])
-            log_p = _log_probabilities(readout.logits(h, norm=norm))
-            for layer, of_layer in zip(layers, log_p.split(b - a), strict=True):
-                # compared with the model's own distribution, whatever the lens leaves out
-                view = LensView(layer, start + a, of_layer, final, next_ids[a:b])
-                for reducer in reducers:
-                    reducer.take(view)
+    for record in records:
+        error = _refusal(model, tokens, record, options, prompted=prompted)
+        if error is not None:
+            raise error
+    check_length(model, len(tokens), room=1 if prompted else 0)
 
 
-def _log_probabilities(logits: Tensor) -> Tensor:
-    """Natural log-probabilities [n, V] that sum to 1 within float32.
+def check_length(model: Model, tokens: int, *, room: int = 0) -> None:
+    """Refuse texts of fewer than 2 tokens, and of more than the model's context less ``room``."""
+    if tokens < 2:
+        raise LayergramError("maps of a text", got=f"{tokens} token", allowed="at least 2")
+    if model.context is not None and tokens + room > model.context:
+        over = tokens + room - model.context
+        raise LayergramError(
+            f"maps of a text of {tokens} tokens",
+            got=f"a context of {model.context} tokens in the model '{model.name}'",
+            do=f"shorten the text by {over} tokens or more, or take a model with a longer context",
+        )
 
-    torch's own sum over a vocabulary of 50,000 can be 1e-5 off on a CPU; one correction with a
-    sum in pairs brings that to 2e-7.
-    """
-    log_p = torch.log_softmax(logits, dim=-1)
-    return log_p - log_p.exp().sum(-1, keepdim=True).log()
+
+def resolve(options: dict[str, Any], tokens: Tokens) -> dict[str, Any]:
+    """The options with ``query`` turned into positions, unless it is ``"last"``."""
+    query = options.get("query", "last")
+    if query == "last":
+        return options
+    if isinstance(query, list | tuple):
+        positions = tuple(map(int, query))
+    elif isinstance(query, str) and not query.lstrip("-").isdigit():
+        positions = tuple(find(tokens, query))
+    else:
+        positions = (int(query) + (len(tokens) if int(query) < 0 else 0),)
+    if not all(0 <= position < len(tokens) for position in positions):
+        raise LayergramError(
+            f"attention from position {query}",
+            got=f"a text of {len(tokens)} tokens",
+            allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
+        )
+    return {**options, "query": positions}
+
+
+def _context(asked: Any, tokens: Tokens, *, prompted: bool) -> tuple[int, int]:
+    """First position of the context and the one after its last, with tokens to come after it."""
+    last = len(tokens) if prompted else len(tokens) - 1
+    first = end = 0
+    match asked:
+        case "prompt":
+            end = len(tokens)
+        case str() if not asked.isdigit():
+            piece = find(tokens, asked)
+            first, end = piece.start, piece.stop
+        case int() | str():
+            end = int(asked)
+        case [int(), int()]:
+            first, end = asked
+    if not 0 <= first < end <= last:
+        raise LayergramError(
+            f"attention that looks back at the context {asked!r}",
+            got=f"a text of {len(tokens)} tokens",
+            allowed=f"a context of 1 to {last} tokens, with tokens after it",
+        )
+    return first, end
+
+
+def _reducer(record: Measure, options: dict[str, Any], layers: int, heads: str) -> Columns | Keys:
+    own = {name: value for name, value in options.items() if name in record.options}
+    gather = Keys if record.gather == "keys" else Columns
+    return gather(record, own, layers, heads)
+
+
+def _provenance(model: Model, tokens: Tokens, run: Run, prompt: str | None) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "revision": model.revision,
+        "model_type": model.model_type,
+        "layers": model.layers,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        **record_of_edits(model),
+        "seed": run.seed,
+        "run": {**asdict(run), **({} if prompt is None else {"prompt": prompt})},
+        "text": tokens.text,
+    }
+
+
+def _dataset(
+    model: Model,
+    tokens: Tokens,
+    records: list[Measure],
+    reducers: list[Any],
+    options: dict[str, Any],
+    run: Run,
+    provenance: dict[str, Any],
+) -> xr.Dataset:
+    coords: dict[Hashable, Any] = {
+        "token_text": ("token", np.array(tokens.texts, dtype=object)),
+        "token_id": ("token", np.array(tokens.ids)),
+        "char_start": ("token", np.array(tokens.char_start)),
+        "char_end": ("token", np.array(tokens.char_end)),
+        "part": ("token", np.array(tokens.parts, dtype=object)),
+    }
+    values: dict[str, np.ndarray] = {}
+    made: dict[str, xr.DataArray] = {}
+    for reducer in reducers:
+        record = reducer.record
+        array = reducer.values(len(tokens))
+        if record.alignment == "predicts":
+            array = np.concatenate([np.full_like(array[..., :1], np.nan), array[..., :-1]], axis=-1)
+        values[record.name] = array if record.per_head and run.heads == "each" else array[:, 0]
+    for record in records:
+        own = {name: options.get(name, default) for name, default in record.options.items()}
+        extra: dict[str, Any] = {}
+        if record.source:
+            values[record.name] = record.function(values[record.source], **own)
+        if record.summary is not None:
+            answer = np.array([part == "answer" for part in tokens.parts])
+            over = answer if answer.any() else np.ones(len(tokens), dtype=bool)
+            extra = record.summary(values[record.name], layers=model.layers, over=over, **own)
+        array = values[record.name].astype(np.float32)
+        if np.isnan(array).all():
+            raise LayergramError(
+                f"{record.name} of the model '{model.name}'",
+                got=f"no token that has a value: {_missing(model, record, array)}",
+                do="take a longer text",
+            )
+        made[record.name] = maps.make(
+            array,
+            ("layer", "head", "token")[-array.ndim :] if array.ndim != 2 else ("layer", "token"),
+            measure=record.name,
+            coords=coords,
+            long_name=record.long_name,
+            units=record.units,
+            valid_min=record.valid_min,
+            valid_max=record.valid_max,
+            alignment=record.alignment,
+            null_value=record.null_value,
+            missing=_missing(model, record, array),
+            definition=record.definition
+            + (HEADS[run.heads].format(pool=record.pool) if record.per_head else ""),
+            caveat=record.caveat,
+            references=record.references or None,
+            options=own or None,
+            **provenance,
+            **extra,
+        )
+    return xr.Dataset(made)
+
+
+def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
+    """Why the map has NaN cells; ``None`` if it has none."""
+    if not np.isnan(array).any():
+        return None
+    reasons = []
+    if record.alignment == "predicts":
+        reasons.append("nothing predicts the first token")
+    if record.per_head:
+        without = [str(layer) for layer, n in enumerate(model.anatomy.heads, start=1) if n == 0]
+        if without:
+            reasons.append(f"no attention weights in layer {', '.join(without)}")
+        counts = {n for n in model.anatomy.heads if n}
+        if array.ndim == 3 and len(counts) > 1:
+            reasons.append("not all layers have as many heads")
+    if record.missing:
+        reasons.append(record.missing)
+    return "; ".join(reasons)

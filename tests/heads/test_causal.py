@@ -12,19 +12,19 @@ import xarray as xr
 
 import planted
 from layergram import maps
+from layergram.datasets.steps import Step, StepSet
+from layergram.engine.sampling import generate
 from layergram.errors import LayergramError
+from layergram.features.step_sequences import Reading, Span
 from layergram.figures import plan
-from layergram.heads.causal import causal_test, of_function
-from layergram.heads.effects import Passes, causal_matrix, effects
-from layergram.heads.intervals import Bootstrap
-from layergram.heads.masking import Masking, other_heads
-from layergram.heads.means import mean_outputs
-from layergram.heads.reading import Reading, Span
-from layergram.heads.scoring import scores
-from layergram.heads.steps import Step, StepSet
+from layergram.interventions.causal_test import causal_test, of_function
+from layergram.interventions.effects import Passes, causal_matrix, effects
+from layergram.interventions.masking import Masking, other_heads
+from layergram.interventions.mean_outputs import mean_outputs
+from layergram.interventions.scoring import scores
 from layergram.models.edits import HeadEdit, editable_heads, edited
-from layergram.models.taps import hear_heads
-from layergram.questions.generation import generate
+from layergram.models.hooks import hear_heads
+from layergram.statistics.bootstrap import Bootstrap
 from layergram.words import describe, facts
 from layergram.words.find import holds
 

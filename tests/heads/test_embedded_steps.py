@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from layergram.heads import FUNCTIONS, load_steps
-from layergram.heads.controls import _template_folds
-from layergram.heads.embedded import facts
-from layergram.heads.importance import labelled
-from layergram.heads.making import Recipe, check_split
-from layergram.questions import load
+from layergram.datasets.embedded_steps import facts
+from layergram.datasets.question_files import load
+from layergram.datasets.step_files import load_steps
+from layergram.datasets.steps import FUNCTIONS
+from layergram.experiments.heads.controls import _template_folds
+from layergram.experiments.heads.importance import labelled
+from layergram.experiments.heads.pipeline import Recipe, check_split
 
 STEPS = load_steps("functions").steps
 PEOPLE = facts.WOMEN + facts.MEN

@@ -7,15 +7,16 @@ import pytest
 import torch
 import xarray as xr
 
+from layergram.datasets.step_files import load_steps
+from layergram.datasets.steps import FUNCTIONS, Step, StepSet
 from layergram.errors import LayergramError
-from layergram.heads import Recipe, StepSet, check_split, load_steps
-from layergram.heads.alone import head_probes, rank_correlation
-from layergram.heads.choosing import elbow, top_heads
-from layergram.heads.controls import _shuffle, accuracies, folds_of
-from layergram.heads.features import with_layer_mean
-from layergram.heads.importance import importance_maps, labelled, stability
-from layergram.heads.joint import JointProbe, Training, _explain, joint_probes
-from layergram.heads.steps import FUNCTIONS, Step
+from layergram.experiments.heads.all_heads_probe import JointProbe, Training, _explain, joint_probes
+from layergram.experiments.heads.controls import _shuffle, accuracies, folds_of
+from layergram.experiments.heads.importance import importance_maps, labelled, stability
+from layergram.experiments.heads.pipeline import Recipe, check_split
+from layergram.experiments.heads.single_heads import head_probes, rank_correlation
+from layergram.experiments.heads.top_heads import elbow, top_heads
+from layergram.features.head_outputs import with_layer_mean
 from layergram.probes import Evaluation
 
 torch.set_num_threads(1)

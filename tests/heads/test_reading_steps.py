@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
-from layergram.heads.features import _least_expected, head_outputs
-from layergram.heads.own import own_answers
-from layergram.heads.reading import readings, telling
-from layergram.heads.steps import Step, StepSet
-from layergram.models import HeadEdit, edited
-from layergram.models.taps import hear_heads, hear_residual
+from layergram.experiments.heads.model_answers import own_answers
+from layergram.features.head_outputs import _least_expected, head_outputs
+from layergram.features.step_sequences import readings, telling
+from layergram.models.edits import HeadEdit, edited
+from layergram.models.hooks import hear_heads, hear_residual
 
 
 def step(at, question, asked, answer, group):

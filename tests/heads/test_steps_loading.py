@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from layergram.datasets.step_files import load_steps
+from layergram.datasets.steps import FUNCTIONS, Step, StepSet, function_named
 from layergram.errors import LayergramError
-from layergram.heads import FUNCTIONS, Step, load_steps
-from layergram.heads.steps import StepSet, function_named
 
 FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
 
@@ -216,7 +216,7 @@ def test_the_first_of_every_function_and_the_digest():
 
 def test_steps_are_loaded_without_torch():
     code = (
-        "import sys; from layergram.heads import load_steps; load_steps('functions');"
+        "import sys; from layergram.datasets.step_files import load_steps; load_steps('functions');"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

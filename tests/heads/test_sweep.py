@@ -9,16 +9,16 @@ import xarray as xr
 
 import planted
 from layergram import maps
+from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
+from layergram.features.step_sequences import Reading, Span
 from layergram.figures import plan
-from layergram.heads.masking import Masking
-from layergram.heads.means import mean_outputs
-from layergram.heads.reading import Reading, Span
-from layergram.heads.steering import compare, random_steering, steering_edit
-from layergram.heads.steps import Step, StepSet
-from layergram.heads.sweep import measure_gauge, score_gauge, sweep_heads
+from layergram.interventions.masking import Masking
+from layergram.interventions.mean_outputs import mean_outputs
+from layergram.interventions.steering import compare, random_steering, steering_edit
+from layergram.interventions.sweep import measure_gauge, score_gauge, sweep_heads
 from layergram.models.edits import HeadEdit, edited
-from layergram.models.taps import hear_heads
+from layergram.models.hooks import hear_heads
 from layergram.words import describe
 
 torch.set_num_threads(1)

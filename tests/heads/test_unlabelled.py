@@ -10,10 +10,16 @@ from scipy.stats import ttest_1samp
 import planted
 import zoo
 from layergram import load, maps
-from layergram.atlas import trace
 from layergram.errors import LayergramError
-from layergram.heads.unlabelled import SEQUENCES, UNLABELLED, head_maps, left_out, mean_interval
+from layergram.experiments.heads.patterns import (
+    SEQUENCES,
+    UNLABELLED,
+    head_maps,
+    left_out,
+    mean_interval,
+)
 from layergram.recipe import Run
+from layergram.tracing import trace
 
 torch.set_num_threads(1)
 

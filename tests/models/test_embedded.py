@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from layergram.errors import LayergramError
-from layergram.models import cache, embedded
-from layergram.models.source import open_source
+from layergram.models.sources import cache, embedded
+from layergram.models.sources.open import open_source
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from transformers import (
 )
 
 from layergram.errors import LayergramError
-from layergram.models import fingerprint
-from layergram.models.gguf import check_gguf
-from layergram.models.source import check_request, open_source
+from layergram.models.sources import digest as fingerprint
+from layergram.models.sources.gguf import check_gguf
+from layergram.models.sources.open import check_request, open_source
 from tiny_llama import write_gguf
 
 TEXT = "The capital of France is Paris"
@@ -95,7 +95,7 @@ def test_a_gguf_file_gives_the_model_that_it_was_made_from(
     )
     assert source.tokenizer.chat_template == tokenizer.chat_template
     assert source.model.generation_config.eos_token_id == tokenizer.eos_token_id
-    monkeypatch.setattr("layergram.models.gguf.convert", None)
+    monkeypatch.setattr("layergram.models.sources.gguf.convert", None)
     again = open_source(tiny_gguf)
     assert again.revision == source.revision
     assert [path.name for path in own_cache.iterdir() if path.is_dir()] == [
@@ -172,7 +172,7 @@ def test_refusals_need_neither_torch_nor_transformers(tmp_path):
         "package = types.ModuleType('layergram.models')\n"
         "package.__path__ = [str(pathlib.Path(layergram.__file__).parent / 'models')]\n"
         "sys.modules['layergram.models'] = package\n"
-        "from layergram.models.source import check_request\n"
+        "from layergram.models.sources.open import check_request\n"
         "from layergram.errors import LayergramError\n"
         f"for bad in ('smolm2', '/no/where', {str(tmp_path)!r}, {str(broken)!r}):\n"
         "    try: check_request(bad)\n"
@@ -288,7 +288,7 @@ def test_a_tokenizer_of_another_place_is_loaded_from_there(folder, tokenizer, mo
     for path in folder.glob("tokenizer*"):
         path.unlink()
     assert open_source(folder, tokenizer=tokenizer.name_or_path).tokenizer.eos_token == "<|end|>"
-    monkeypatch.setattr("layergram.models.source._online", lambda: False)
+    monkeypatch.setattr("layergram.models.sources.open._online", lambda: False)
     error = refusal(folder, tokenizer="nobody/no-such-tokenizer")
     assert error.got.startswith("the tokenizer in 'nobody/no-such-tokenizer' could not be loaded")
     assert "the hub cannot be reached" in error.got

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from layergram.errors import LayergramError
-from layergram.probes.auroc import auroc, shared_variance
-from layergram.probes.folds import grouped_folds, numbered, shuffles
-from layergram.probes.permutation import chance, ridge_statistics
+from layergram.statistics.auroc import auroc, shared_variance
+from layergram.statistics.folds import grouped_folds, numbered, shuffles
+from layergram.statistics.permutation import chance, ridge_statistics
 
 
 def one_fold(n):
@@ -234,7 +234,7 @@ def test_every_order_of_labels_is_as_likely():
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (400, 100), (150, 100), (40, 120)])
 def test_held_out_ridge_needs_no_second_fit(n, d, shared):
     """The closed form against ridge regressions really fitted without the fold."""
-    from layergram.probes.permutation import RIDGE
+    from layergram.statistics.permutation import RIDGE
 
     generator = np.random.default_rng(0)
     features = generator.normal(size=(n, d)) + shared * generator.normal(size=(n, 1))

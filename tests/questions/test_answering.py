@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from layergram.answers.ask import Asking, answer, by_length
+from layergram.answers.judge import _copied, _row, coverage, judge
+from layergram.datasets.questions import Question, QuestionSet
+from layergram.engine.sampling import generate, padding_is_exact
 from layergram.errors import LayergramError
-from layergram.questions import Asking, Question, QuestionSet, answer, judge
-from layergram.questions.answering import by_length
-from layergram.questions.generation import generate, padding_is_exact
-from layergram.questions.judging import _copied, _row, coverage
 from layergram.recipe import Run
 
 WORDS = "the quick brown fox of Paris said that a layer reads what others wrote"
@@ -32,7 +32,7 @@ def some_questions(count):
 
 
 def prompts_of(tiny, questions):
-    from layergram.atlas import put
+    from layergram.tracing import put
 
     return [put(tiny, q.prompt, Run()).ids for q in questions.questions]
 
@@ -72,7 +72,7 @@ def test_an_answer_ends_at_the_stopping_token(tiny, monkeypatch):
 
 
 def test_a_model_that_padding_would_change_gets_batches_of_one_length(tiny, monkeypatch):
-    monkeypatch.setattr("layergram.questions.generation.SLACK", -1.0)
+    monkeypatch.setattr("layergram.engine.sampling.SLACK", -1.0)
     assert not padding_is_exact(tiny, prompts_of(tiny, some_questions(4)))
     assert by_length([5, 5, 4, 5], size=2, mixed="no") == [[0, 1], [3], [2]]
 
@@ -94,7 +94,7 @@ torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from test_answering import ask_and_judge
-from layergram.models import load
+from layergram.models.model import load
 ask_and_judge(load(sys.argv[1], device="cpu"), Path(sys.argv[2]))
 """
 
@@ -125,7 +125,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny, tiny_llama_folder, tmp_pat
 def test_a_finished_run_asks_nothing_again(tiny, tmp_path, monkeypatch):
     asking = Asking(max_new_tokens=4)
     first = answer(tiny, some_questions(5), asking=asking, folder=tmp_path)
-    monkeypatch.setattr("layergram.questions.answering.generate", None)
+    monkeypatch.setattr("layergram.answers.ask.generate", None)
     assert answer(tiny, some_questions(5), asking=asking, folder=tmp_path) == first
 
 
@@ -148,8 +148,8 @@ def test_a_question_longer_than_the_context_is_refused_before_anything_is_asked(
 
 def made(tiny, reply, aliases=("Paris",), stop=True):
     """An answer whose reply is this text."""
-    from layergram.atlas import put
-    from layergram.questions.answering import answer_of
+    from layergram.answers.ask import answer_of
+    from layergram.tracing import put
 
     question = Question("1", "Where?", tuple(aliases))
     ids = tiny.tokenizer(reply, add_special_tokens=False)["input_ids"]
@@ -207,7 +207,7 @@ def test_a_reply_without_an_exact_answer_has_no_roles_of_one(tiny):
 
 
 def test_an_empty_reply_is_wrong_and_asks_nobody(tiny, monkeypatch):
-    monkeypatch.setattr("layergram.questions.judging.generate", None)
+    monkeypatch.setattr("layergram.answers.judge.generate", None)
     row = row_of(tiny, "")
     assert not row.valid and row.roles["first_answer"] == row.roles["-1"]
     assert row.roles["second_answer"] == -1

@@ -9,11 +9,11 @@ import pytest
 import torch
 from test_answering import made
 
+from layergram.answers.judge import judge
 from layergram.errors import LayergramError
+from layergram.experiments.roles.controls import letters_of, random_weights
+from layergram.features.hidden_states import SCORES, Wanted, hidden_states
 from layergram.maps import ROLES
-from layergram.questions.controls import letters_of, random_weights
-from layergram.questions.features import SCORES, Wanted, hidden_states
-from layergram.questions.judging import judge
 
 REPLIES = [
     "It is Paris, and Paris again.",
@@ -89,7 +89,7 @@ def test_some_layers_and_roles_are_part_of_all(tiny, rows, tmp_path):
 
 
 def test_a_killed_store_goes_on_and_ends_the_same(tiny, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("layergram.questions.features.BATCH", 2)
+    monkeypatch.setattr("layergram.features.hidden_states.BATCH", 2)
     hidden_states(tiny, rows, tmp_path / "whole")
 
     def stop(done, total):

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from layergram.datasets.embedded_questions import EMBEDDED
+from layergram.datasets.question_files import load
+from layergram.datasets.questions import Question
 from layergram.errors import LayergramError
-from layergram.questions import EMBEDDED, Question, load
 
 
 def write(folder, name, text):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from layergram.questions.exact import exact_answer
-from layergram.questions.marking import mention
-from layergram.questions.question import Question
+from layergram.answers.exact import exact_answer
+from layergram.answers.matching import mention
+from layergram.datasets.questions import Question
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from layergram.questions import Asking, answer, coverage, judge, load
+from layergram.answers.ask import Asking, answer
+from layergram.answers.judge import coverage, judge
+from layergram.datasets.question_files import load
 
 FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
 

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
-    from layergram.models import Model, Proof
+    from layergram.models.checks import Proof
+    from layergram.models.model import Model
 
 SIGNS = {"proved": "proved", "failed": "FAILED", "absent": "absent"}
 
@@ -38,8 +39,9 @@ def command(
         quiet: print nothing but errors.
         json_summary: print the proofs as JSON.
     """
-    from layergram.models import check_request, examine
-    from layergram.models.proofs import require
+    from layergram.models.checks import require
+    from layergram.models.model import examine
+    from layergram.models.sources.request import check_request
 
     check_request(model, device=device, dtype=dtype)
     found = examine(model, device=device, dtype=dtype)

@@ -14,8 +14,8 @@ from layergram.cli.folder import check_folder
 from layergram.cli.stages import Stages
 
 if TYPE_CHECKING:
-    from layergram.heads import Headed
-    from layergram.models import Model
+    from layergram.experiments.heads.pipeline import Headed
+    from layergram.models.model import Model
 
 Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
@@ -80,23 +80,19 @@ def command(
         quiet: print nothing but errors.
         json_summary: print a machine-readable summary.
     """
-    from layergram.heads import load_steps
-    from layergram.models import check_request
+    from layergram.datasets.step_files import load_steps
+    from layergram.models.sources.request import check_request
 
     found = load_steps(steps, columns=columns_of(columns)).first(limit)
     check_folder(out)
     check_request(model, device=device, dtype=dtype)
 
-    from layergram.heads import (
-        Masking,
-        Recipe,
-        Training,
-        check_answer_tokens,
-        check_split,
-        heads_of,
-        write,
-    )
-    from layergram.models import load
+    from layergram.experiments.heads.all_heads_probe import Training
+    from layergram.experiments.heads.export import write
+    from layergram.experiments.heads.pipeline import Recipe, check_split, heads_of
+    from layergram.features.head_outputs import check_answer_tokens
+    from layergram.interventions.masking import Masking
+    from layergram.models.model import load
     from layergram.probes import Evaluation
 
     looked = int(tokens) if tokens.isdecimal() else tokens
@@ -125,7 +121,7 @@ def command(
 def _report(
     model: Model, found: Headed, files: list[Path], took: float, quiet: bool, as_json: bool
 ) -> None:
-    from layergram.heads import sentences, summary
+    from layergram.experiments.heads.report import sentences, summary
 
     if as_json:
         plain = {

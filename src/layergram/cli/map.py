@@ -19,7 +19,7 @@ from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
 if TYPE_CHECKING:
     import xarray as xr
 
-    from layergram.models import Model
+    from layergram.models.model import Model
 
 FINDINGS = 3
 PICTURES = (".png", ".svg", ".pdf")
@@ -78,13 +78,13 @@ def command(
         model, dtype = model or recipe_.model, recipe_.dtype if dtype == "auto" else dtype
     model = model or "smollm2"
     check_folder(out)
-    from layergram.models import check_request
+    from layergram.models.sources.request import check_request
 
     check_request(model, device=device, dtype=dtype)
 
-    from layergram.atlas import trace
     from layergram.measures import MEASURES, chosen
-    from layergram.models import load
+    from layergram.models.model import load
+    from layergram.tracing import trace
 
     everything = measures == ["all"]
     measures = list(MEASURES) if everything else measures
@@ -197,8 +197,8 @@ def _possible(
     quiet: bool,
 ) -> list[str]:
     """The measures that this model and text can have; a note says which they cannot."""
-    from layergram.atlas import obstacles
     from layergram.measures import MEASURES
+    from layergram.tracing import obstacles
 
     found = obstacles(loaded, text, prompt=prompt, options=options, run=run)
     for name, why in found.items():
@@ -241,7 +241,7 @@ class _Progress(AbstractContextManager["_Progress"]):
 def _write(array: xr.DataArray, out: Path, suffixes: list[str]) -> dict[str, Any]:
     """One map as netCDF, pictures and words; returns what a summary says of it."""
     from layergram import words
-    from layergram.publishing import publish
+    from layergram.export import publish
 
     files = publish(array, out, suffixes=suffixes)
     ratio = array.attrs.get("deep_thinking_ratio")

@@ -16,9 +16,9 @@ from layergram.cli.stages import Stages
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
-    from layergram.models import Model
-    from layergram.questions import QuestionSet
-    from layergram.rolemaps import Probed, Recipe
+    from layergram.datasets.questions import QuestionSet
+    from layergram.experiments.roles.pipeline import Probed, Recipe
+    from layergram.models.model import Model
 
 FEWEST_FOR_TYPES = 6
 
@@ -94,8 +94,9 @@ def command(
     if probe is not None or prompt is not None:
         _opinions(probe, prompt, questions, model, device, dtype, out, quiet, json_summary)
         return
-    from layergram import questions as rooms
-    from layergram.models import check_request
+    from layergram.answers.ask import Asking
+    from layergram.features.hidden_states import Wanted
+    from layergram.models.sources.request import check_request
 
     name = model or "smollm2"
     found = _questions(questions, columns, limit)
@@ -103,17 +104,18 @@ def command(
     _check_probe_file(save_probe)
     check_folder(out)
     check_request(name, device=device, dtype=dtype)
-    asking = rooms.Asking(max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat)
+    asking = Asking(max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat)
 
-    from layergram.models import load
+    from layergram.experiments.roles.export import write_maps
+    from layergram.experiments.roles.pipeline import Recipe, check_size, role_map
+    from layergram.models.model import load
     from layergram.probes import Evaluation
-    from layergram.rolemaps import Recipe, check_size, role_map, write_maps
 
     for each in (found, *others):
         check_size(each)
     recipe = Recipe(
         asking,
-        rooms.Wanted(where=where, dtype=store),
+        Wanted(where=where, dtype=store),
         Evaluation(folds=folds, permutations=permutations, seed=seed),
         tuple(control or ()),
         "also" if paper else "none",
@@ -137,21 +139,21 @@ def _uses(
     told: Callable[[str, int, int], None],
 ) -> list[Path]:
     """What was asked for beside the map, each in a file of its own."""
-    from layergram import rolemaps
-    from layergram.publishing import publish
+    from layergram.experiments.roles import applications, export
+    from layergram.export import publish
 
     files = []
     if save_probe is not None:
-        files.append(rolemaps.probe_of(probed, model, recipe).save(save_probe))
+        files.append(applications.probe_of(probed, model, recipe).save(save_probe))
     if probed.drawn:
-        chosen = rolemaps.choice(probed, model, out, recipe=recipe, told=told)
-        files.append(rolemaps.write_choice(chosen, out / "choice.csv"))
+        chosen = applications.choice(probed, model, out, recipe=recipe, told=told)
+        files.append(export.write_choice(chosen, out / "choice.csv"))
     if recipe.asking.samples >= FEWEST_FOR_TYPES:
-        types, found = rolemaps.types_of_errors(probed, recipe=recipe)
-        files += rolemaps.write_types(types, found, out)
+        types, found = applications.types_of_errors(probed, recipe=recipe)
+        files += export.write_types(types, found, out)
     if others:
-        matrix = rolemaps.reach(probed, others, model, out, recipe=recipe, told=told)
-        files += publish(matrix, out, style=rolemaps.PLAIN)
+        matrix = applications.reach(probed, others, model, out, recipe=recipe, told=told)
+        files += publish(matrix, out, style=export.PLAIN)
     return files
 
 
@@ -183,9 +185,11 @@ def _opinions(
             do='for example: layergram roles --probe probe.npz --prompt "What is …?"',
         )
     check_folder(out)
-    from layergram.models import check_request, load
+    from layergram.experiments.roles.applications import opinions
+    from layergram.experiments.roles.export import write_plain
+    from layergram.models.model import load
+    from layergram.models.sources.request import check_request
     from layergram.probes import load_probe
-    from layergram.rolemaps import opinions, write_plain
 
     known = load_probe(probe)
     name = model or str(known.provenance.get("model", "smollm2"))
@@ -212,7 +216,8 @@ def _said(opinion: dict[str, Any]) -> str:
 
 
 def _questions(source: str | None, columns: list[str] | None, limit: int | None) -> QuestionSet:
-    from layergram.questions import EMBEDDED, load
+    from layergram.datasets.embedded_questions import EMBEDDED
+    from layergram.datasets.question_files import load
 
     if source is None:
         raise LayergramError(
@@ -232,7 +237,7 @@ def _report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    from layergram.rolemaps import lines_of, sentences, summary
+    from layergram.experiments.roles.report import lines_of, sentences, summary
 
     lines = lines_of(probed)
     if as_json:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from layergram.engine.run import AttentionView
 from layergram.measures.registry import measure
-from layergram.tracing import AttentionView
 
 NOT_IMPORTANCE = (
     "Attention is where a head looks, not what it takes from there or what the answer needs: "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from layergram.engine.run import HeadsView
 from layergram.measures.registry import measure
-from layergram.tracing import HeadsView
 
 
 @measure(

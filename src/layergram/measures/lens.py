@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layergram.engine.run import LensView
 from layergram.measures.registry import measure
-from layergram.tracing import LensView
 
 LENS = (
     "The lens reads the residual stream of every layer with the norm and the unembedding that were "

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from layergram.engine.run import AttentionView
 from layergram.errors import LayergramError
 from layergram.measures.registry import measure
-from layergram.tracing import AttentionView
 
 NOT_USE = (
     "The weight says where a head looks, not what it takes from there or whether the model uses "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from layergram.engine.run import ResidualView
 from layergram.measures.registry import measure
-from layergram.tracing import ResidualView
 
 FEW_DIMENSIONS = (
     "A few dimensions with very large values can carry most of a residual stream's length; the "

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from layergram.errors import LayergramError
-from layergram.models.anatomy import Anatomy, Call, Readout, watched
+from layergram.models.hooks import hear_residual
+from layergram.models.locate import Anatomy, Call, Readout, watched
 from layergram.models.norms import Norm, norm_of
-from layergram.models.taps import hear_residual
 
 SAMPLE = 4096  # numbers of a residual stream that a sum is tried on
 LEAST = 1e-3  # a smaller multiple says that attention is not what was added

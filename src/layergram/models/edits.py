@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from layergram.errors import LayergramError, unknown_name
 
 if TYPE_CHECKING:
-    from layergram.models.anatomy import Anatomy
+    from layergram.models.locate import Anatomy
     from layergram.models.model import Model
 
 HOW = {

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from layergram.models.anatomy import Anatomy, dissect
 from layergram.models.attribution import Attribution, attribution_of
-from layergram.models.proofs import Proof, prove, require
-from layergram.models.source import open_source
+from layergram.models.checks import Proof, prove, require
+from layergram.models.locate import Anatomy, dissect
+from layergram.models.sources.open import open_source
 
 PROBE_TOKENS = 12
 
@@ -112,7 +112,7 @@ def load(
 
     Raises:
         LayergramError: if there is no such model, it is no causal language model, or one of the
-            proofs fails (:mod:`layergram.models.proofs`).
+            proofs fails (:mod:`layergram.models.checks`).
     """
     found = examine(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
     require(found.proofs, found.name)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from layergram.models.taps import Attention, hear_attention
+from layergram.models.hooks import Attention, hear_attention
 
 if TYPE_CHECKING:
-    from layergram.models.anatomy import Call
+    from layergram.models.locate import Call
 
 
 def output_projections(
@@ -37,7 +37,7 @@ def output_projections(
         calls: the module calls of one forward pass, in the order in which they ended.
         attention: attention module of each layer, or ``None``.
         heads: number of query heads of each layer.
-        way: how attention is tapped (:mod:`layergram.models.taps`).
+        way: how attention is tapped (:mod:`layergram.models.hooks`).
     """
     found = [
         None if module is None else _candidate(calls, module, count)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.arrays import Values
-from layergram.probes.auroc import quantile
-from layergram.probes.folds import numbered
+from layergram.statistics.arrays import Values
+from layergram.statistics.auroc import quantile
+from layergram.statistics.folds import numbered
 
 STRATEGIES = {
     "greedy": "the answer of temperature 0",

@@ -9,9 +9,9 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from layergram.probes.arrays import Labels, Numbers, Values
-from layergram.probes.auroc import Auroc, auroc, placements, shared_variance
 from layergram.probes.logistic import logistic
+from layergram.statistics.arrays import Labels, Numbers, Values
+from layergram.statistics.auroc import Auroc, auroc, placements, shared_variance
 
 
 @dataclass(frozen=True)

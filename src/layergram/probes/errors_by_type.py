@@ -13,8 +13,8 @@ import xarray as xr
 from layergram.errors import LayergramError
 from layergram.probes.crossfit import Rows, crossfit, trainable
 from layergram.probes.evaluation import Evaluation
-from layergram.probes.folds import grouped_folds, numbered
 from layergram.probes.grid import FEWEST
+from layergram.statistics.folds import grouped_folds, numbered
 
 ERROR_TYPES = {
     "A": "refuses to answer",

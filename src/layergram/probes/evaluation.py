@@ -12,16 +12,16 @@ import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.arrays import Labels, Numbers, Values
-from layergram.probes.auroc import Auroc, auroc
 from layergram.probes.cores import on_cores
 from layergram.probes.crossfit import Cell, Rows, Task, crossfit_all, trainable
-from layergram.probes.folds import grouped_folds, numbered, shuffles
 from layergram.probes.grid import FEWEST, Grid, checked_labels, grid_of
 from layergram.probes.logistic import SCALES
 from layergram.probes.nested import nested_best
-from layergram.probes.permutation import ridge_statistics
 from layergram.probes.results import Found, dataset
+from layergram.statistics.arrays import Labels, Numbers, Values
+from layergram.statistics.auroc import Auroc, auroc
+from layergram.statistics.folds import grouped_folds, numbered, shuffles
+from layergram.statistics.permutation import ridge_statistics
 
 Progress = Callable[[int, int], None]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.arrays import Labels
+from layergram.statistics.arrays import Labels
 
 AXES = ("example", "layer", "role", "feature")
 FEWEST = 10  # examples of a class below which no probe is trained

@@ -11,7 +11,7 @@ from torch.linalg import vecdot
 from torch.nn.functional import pad
 
 from layergram.errors import LayergramError
-from layergram.probes.products import symmetric_product
+from layergram.statistics.products import symmetric_product
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layergram.probes.arrays import Labels, Values
-from layergram.probes.auroc import Auroc, auroc, shared_variance
 from layergram.probes.crossfit import Cell, Rows
+from layergram.statistics.arrays import Labels, Values
+from layergram.statistics.auroc import Auroc, auroc, shared_variance
 
 Place = tuple[int, int]
 

@@ -10,11 +10,11 @@ import xarray as xr
 
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.probes.auroc import auroc
 from layergram.probes.evaluation import Progress
 from layergram.probes.grid import checked_labels, grid_of
 from layergram.probes.logistic import logistic
 from layergram.probes.results import LONG_NAMES, MISSING, map_attributes
+from layergram.statistics.auroc import auroc
 
 TEST_SHARE = 0.2
 LEVEL = 0.95

@@ -15,11 +15,11 @@ import torch
 
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.probes.arrays import Values
 from layergram.probes.evaluation import Evaluation
-from layergram.probes.folds import grouped_folds, numbered
 from layergram.probes.grid import checked_labels
 from layergram.probes.logistic import logistic
+from layergram.statistics.arrays import Values
+from layergram.statistics.folds import grouped_folds, numbered
 
 SCHEMA = 1
 ARRAYS = ("weights", "mean", "scale")

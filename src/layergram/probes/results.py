@@ -12,12 +12,12 @@ import xarray as xr
 
 from layergram import maps
 from layergram.errors import unknown_name
-from layergram.probes.arrays import Values
-from layergram.probes.auroc import REFERENCES, Auroc, quantile
 from layergram.probes.crossfit import Cell, Rows
 from layergram.probes.grid import FEWEST, Grid
 from layergram.probes.nested import Best, Place
-from layergram.probes.permutation import chance
+from layergram.statistics.arrays import Values
+from layergram.statistics.auroc import REFERENCES, Auroc, quantile
+from layergram.statistics.permutation import chance
 
 LONG_NAMES = {
     "auroc": "AUROC of a probe for wrong answers",

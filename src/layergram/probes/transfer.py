@@ -12,13 +12,13 @@ import xarray as xr
 
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.probes.auroc import Auroc, auroc
 from layergram.probes.crossfit import Rows, crossfit, trainable
 from layergram.probes.evaluation import Evaluation
-from layergram.probes.folds import grouped_folds, numbered
 from layergram.probes.grid import checked_labels
 from layergram.probes.probe import fit
 from layergram.probes.results import map_attributes
+from layergram.statistics.auroc import Auroc, auroc
+from layergram.statistics.folds import grouped_folds, numbered
 
 DEFINITION = (
     "Chance that a linear probe trained on one question set gives a wrong answer of another set "

@@ -1,0 +1,1 @@
+"""Answers: ask a model, judge its replies, find the exact answer and the role of each token."""

@@ -1,0 +1,225 @@
+"""Judge answers: right or wrong, the exact answer inside, and the tokens that play each role."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from layergram import maps
+from layergram.answers.ask import Answer, by_length
+from layergram.answers.exact import EDGE, Exact, by_rules, exact_answer, is_numeric
+from layergram.answers.matching import is_number
+from layergram.answers.roles import role_positions
+from layergram.datasets.questions import Question
+from layergram.engine.sampling import generate, padding_is_exact
+from layergram.models.model import Model
+from layergram.storage.journal import batched, claim, digest_of
+from layergram.tokens import encode, positions
+
+MODEL = "model"
+BATCH = 16
+MOST = 16  # tokens of an exact answer that the model copies out of its reply
+EXAMPLES = """\
+Copy from the reply the few words that answer the question. If there are none, write NO ANSWER.
+
+Question: Which river flows through Cairo?
+Reply: Cairo is a large city, and the river that flows through it is the Nile.
+Words: the Nile
+
+Question: Who painted the Night Watch?
+Reply: That is a famous painting, and many people come to see it.
+Words: NO ANSWER
+
+Question: {question}
+Reply: {reply}
+Words:"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer, judged; every rule that was used can be seen.
+
+    Attributes:
+        id: of the question.
+        sample: 0 for the greedy answer, 1, 2, … for drawn ones.
+        group: of the question.
+        question: the question.
+        accepted: the accepted answers.
+        reply: the answer as text.
+        right: whether the reply names an accepted answer.
+        exact: the exact answer, or "" where there is none.
+        extractor: what found it: ``alias`` (a right reply), a rule
+            (:data:`layergram.answers.exact.RULES`), ``model``, or "" for nothing.
+        exact_chars: its first character in the reply, and one past its last.
+        exact_tokens: its first and last token.
+        prompt_tokens: tokens of the prompt.
+        roles: role -> position in ``ids``, −1 where the answer has no such token.
+        ended: ``stop`` or ``length``.
+        ids: prompt and answer.
+        texts: the piece of text that each of them stands for.
+    """
+
+    id: str
+    sample: int
+    group: str
+    question: str
+    accepted: tuple[str, ...]
+    reply: str
+    right: bool
+    exact: str
+    extractor: str
+    exact_chars: tuple[int, int] | None
+    exact_tokens: tuple[int, int] | None
+    prompt_tokens: int
+    roles: dict[str, int]
+    ended: str
+    ids: tuple[int, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether an exact answer was found, so that the row has all roles of one."""
+        return self.exact_tokens is not None
+
+
+def judge(
+    model: Model,
+    answers: Sequence[Answer],
+    *,
+    accepted: Literal["check", "unknown"] = "check",
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Every answer, judged, in the order of the answers.
+
+    Args:
+        model: asked for the exact answer of wrong replies in which no rule finds one; what it
+            says counts only if the reply has it word for word.
+        answers: what :func:`layergram.datasets.answer` made.
+        accepted: ``"check"`` looks for accepted answers; ``"unknown"`` takes those of the questions
+            only for examples of what kind of answer is looked for, and calls no reply right.
+        folder: where ``extracts.jsonl`` grows (what the model was asked) and ``rows.jsonl`` is
+            written.
+        progress: called with how many replies the model has been asked about, and how many.
+    """
+    find = exact_answer if accepted == "check" else by_rules
+    found = [find(a.question, a.reply) for a in answers]
+    lacking = [at for at, exact in enumerate(found) if exact is None and answers[at].reply.strip()]
+    if lacking:
+        asked = _ask_model(model, [answers[at] for at in lacking], folder, progress)
+        for at, exact in zip(lacking, asked, strict=True):
+            found[at] = exact
+    rows = [_row(answer, exact) for answer, exact in zip(answers, found, strict=True)]
+    if folder is not None:
+        lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+        maps.write_text("".join(lines), folder / "rows.jsonl")
+    return rows
+
+
+def _row(answer: Answer, exact: Exact | None) -> Row:
+    span = None
+    if exact is not None:
+        span = positions(answer.tokens, answer.start + exact.start, answer.start + exact.end)
+    prompt, total = len(answer.prompt), len(answer.prompt) + len(answer.ids)
+    places = role_positions(prompt, total, span)
+    question = answer.question
+    return Row(
+        id=question.id,
+        sample=answer.sample,
+        group=question.group or question.id,
+        question=question.question,
+        accepted=question.aliases,
+        reply=answer.reply,
+        right=exact is not None and exact.by == "alias",
+        exact=answer.reply[exact.start : exact.end] if exact else "",
+        extractor=exact.by if exact else "",
+        exact_chars=(exact.start, exact.end) if exact else None,
+        exact_tokens=(span[0], span[-1]) if span else None,
+        prompt_tokens=prompt,
+        roles=dict(zip(maps.ROLES, places, strict=True)),
+        ended=answer.ended,
+        ids=answer.prompt + answer.ids,
+        texts=answer.tokens.texts,
+    )
+
+
+def _ask_model(
+    model: Model,
+    answers: Sequence[Answer],
+    folder: Path | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Exact | None]:
+    """The exact answers as the model itself copies them out of its replies."""
+    texts = [
+        EXAMPLES.format(question=a.question.question, reply=" ".join(a.reply.split()))
+        for a in answers
+    ]
+    prompts = [encode(model.tokenizer, text).ids for text in texts]
+    room = [model.context is None or len(ids) + MOST <= model.context for ids in prompts]
+    if folder is not None:
+        claim(folder / "extracts.manifest.json", {"prompts": digest_of(prompts)})
+    mixed = "yes" if padding_is_exact(model, prompts) else "no"
+    batches = by_length([len(ids) for ids in prompts], size=BATCH, mixed=mixed)
+
+    def work(batch: Sequence[int]) -> list[dict[str, Any]]:
+        asked = [at for at in batch if room[at]]
+        said = dict.fromkeys(batch, "")
+        if asked:
+            ids = generate(
+                model, [prompts[at] for at in asked], most=MOST, seeds=[None] * len(asked)
+            )
+            for at, answer in zip(asked, ids, strict=True):
+                said[at] = model.tokenizer.decode(answer, skip_special_tokens=True)
+        return [
+            {"id": answers[at].question.id, "sample": answers[at].sample, "said": said[at]}
+            for at in batch
+        ]
+
+    found: list[Exact | None] = [None] * len(answers)
+    journal = None if folder is None else folder / "extracts.jsonl"
+    done = 0
+    for batch, records in zip(batches, batched(journal, batches, work), strict=True):
+        for at, record in zip(batch, records, strict=True):
+            found[at] = _copied(answers[at].question, answers[at].reply, record["said"])
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(answers))
+    return found
+
+
+def _copied(question: Question, reply: str, said: str) -> Exact | None:
+    """Where the first line of what the model said stands in the reply, if it does.
+
+    Words of the question answer nothing, and to a question for a number only a number does.
+    """
+    line, newline, _ = said.lstrip().partition("\n")
+    words = line.strip(EDGE)
+    start = reply.find(words) if newline and words else -1
+    if start < 0 or words.casefold() in question.prompt.casefold():
+        return None
+    if is_numeric(question) and not is_number(words):
+        return None
+    return Exact(start, start + len(words), MODEL)
+
+
+def coverage(rows: Sequence[Row]) -> dict[str, Any]:
+    """How many answers there are, how many right, how many with an exact answer, and by what rule.
+
+    ``coverage`` is the share of answers with an exact answer; rows without one are left out of
+    the role map.
+    """
+    valid = [row for row in rows if row.valid]
+    return {
+        "answers": len(rows),
+        "right": sum(row.right for row in rows),
+        "with_exact_answer": len(valid),
+        "coverage": len(valid) / len(rows) if rows else 0.0,
+        "right_with_exact_answer": sum(row.right for row in valid),
+        "wrong_with_exact_answer": sum(not row.right for row in valid),
+        "extractors": dict(Counter(row.extractor or "none" for row in rows).most_common()),
+        "cut_short": sum(row.ended == "length" for row in rows),
+    }

@@ -1,0 +1,1 @@
+"""Data sets: questions with accepted answers, and labelled steps."""

@@ -1,0 +1,1 @@
+"""Experiments: role maps of question sets, head maps of labelled steps."""

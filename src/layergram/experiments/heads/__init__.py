@@ -1,0 +1,1 @@
+"""Head maps: what each attention head has to do with each cognitive function."""

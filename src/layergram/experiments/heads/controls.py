@@ -1,0 +1,199 @@
+"""What the probe of all heads has to be compared with: on the same steps, and mostly folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+
+from layergram.datasets.steps import Step
+from layergram.errors import LayergramError
+from layergram.experiments.heads.all_heads_probe import Joint, Training, joint_probes
+from layergram.experiments.heads.importance import Labelled
+from layergram.statistics.bootstrap import Bootstrap
+
+Classes = npt.NDArray[np.intp]
+DEALS = 20  # ways to deal templates into folds that are tried
+Progress = Callable[[int, int], None]
+
+ACCURACIES = {
+    "joint": "a probe of all heads, on main questions that it was not trained on",
+    "majority": "always the function that most training steps have",
+    "shuffled": "the probe of all heads, trained and tested on labels that main questions of as "
+    "many steps have exchanged",
+    "words": "a classifier that sees the words of the step alone",
+    "templates": "the probe of all heads, on templates that it was not trained on",
+    "words_templates": "the words of the step alone, on templates that were not trained on",
+}
+"""Ways to name the function of a step, in words."""
+
+
+def folds_of(classes: Classes, groups: npt.ArrayLike, *, folds: int, seed: int) -> Classes:
+    """The fold of each step: a group lies in one, and folds have like shares of all functions.
+
+    Raises:
+        LayergramError: for fewer groups, or fewer steps of a function, than folds.
+    """
+    numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+    count, fewest = int(numbers.max()) + 1, int(np.bincount(classes).min())
+    if folds < 2 or count < folds or fewest < folds:
+        raise LayergramError(
+            f"{folds} folds of labelled steps",
+            got=f"{count} main questions, and {fewest} steps of the rarest function",
+            allowed="at least as many of both as folds, and two folds",
+            do="ask for fewer folds, or bring more steps of more main questions",
+        )
+    found = np.zeros(len(classes), dtype=np.intp)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for fold, (_, out) in enumerate(splitter.split(classes, classes, numbers)):
+        found[out] = fold
+    return found
+
+
+def accuracies(
+    joint: Joint,
+    features: npt.NDArray[Any],
+    steps: Sequence[Step],
+    known: Labelled,
+    *,
+    training: Training,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """How often the probe of all heads names the function of a step, and what it has to beat.
+
+    Args:
+        joint: the probe of all heads.
+        features: [step, layer, head, feature].
+        steps: the steps.
+        known: their functions and main questions as numbers.
+        training: how the probe was trained.
+        progress: called with the trainings done, and how many there are.
+
+    Returns:
+        On ``way`` (:data:`ACCURACIES`): ``accuracy`` with ``low`` and ``high``, the ends of a 95 %
+        interval over main questions, and ``gain`` with ``gain_low`` and ``gain_high``, by which
+        the probe of all heads is above it. NaN for templates where the steps have too few.
+    """
+    folds, count = joint.folds, len(np.unique(joint.folds))
+    apart = _template_folds(steps, known, count, training.seed)
+    total = count * (1 if apart is None else 2)
+    told = progress or (lambda done, total: None)
+    random = np.random.default_rng(training.seed)
+    shuffled = known.classes[_shuffle(known.groups, random)]
+    control = joint_probes(
+        features, shuffled, folds, training=training, progress=lambda at, _: told(at, total)
+    )
+    bags = [step.step for step in steps]
+    correct = {
+        "joint": joint.said == known.classes,
+        "majority": _majority(known.classes, folds) == known.classes,
+        "shuffled": control.said == shuffled,
+        "words": _by_words(bags, known.classes, folds, None) == known.classes,
+    }
+    if apart is not None:
+        held_out = joint_probes(
+            features,
+            known.classes,
+            apart,
+            groups=known.groups,
+            training=training,
+            progress=lambda at, _: told(count + at, total),
+        )
+        correct["templates"] = held_out.said == known.classes
+        words = _by_words(bags, known.classes, apart, known.groups)
+        correct["words_templates"] = words == known.classes
+    return _with_intervals(correct, known.groups)
+
+
+def _template_folds(
+    steps: Sequence[Step], known: Labelled, folds: int, seed: int
+) -> Classes | None:
+    """Folds that keep templates together; ``None`` where there are too few of them.
+
+    Every fold has to leave steps of every function to train on, without the main questions that it
+    has steps of; templates are dealt again, a few times, until it does.
+    """
+    templates = [step.template for step in steps]
+    if not all(templates) or len(set(templates)) < 2 * folds:
+        return None
+    for deal in range(DEALS):
+        found = folds_of(known.classes, templates, folds=folds, seed=seed + deal)
+        if all(_trainable(known, found, fold, folds) for fold in range(folds)):
+            return found
+    return None
+
+
+def _trainable(known: Labelled, found: Classes, fold: int, folds: int) -> bool:
+    """Whether steps of every function are left beside a fold, and some to judge a training by."""
+    free = ~np.isin(known.groups, known.groups[found == fold])
+    judge = found == (fold + 1) % folds
+    left = np.bincount(known.classes[free & ~judge], minlength=len(known.functions))
+    return bool(left.min() > 0 and (free & judge).any())
+
+
+def _with_intervals(
+    correct: dict[str, npt.NDArray[np.bool_]], groups: npt.NDArray[np.intp]
+) -> xr.Dataset:
+    bootstrap = Bootstrap(groups.tolist())
+    nothing = (np.nan, np.nan, np.nan)
+    level = {
+        way: bootstrap.interval(correct[way].astype(float)) if way in correct else nothing
+        for way in ACCURACIES
+    }
+    gain = {
+        way: bootstrap.interval(correct["joint"].astype(float) - correct[way])
+        if way in correct
+        else nothing
+        for way in ACCURACIES
+    }
+    columns = {
+        f"{name}{end}" if name == "gain" else (end.removeprefix("_") or name): (
+            "way",
+            [values[way][at] for way in ACCURACIES],
+        )
+        for name, values in (("accuracy", level), ("gain", gain))
+        for at, end in enumerate(("", "_low", "_high"))
+    }
+    return xr.Dataset(columns, coords={"way": list(ACCURACIES)})
+
+
+def _shuffle(groups: npt.NDArray[np.intp], random: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Where each step's label comes from: main questions of as many steps change places."""
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    source = np.arange(len(groups))
+    for size in {len(one) for one in members}:
+        alike = [one for one in members if len(one) == size]
+        for one, other in zip(alike, random.permutation(len(alike)), strict=True):
+            source[one] = alike[other]
+    return source
+
+
+def _majority(classes: Classes, folds: Classes) -> Classes:
+    said = np.empty_like(classes)
+    for fold in np.unique(folds):
+        said[folds == fold] = np.bincount(classes[folds != fold]).argmax()
+    return said
+
+
+def _by_words(
+    texts: Sequence[str], classes: Classes, folds: Classes, groups: Classes | None
+) -> Classes:
+    """The function that logistic regression on counts of words names, fold by fold."""
+    said = np.empty_like(classes)
+    array = np.array(texts, dtype=object)
+    for fold in np.unique(folds):
+        out = folds == fold
+        train = ~out if groups is None else ~np.isin(groups, groups[out])
+        model = make_pipeline(
+            CountVectorizer(token_pattern=r"\w+", binary=True), LogisticRegression(max_iter=2000)
+        )
+        said[out] = model.fit(array[train], classes[train]).predict(array[out])
+    return said

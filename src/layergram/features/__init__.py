@@ -1,0 +1,1 @@
+"""Features: hidden states at token roles, and outputs of attention heads."""

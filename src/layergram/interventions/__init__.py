@@ -1,0 +1,1 @@
+"""Interventions: masking, sweeps and steering of attention heads."""

@@ -1,0 +1,316 @@
+"""Where a model's parts are: found by watching one forward pass, without a line per model.
+
+The layers are the longest list of modules that runs in order; the final norm is what turns the last
+layer's output into the unembedding's input; what the model does to its logits afterwards is read
+off by planting known logits. Nothing here goes by a module's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layergram.errors import LayergramError
+from layergram.models.hooks import first_tensor, hear_attention, listen_once, weights_place
+from layergram.models.projections import output_projections
+
+REPORT = "this architecture needs code of its own: report its name"
+
+# what a model may do between two modules of its head without a module of its own
+ACTIVATIONS = (nn.GELU(), nn.GELU("tanh"), nn.ReLU(), nn.SiLU(), nn.Tanh())
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The way from a residual stream to the logits: norm, unembedding, scale and soft cap.
+
+    ``logits = cap * tanh(scale * unembedding(path(h)) / cap)``, without the tanh where there is no
+    cap.
+
+    Attributes:
+        path: the modules between the last layer and the unembedding, in order (the final norm;
+            in some models also a projection or an activation, in some nothing).
+        unembedding: the linear map onto the vocabulary, W_U.
+        scale: factor on the logits.
+        cap: bound of the soft cap, or ``None``.
+    """
+
+    path: tuple[nn.Module, ...]
+    unembedding: nn.Module
+    scale: float
+    cap: float | None
+
+    def logits(self, h: Tensor, *, norm: str = "final") -> Tensor:
+        """Logits [n, V] in float32 of streams [n, d]; ``norm="none"`` leaves ``path`` out."""
+        if norm == "final":
+            for module in self.path:
+                h = module(h)
+        return self.finish(self.unembedding(h))
+
+    def finish(self, raw: Tensor) -> Tensor:
+        """What the model makes of the unembedding's output: scaled and capped, in float32."""
+        raw = raw.float()
+        if self.scale != 1.0:
+            raw = raw * self.scale
+        return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The parts of one model.
+
+    Attributes:
+        layers: the decoder layers, in order.
+        attention: for each layer its attention module, or ``None`` where it has none that shows
+            weights (linear attention, state space).
+        way: how attention is tapped, ``interface`` or ``output`` (:mod:`layergram.models.hooks`).
+        heads: for each layer its number of query heads, 0 without attention.
+        projections: for each layer the output projection of its attention, whose input is the
+            heads' outputs side by side; ``None`` where there is none of that width.
+        readout: from the residual stream to the logits.
+        names: module -> its dotted name.
+    """
+
+    layers: tuple[nn.Module, ...]
+    attention: tuple[nn.Module | None, ...]
+    way: str
+    heads: tuple[int, ...]
+    projections: tuple[nn.Module | None, ...]
+    readout: Readout
+    names: dict[nn.Module, str]
+
+
+@dataclass
+class Call:
+    """One call of a module: the first tensor of numbers it was given, and the first it made."""
+
+    module: nn.Module
+    input: Tensor | None
+    output: Tensor | None
+
+
+@contextmanager
+def watched(
+    network: nn.Module, *, keep: Callable[[Tensor], Tensor] = lambda tensor: tensor
+) -> Iterator[list[Call]]:
+    """The list of all module calls inside the block, in the order in which they end.
+
+    ``keep=torch.clone`` keeps what was handed on as it was, where a model goes on to change it.
+    """
+    calls: list[Call] = []
+
+    def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        given = [*args, *kwargs.values()]
+        taken = next((v for v in given if isinstance(v, Tensor) and v.is_floating_point()), None)
+        handed = output if isinstance(output, tuple | list) else (output,)
+        made = next((v for v in handed if isinstance(v, Tensor)), None)
+        calls.append(Call(module, taken, None if made is None else keep(made)))
+
+    with ExitStack() as stack:
+        for module in network.modules():
+            stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+        yield calls
+
+
+def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
+    """Find the parts of a causal language model by running it on ``ids`` [1, n].
+
+    Raises:
+        LayergramError: naming the model, the part that was not found and what to do.
+    """
+    head = network.get_output_embeddings()  # type: ignore[operator]
+    if head is None:
+        raise _lost(name, "unembedding", "get_output_embeddings() returns nothing")
+    with torch.no_grad(), watched(network) as calls:
+        network(input_ids=ids, use_cache=False)
+    layers = _layers(network, calls, name)
+    readout = _readout(network, ids, calls, layers, head, name)
+    way, attention, heads = _attention(network, ids, layers)
+    projections = output_projections(network, ids, calls, attention, heads, way=way)
+    # last, because some models put other modules in place when they first run
+    names = {module: path for path, module in network.named_modules()}
+    return Anatomy(tuple(layers), attention, way, heads, projections, readout, names)
+
+
+def _lost(name: str, part: str, got: str) -> LayergramError:
+    return LayergramError(f"the {part} of the model '{name}'", got=got, do=REPORT, exit_code=2)
+
+
+def _layers(network: nn.Module, calls: list[Call], name: str) -> list[nn.Module]:
+    """The longest list of modules of which each reads what the one before it has written."""
+    by_module = {call.module: call for call in calls}
+    found: list[nn.Module] = []
+    for candidate in network.modules():
+        if not isinstance(candidate, nn.ModuleList):
+            continue
+        members = [by_module[m] for m in candidate if m in by_module]
+        if len(members) == len(candidate) > len(found) and _chained(members):
+            found = list(candidate)
+    if not found:
+        raise _lost(name, "layers", "no list of modules that hand on one residual stream in order")
+    if sum(call.module in found for call in calls) > len(found):
+        raise _lost(name, "layers", "layers that run more than once for one token")
+    return found
+
+
+def _chained(members: list[Call]) -> bool:
+    for before, after in pairwise(members):
+        if before.output is None or after.input is None or before.output.ndim != 3:
+            return False
+        if before.output.shape != after.input.shape or not torch.equal(before.output, after.input):
+            return False
+    last = members[-1].output
+    return last is not None and last.ndim == 3 and members[0].input is not None
+
+
+def _readout(
+    network: nn.Module,
+    ids: Tensor,
+    calls: list[Call],
+    layers: list[nn.Module],
+    head: nn.Module,
+    name: str,
+) -> Readout:
+    end = next(i for i, call in enumerate(calls) if call.module is layers[-1])
+    at_head = next((call for call in calls[end:] if call.module is head), None)
+    if at_head is None or at_head.input is None:
+        raise _lost(name, "unembedding", f"{type(head).__name__} did not run after the last layer")
+    path: list[nn.Module] = []
+    now = first_tensor(calls[end].output)
+    for call in calls[end + 1 :]:
+        if call.module is head or _same(now, at_head.input):
+            break
+        leads_on = call.output is not None and call.output.shape[:2] == now.shape[:2]
+        between = _between(now, call.input) if leads_on and call.input is not None else None
+        if between is not None:
+            path += [*between, call.module]
+            now = first_tensor(call.output)
+    before = _ratio(at_head.input, now)
+    if before is None:
+        raise _lost(
+            name,
+            "final norm",
+            "an unembedding that reads more than the last layer's output",
+        )
+    scale, cap = _logit_post_processing(network, ids, head, name)
+    return Readout(tuple(path), head, before * scale, cap)
+
+
+def _between(before: Tensor, after: Tensor) -> tuple[nn.Module, ...] | None:
+    """What turns one tensor into the other: nothing, an activation, or ``None`` if neither does."""
+    if _same(before, after):
+        return ()
+    return next(((f,) for f in ACTIVATIONS if _same(f(before), after)), None)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(torch.equal(a, b))
+
+
+def _ratio(a: Tensor, b: Tensor) -> float | None:
+    """The number f with a = f·b, or ``None`` if there is none."""
+    if a.shape != b.shape:
+        return None
+    if torch.equal(a, b):
+        return 1.0
+    wide_a, wide_b = a.double(), b.double()
+    factor = float((wide_a * wide_b).sum() / (wide_b * wide_b).sum())
+    slack = 8 * torch.finfo(a.dtype).eps * float(wide_a.abs().max())
+    return factor if float((wide_a - factor * wide_b).abs().max()) <= slack else None
+
+
+def _logit_post_processing(
+    network: nn.Module, ids: Tensor, head: nn.Module, name: str
+) -> tuple[float, float | None]:
+    """Scale and soft cap, read off by planting known numbers in the place of the head's output."""
+
+    def passed_on(planted: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        seen: list[Tensor] = []
+
+        def hook(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+            seen.append(planted(output))
+            return seen[-1]
+
+        handle = head.register_forward_hook(hook)
+        try:
+            with torch.no_grad():
+                logits = network(input_ids=ids, use_cache=False).logits
+        finally:
+            handle.remove()
+        return seen[-1].float(), logits.float()[..., : seen[-1].shape[-1]]
+
+    def ramp(size: float) -> Callable[[Tensor], Tensor]:
+        return lambda out: torch.linspace(-size, size, out.shape[-1]).to(out).expand_as(out)
+
+    far, far_out = passed_on(ramp(2.0**14))
+    near, near_out = passed_on(ramp(2.0**-6))
+    scale = float(near_out.abs().max() / near.abs().max())
+    most = float(far_out.abs().max())
+    cap = most if most < 0.5 * scale * float(far.abs().max()) else None
+    if cap is not None:  # the top of a soft cap is flat, so `most` is the cap itself
+        scale = float((torch.atanh(near_out.double() / cap) * cap).abs().max() / near.abs().max())
+    tidy = Readout((), head, _tidy(scale, far), cap)
+    middle, middle_out = passed_on(ramp(40.0))
+    slack = 16 * torch.finfo(ids.new_zeros((), dtype=_dtype(network)).dtype).eps
+    for planted, logits in ((far, far_out), (middle, middle_out), (near, near_out)):
+        off = float((tidy.finish(planted) - logits).abs().max())
+        if logits.shape != planted.shape or off > slack * float(logits.abs().max()):
+            raise _lost(name, "logits", "a post-processing that is neither a scale nor a soft cap")
+    return tidy.scale, cap
+
+
+def _tidy(scale: float, like: Tensor) -> float:
+    """The scale without the rounding of its measurement: 1, or a nearby short number."""
+    for digits in range(1, 7):
+        short = float(f"{scale:.{digits}g}")
+        if abs(short - scale) <= 4e-7 * abs(scale):
+            return short
+    return scale
+
+
+def _dtype(network: nn.Module) -> torch.dtype:
+    return next(p.dtype for p in network.parameters() if p.is_floating_point())
+
+
+def _attention(
+    network: nn.Module, ids: Tensor, layers: list[nn.Module]
+) -> tuple[str, tuple[nn.Module | None, ...], tuple[int, ...]]:
+    """Which way the attention can be tapped, with each layer's module and number of heads."""
+    for way in ("interface", "output"):
+        if way == "interface":
+            candidates = [m for layer in layers for m in layer.modules()]
+        else:
+            candidates = _modules_with_weights(network, ids, layers)
+        heard = listen_once(network, ids, candidates, way=way)
+        heads = {module: weights.shape[0] for module, weights in heard.items()}
+        if heads:
+            found = tuple(
+                next((m for m in layer.modules() if m in heads), None) for layer in layers
+            )
+            return way, found, tuple(heads[m] if m is not None else 0 for m in found)
+    return "interface", (None,) * len(layers), (0,) * len(layers)
+
+
+def _modules_with_weights(
+    network: nn.Module, ids: Tensor, layers: list[nn.Module]
+) -> list[nn.Module]:
+    """The innermost module of each layer that returns attention weights when asked to."""
+    innermost: dict[nn.Module, nn.Module] = {}
+    with ExitStack() as stack:
+        for layer in layers:
+
+            def hook(module: nn.Module, args: Any, out: Any, layer: nn.Module = layer) -> None:
+                if weights_place(out) is not None:
+                    innermost.setdefault(layer, module)
+
+            for module in layer.modules():
+                stack.callback(module.register_forward_hook(hook).remove)
+        with torch.no_grad(), hear_attention(network, {}, way="output") as extra:
+            network(input_ids=ids, use_cache=False, **extra)
+    return list(innermost.values())

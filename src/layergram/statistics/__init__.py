@@ -1,0 +1,1 @@
+"""Statistics: AUROC, intervals, folds and permutation tests on plain arrays."""

@@ -1,0 +1,1 @@
+"""Storage of long work: results that survive an interruption."""
