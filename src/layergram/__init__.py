@@ -16,42 +16,82 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layergram.errors import LayergramError
-    from layergram.figures import draw, save
-    from layergram.maps import difference, read, write
-    from layergram.models.model import load
-    from layergram.recipe import Run
-    from layergram.tracing import trace
-    from layergram.words import describe
+    from layergram.answers.ask import AnswerOptions as AnswerOptions
+    from layergram.answers.judge import judge as judge
+    from layergram.datasets.questions import questions as questions
+    from layergram.datasets.steps import steps as steps
+    from layergram.errors import LayergramError as LayergramError
+    from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
+    from layergram.experiments.heads.pipeline import HeadMapOptions as HeadMapOptions
+    from layergram.experiments.heads.run import head_maps as head_maps
+    from layergram.experiments.roles.applications import predict_wrong as ask
+    from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
+    from layergram.experiments.roles.run import role_map as role_map
+    from layergram.features.hidden_states import FeatureSpec as FeatureSpec
+    from layergram.figures import Style as Style
+    from layergram.figures import draw as draw
+    from layergram.figures import save as save
+    from layergram.interventions.masking import Masking as Masking
+    from layergram.maps import difference as difference
+    from layergram.maps import read as read
+    from layergram.maps import write as write
+    from layergram.models.edits import HeadEdit as HeadEdit
+    from layergram.models.edits import edited as edited
+    from layergram.models.load import examine as check
+    from layergram.models.load import load as load
+    from layergram.probes import Evaluation as Evaluation
+    from layergram.probes import load_probe as load_probe
+    from layergram.recipe import Run as Run
+    from layergram.storage.verify import verify as verify
+    from layergram.tracing import stream as stream
+    from layergram.tracing import trace as trace
+    from layergram.words import describe as describe
+
+    diff = difference
 
 _HOMES = {
+    "AnswerOptions": "answers.ask",
+    "Evaluation": "probes",
+    "FeatureSpec": "features.hidden_states",
+    "HeadEdit": "models.edits",
+    "HeadMapOptions": "experiments.heads.pipeline",
     "LayergramError": "errors",
+    "Masking": "interventions.masking",
+    "RoleMapOptions": "experiments.roles.pipeline",
     "Run": "recipe",
+    "Style": "figures",
+    "ask": "experiments.roles.applications:predict_wrong",
+    "attention_patterns": "experiments.heads.patterns",
+    "check": "models.load:examine",
     "describe": "words",
+    "diff": "maps:difference",
     "difference": "maps",
     "draw": "figures",
-    "load": "models.model",
+    "edited": "models.edits",
+    "head_maps": "experiments.heads.run",
+    "judge": "answers.judge",
+    "load": "models.load",
+    "load_probe": "probes",
+    "questions": "datasets.questions",
     "read": "maps",
+    "role_map": "experiments.roles.run",
     "save": "figures",
+    "steps": "datasets.steps",
+    "stream": "tracing",
     "trace": "tracing",
+    "verify": "storage.verify",
     "write": "maps",
 }
 
-__all__ = [
-    "LayergramError",
-    "Run",
-    "describe",
-    "difference",
-    "draw",
-    "load",
-    "read",
-    "save",
-    "trace",
-    "write",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'layergram' has no attribute '{name}'")
-    return getattr(import_module(f"layergram.{_HOMES[name]}"), name)
+    home, _, own = _HOMES[name].partition(":")
+    return getattr(import_module(f"layergram.{home}"), own or name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -11,7 +11,7 @@ import xarray as xr
 from layergram import figures, maps, words
 
 
-def publish(
+def save_map(
     array: xr.DataArray,
     out: Path,
     *,

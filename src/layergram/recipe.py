@@ -26,6 +26,8 @@ class Run:
             ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
         max_new_tokens: largest length of a generated answer.
         temperature: 0 for the likeliest token at each step, above it to sample.
+        top_p: tokens are sampled from the likeliest ones that together have this probability.
+        top_k: tokens are sampled from so many of the likeliest; 0 for all.
         seed: of the sampling.
     """
 
@@ -35,6 +37,8 @@ class Run:
     chat: str = "auto"
     max_new_tokens: int = 256
     temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:

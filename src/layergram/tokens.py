@@ -271,6 +271,13 @@ def _last_clean(tokenizer: Any, ids: Sequence[int]) -> list[int]:
     return []
 
 
+def from_ids(tokenizer: Any, ids: Sequence[int]) -> Tokens:
+    """Token ids as they are, with the text that they decode to; all have the part ``'prompt'``."""
+    nothing = Tokens((), (), (), (), (), "")
+    found = append(tokenizer, nothing, ids)
+    return replace(found, parts=("prompt",) * len(found))
+
+
 def append(tokenizer: Any, tokens: Tokens, ids: Sequence[int]) -> Tokens:
     """The tokens followed by generated ones, which get the part ``'answer'``."""
     texts, starts, ends, text = texts_of(tokenizer, ids, before=tokens.ids)

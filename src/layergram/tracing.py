@@ -1,42 +1,248 @@
-"""From a text to its maps: tokens, the loop, the measures, labelled arrays on one token axis."""
+"""Trace: one token sequence on its way through a model, as steps with columns and as maps.
+
+Tokens come from a text, a prompt and the answer that the model gives to it, token ids, or a stored
+answer. The engine reads them (:mod:`layergram.engine.run`); the maps can be had at any moment.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from layergram import maps
-from layergram.engine.run import Generation, Step, read
+from layergram import maps, tokens
+from layergram.engine.lens import LogitLens
+from layergram.engine.reducers import KeyMeans, Reducer
+from layergram.engine.run import read
+from layergram.engine.sampling import Sampling, Stream
 from layergram.errors import LayergramError
-from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
-from layergram.models.edits import record_of_edits
-from layergram.models.model import Model, load
+from layergram.measures import MEASURES, Measure, select_measures
+from layergram.measures.support import unsupported
+from layergram.models.load import load
+from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
-from layergram.tokens import Tokens, append, encode, find
+from layergram.token_sources import Source
+from layergram.tokens import Tokens
 
 HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
 
 
-def trace(
+class Trace:
+    """One sequence on its way through a model.
+
+    Args:
+        model: the model, with the edits that are in force.
+        source: where the tokens come from.
+        measures: names of measures (:data:`layergram.measures.MEASURES`).
+        options: options of the measures by name.
+        run: how to read and generate.
+
+    Attributes:
+        tokens: the tokens that have been read.
+
+    Raises:
+        LayergramError: for what cannot be traced, before anything is read.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        source: Source,
+        *,
+        measures: Iterable[str] = DEFAULT_MEASURES,
+        options: Mapping[str, Any] | None = None,
+        run: Run | None = None,
+    ) -> None:
+        self.model, self.source, self.run = model, source, run or Run()
+        options = dict(options or {})
+        self.records = select_measures(list(measures), options)
+        self.given = source.tokens(model, chat=self.run.chat)
+        prompted = source.prompt is not None
+        for record in self.records:
+            error = unsupported(model, self.given, record, options, prompted=prompted)
+            if error is not None:
+                raise error
+        model.check_length(len(self.given), room=1 if prompted else 0)
+        self.options = _resolved(self.records, options, self.given, prompted=prompted)
+        self.reducers: dict[str, Reducer] = {
+            record.name: record.reducer(
+                record.reduction(self.options, layers=model.layers, heads=self.run.heads)
+            )
+            for record in self.records
+            if not record.source
+        }
+        self.tokens = _first(self.given, 0)
+        self.taken = 0
+
+    def steps(self) -> Iterator[TraceStep]:
+        """Read, and generate where there is a prompt: a step after each chunk."""
+        stream = [] if self.source.prompt is None else [self._stream()]
+        reading = read(
+            self.model,
+            [self.given.ids],
+            [list(self.reducers.values())],
+            chunk=self.run.chunk,
+            lens=LogitLens(self.model.parts.readout, self.run.norm),
+            streams=stream,
+        )
+        answer: list[int] = []
+        for step in reading:
+            end, known = step.start + len(step.ids), len(self.given)
+            answer += step.ids[max(0, known - step.start) :]
+            self.tokens = _first(self.given, min(end, known))
+            if answer:
+                self.tokens = tokens.append(self.model.tokenizer, self.given, answer)
+            self.taken += 1
+            yield TraceStep(self, self.taken, step.start, step.ids)
+
+    def _stream(self) -> Stream:
+        run, context = self.run, self.model.context
+        left = run.max_new_tokens if context is None else context - len(self.given)
+        most = min(run.max_new_tokens, left)
+        return Stream(Sampling(most, run.temperature, run.top_p, run.top_k), seed=run.seed)
+
+    def maps(self) -> xr.Dataset:
+        """The maps of the tokens that have been read so far, on one token axis.
+
+        A measure that has no value yet (one that needs a token before it) is left out until the
+        end of the text; a text that ends without one is refused.
+        """
+        values: dict[str, np.ndarray] = {}
+        made: dict[str, xr.DataArray] = {}
+        for record in self.records:
+            array = self._values(record, values)
+            if np.isnan(array).all():
+                if len(self.tokens) < len(self.given):
+                    continue
+                raise LayergramError(
+                    f"{record.name} of the model '{self.model.name}'",
+                    got=f"no token that has a value: {_missing(self.model, record, array)}",
+                    do="take a longer text",
+                )
+            made[record.name] = self._map(record, array, _summary(self, record, values))
+        return xr.Dataset(made)
+
+    def _values(self, record: Measure, values: dict[str, np.ndarray]) -> np.ndarray:
+        """The values of one measure; ``values`` keeps those that derived ones are made from."""
+        if record.source:
+            array = record.function(values[record.source], **self._own(record))
+        else:
+            array = self.reducers[record.name].values(len(self.tokens))
+            if record.alignment == "predicts":
+                first = np.full_like(array[..., :1], np.nan)
+                array = np.concatenate([first, array[..., :-1]], axis=-1)
+            if not (record.per_head and self.run.heads == "each"):
+                array = array[:, 0]
+        values[record.name] = array
+        return np.asarray(array, dtype=np.float32)
+
+    def _own(self, record: Measure) -> dict[str, Any]:
+        return {name: self.options.get(name, value) for name, value in record.options.items()}
+
+    def _map(self, record: Measure, array: np.ndarray, extra: dict[str, Any]) -> xr.DataArray:
+        run = asdict(self.run)
+        if self.source.prompt is not None:
+            run["prompt"] = self.source.prompt
+        dims = ("layer", "head", "token")[-array.ndim :] if array.ndim != 2 else ("layer", "token")
+        return maps.make(
+            array,
+            dims,
+            measure=record.name,
+            coords=_coordinates(self.tokens),
+            long_name=record.long_name,
+            units=record.units,
+            valid_min=record.valid_min,
+            valid_max=record.valid_max,
+            alignment=record.alignment,
+            null_value=record.null_value,
+            missing=_missing(self.model, record, array),
+            definition=record.definition
+            + (HEADS[self.run.heads].format(pool=record.pool) if record.per_head else ""),
+            caveat=record.caveat,
+            references=record.references or None,
+            options=self._own(record) or None,
+            **self.model.provenance(),
+            seed=self.run.seed,
+            run=run,
+            text=self.tokens.text,
+            **extra,
+        )
+
+
+@dataclass(frozen=True)
+class TraceStep:
+    """One chunk of a trace: what has been read, and what is new in the maps.
+
+    Attributes:
+        trace: the trace.
+        number: of the step, from 1.
+        start: position of the first new token.
+        ids: the new tokens.
+    """
+
+    trace: Trace
+    number: int
+    start: int
+    ids: tuple[int, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The pieces of text that the new tokens stand for."""
+        return self.trace.tokens.texts[self.start : self.start + len(self.ids)]
+
+    @property
+    def maps(self) -> xr.Dataset:
+        """The maps of everything read so far.
+
+        Raises:
+            LayergramError: once the trace has gone on to the next step.
+        """
+        if self.trace.taken != self.number:
+            raise LayergramError(
+                f"the maps at step {self.number}",
+                got=f"a trace that has gone on to step {self.trace.taken}",
+                do="take the maps of a step before asking for the next one",
+            )
+        return self.trace.maps()
+
+    @property
+    def columns(self) -> dict[str, xr.DataArray]:
+        """The columns of every map that this step has made or changed, labelled with positions.
+
+        The columns of the new tokens; for measures per key, of all tokens that they could see.
+        """
+        found = {}
+        for name, array in self.maps.items():
+            reducer = MEASURES[str(name)].reducer
+            first = 0 if issubclass(reducer, KeyMeans) else self.start
+            positions = np.arange(array.sizes["token"])
+            found[str(name)] = array.assign_coords(token=positions).isel(token=slice(first, None))
+        return found
+
+
+def trace(  # noqa: PLR0913
     model: Any = "smollm2",
     text: str | None = None,
     *,
     prompt: str | None = None,
+    ids: Sequence[int] | None = None,
+    answer: Any = None,
     measures: Iterable[str] = DEFAULT_MEASURES,
     options: Mapping[str, Any] | None = None,
     run: Run | None = None,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[TraceStep], None] | None = None,
 ) -> xr.Dataset:
-    """Maps of one text, or of a prompt and the answer that the model gives to it.
+    """Maps of one text, of a prompt and the model's answer, of token ids, or of a stored answer.
 
     Args:
-        model: a loaded :class:`layergram.models.Model`, or whatever :func:`layergram.load` takes.
+        model: a loaded :class:`layergram.models.model.Model`, or what :func:`layergram.load` takes.
         text: the text to read; or
-        prompt: the prompt to answer. Exactly one of the two.
+        prompt: the prompt to answer; or
+        ids: the token ids to read; or
+        answer: a stored answer with ``ids`` and ``prompt_tokens``. Exactly one of the four.
         measures: names of measures (:data:`layergram.measures.MEASURES`).
         options: options of the measures by name, such as ``{"g": 0.4}``. ``query`` is a position,
             a piece of the text, or ``"last"``; ``context`` is a number of tokens, a piece of the
@@ -54,286 +260,102 @@ def trace(
         LayergramError: for an empty text, a name that does not exist, a text longer than the
             model's context, attention asked of a model that shows none.
     """
-    run = run or Run()
-    if (text is None) == (prompt is None):
-        raise LayergramError("maps", got="text and prompt" if text else "no text", do="give one")
-    records = chosen(list(measures), dict(options or {}))
-    check_text(text if prompt is None else prompt)
-    if not isinstance(model, Model):
-        model = load(model)
-    tokens = _tokens(model, text, prompt, run)
-    _check_request(model, tokens, records, options or {}, prompted=prompt is not None)
-    generation = None if prompt is None else _generation(model, run, len(tokens))
-    resolved = resolve(dict(options or {}), tokens)
-    if any("context" in record.options for record in records):
-        asked = resolved.get("context", "prompt")
-        resolved["context"] = _context(asked, tokens, prompted=prompt is not None)
-    reducers = [_reducer(r, resolved, model.layers, run.heads) for r in records if not r.source]
-    ids: list[int] = []
-    for step in read(
-        model, tokens.ids, reducers, chunk=run.chunk, norm=run.norm, generation=generation
-    ):
-        ids += step.ids
+    source = Source(text, prompt, ids, answer)
+    select_measures(list(measures), dict(options or {}))  # before a model is loaded
+    one = Trace(_loaded(model), source, measures=measures, options=options, run=run)
+    for step in one.steps():
         if on_step is not None:
             on_step(step)
-    tokens = append(model.tokenizer, tokens, ids[len(tokens) :]) if prompt is not None else tokens
-    provenance = _provenance(model, tokens, run, prompt)
-    return _dataset(model, tokens, records, reducers, resolved, run, provenance)
+    return one.maps()
 
 
-def obstacles(
-    model: Model,
+def stream(
+    model: Any = "smollm2",
     text: str | None = None,
     *,
     prompt: str | None = None,
+    ids: Sequence[int] | None = None,
+    measures: Iterable[str] = DEFAULT_MEASURES,
+    options: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+) -> Iterator[TraceStep]:
+    """The steps of :func:`trace` as they come, one per chunk while reading and per token after.
+
+    Takes what :func:`trace` takes. Several streams can go on at the same time, also on one model.
+
+    Yields:
+        Steps with ``columns``, the new and changed columns, and ``maps``, everything so far.
+
+    Raises:
+        LayergramError: as :func:`trace`, at the call and not at the first step.
+    """
+    source = Source(text, prompt, ids)
+    select_measures(list(measures), dict(options or {}))
+    return Trace(_loaded(model), source, measures=measures, options=options, run=run).steps()
+
+
+def unsupported_measures(
+    model: Model,
+    source: Source,
+    *,
     options: Mapping[str, Any] | None = None,
     run: Run | None = None,
 ) -> dict[str, str]:
-    """The measures that :func:`trace` would refuse for such a request, each with the reason."""
-    tokens = _tokens(model, text, prompt, run or Run())
+    """The measures that a trace of this source would refuse, each with the reason."""
+    given = source.tokens(model, chat=(run or Run()).chat)
+    prompted = source.prompt is not None
     found = {
-        record.name: _refusal(model, tokens, record, options or {}, prompted=prompt is not None)
+        record.name: unsupported(model, given, record, options or {}, prompted=prompted)
         for record in MEASURES.values()
     }
     return {name: error.got for name, error in found.items() if error is not None}
 
 
-def _tokens(model: Model, text: str | None, prompt: str | None, run: Run) -> Tokens:
-    return encode(model.tokenizer, text or "") if prompt is None else put(model, prompt, run)
+def _loaded(model: Any) -> Model:
+    return model if isinstance(model, Model) else load(model)
 
 
-def check_text(text: str | None) -> None:
-    """Refuse a text with nothing in it."""
-    if text is None or not text.strip():
-        raise LayergramError(
-            "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
-        )
-
-
-def put(model: Model, prompt: str, run: Run) -> Tokens:
-    """The tokens of a prompt, in the chat template where the run asks for one."""
-    tokenizer = model.tokenizer
-    has_template = bool(getattr(tokenizer, "chat_template", None))
-    if run.chat == "template" and not has_template:
-        raise LayergramError(
-            "the prompt in a chat template",
-            got=f"the tokenizer of '{model.name}' has none",
-            do="ask with chat 'plain'",
-        )
-    if run.chat == "plain" or not has_template:
-        return encode(tokenizer, prompt)
-    turns = [{"role": "user", "content": prompt}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return encode(tokenizer, text, special="none")
-
-
-def _generation(model: Model, run: Run, prompt_tokens: int) -> Generation:
-    stop = model.network.generation_config.eos_token_id
-    if stop is None:
-        stop = model.tokenizer.eos_token_id
-    stops = () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
-    left = run.max_new_tokens if model.context is None else model.context - prompt_tokens
-    return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, stops)
-
-
-def refusal_of(model: Model, record: Measure) -> LayergramError | None:
-    """What to answer where a model cannot have a measure; ``None`` where it can."""
-    if record.family == "attention" and not model.has_attention:
-        return LayergramError(
-            f"{record.name} of the model '{model.name}'",
-            got=f"an architecture ({model.model_type}) whose layers show no attention weights",
-            allowed=", ".join(r.name for r in MEASURES.values() if not r.per_head),
-            do="choose among these measures",
-        )
-    if record.family == "heads":
-        try:
-            _ = model.attribution
-        except LayergramError as error:
-            return error
-    return None
-
-
-def _refusal(
-    model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any], *, prompted: bool
-) -> LayergramError | None:
-    """What to answer where the model or the text cannot have a measure; ``None`` where they can."""
-    asked = f"{record.name} of the model '{model.name}'"
-    unsaid = options.get("context", "prompt") == "prompt" and not prompted
-    if record.requires == "context" and unsaid:
-        return LayergramError(
-            asked,
-            got="a text without an answer, of which nothing says where its context ends",
-            allowed="the number of tokens of the context, or a piece of the text",
-            do="say what the context is, such as --option context=20, or give a prompt",
-        )
-    if record.requires == "repeats" and not prompted and not _repeats(tokens.ids):
-        return LayergramError(
-            asked,
-            got="a text in which no token comes back, with another in between",
-            do="give a longer text, or one that repeats itself",
-        )
-    return refusal_of(model, record)
-
-
-def _repeats(ids: Sequence[int]) -> bool:
-    """Whether some token has been there before, and what followed it too."""
-    first: dict[int, int] = {}
-    return any(first.setdefault(token, at) < at - 1 for at, token in enumerate(ids))
-
-
-def _check_request(
-    model: Model,
-    tokens: Tokens,
-    records: list[Measure],
-    options: Mapping[str, Any],
-    *,
-    prompted: bool,
-) -> None:
+def _resolved(
+    records: Sequence[Measure], options: dict[str, Any], given: Tokens, *, prompted: bool
+) -> dict[str, Any]:
+    """The options, those that depend on the text turned into positions."""
+    resolved = dict(options)
     for record in records:
-        error = _refusal(model, tokens, record, options, prompted=prompted)
-        if error is not None:
-            raise error
-    check_length(model, len(tokens), room=1 if prompted else 0)
+        for name, resolver in record.resolvers.items():
+            asked = options.get(name, resolver.default)
+            resolved[name] = resolver.resolve(asked, given, prompted=prompted)
+    return resolved
 
 
-def check_length(model: Model, tokens: int, *, room: int = 0) -> None:
-    """Refuse texts of fewer than 2 tokens, and of more than the model's context less ``room``."""
-    if tokens < 2:
-        raise LayergramError("maps of a text", got=f"{tokens} token", allowed="at least 2")
-    if model.context is not None and tokens + room > model.context:
-        over = tokens + room - model.context
-        raise LayergramError(
-            f"maps of a text of {tokens} tokens",
-            got=f"a context of {model.context} tokens in the model '{model.name}'",
-            do=f"shorten the text by {over} tokens or more, or take a model with a longer context",
-        )
+def _first(given: Tokens, count: int) -> Tokens:
+    """The first tokens; the whole text stays, because places in it are what tokens have."""
+    if count == len(given):
+        return given
+    cut = {name: getattr(given, name)[:count] for name in TOKEN_FIELDS}
+    return Tokens(**cut, text=given.text)
 
 
-def resolve(options: dict[str, Any], tokens: Tokens) -> dict[str, Any]:
-    """The options with ``query`` turned into positions, unless it is ``"last"``."""
-    query = options.get("query", "last")
-    if query == "last":
-        return options
-    if isinstance(query, list | tuple):
-        positions = tuple(map(int, query))
-    elif isinstance(query, str) and not query.lstrip("-").isdigit():
-        positions = tuple(find(tokens, query))
-    else:
-        positions = (int(query) + (len(tokens) if int(query) < 0 else 0),)
-    if not all(0 <= position < len(tokens) for position in positions):
-        raise LayergramError(
-            f"attention from position {query}",
-            got=f"a text of {len(tokens)} tokens",
-            allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
-        )
-    return {**options, "query": positions}
+TOKEN_FIELDS = ("ids", "texts", "char_start", "char_end", "parts")
 
 
-def _context(asked: Any, tokens: Tokens, *, prompted: bool) -> tuple[int, int]:
-    """First position of the context and the one after its last, with tokens to come after it."""
-    last = len(tokens) if prompted else len(tokens) - 1
-    first = end = 0
-    match asked:
-        case "prompt":
-            end = len(tokens)
-        case str() if not asked.isdigit():
-            piece = find(tokens, asked)
-            first, end = piece.start, piece.stop
-        case int() | str():
-            end = int(asked)
-        case [int(), int()]:
-            first, end = asked
-    if not 0 <= first < end <= last:
-        raise LayergramError(
-            f"attention that looks back at the context {asked!r}",
-            got=f"a text of {len(tokens)} tokens",
-            allowed=f"a context of 1 to {last} tokens, with tokens after it",
-        )
-    return first, end
-
-
-def _reducer(record: Measure, options: dict[str, Any], layers: int, heads: str) -> Columns | Keys:
-    own = {name: value for name, value in options.items() if name in record.options}
-    gather = Keys if record.gather == "keys" else Columns
-    return gather(record, own, layers, heads)
-
-
-def _provenance(model: Model, tokens: Tokens, run: Run, prompt: str | None) -> dict[str, Any]:
+def _coordinates(given: Tokens) -> dict[Hashable, Any]:
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "layers": model.layers,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        **record_of_edits(model),
-        "seed": run.seed,
-        "run": {**asdict(run), **({} if prompt is None else {"prompt": prompt})},
-        "text": tokens.text,
+        "token_text": ("token", np.array(given.texts, dtype=object)),
+        "token_id": ("token", np.array(given.ids)),
+        "char_start": ("token", np.array(given.char_start)),
+        "char_end": ("token", np.array(given.char_end)),
+        "part": ("token", np.array(given.parts, dtype=object)),
     }
 
 
-def _dataset(
-    model: Model,
-    tokens: Tokens,
-    records: list[Measure],
-    reducers: list[Any],
-    options: dict[str, Any],
-    run: Run,
-    provenance: dict[str, Any],
-) -> xr.Dataset:
-    coords: dict[Hashable, Any] = {
-        "token_text": ("token", np.array(tokens.texts, dtype=object)),
-        "token_id": ("token", np.array(tokens.ids)),
-        "char_start": ("token", np.array(tokens.char_start)),
-        "char_end": ("token", np.array(tokens.char_end)),
-        "part": ("token", np.array(tokens.parts, dtype=object)),
-    }
-    values: dict[str, np.ndarray] = {}
-    made: dict[str, xr.DataArray] = {}
-    for reducer in reducers:
-        record = reducer.record
-        array = reducer.values(len(tokens))
-        if record.alignment == "predicts":
-            array = np.concatenate([np.full_like(array[..., :1], np.nan), array[..., :-1]], axis=-1)
-        values[record.name] = array if record.per_head and run.heads == "each" else array[:, 0]
-    for record in records:
-        own = {name: options.get(name, default) for name, default in record.options.items()}
-        extra: dict[str, Any] = {}
-        if record.source:
-            values[record.name] = record.function(values[record.source], **own)
-        if record.summary is not None:
-            answer = np.array([part == "answer" for part in tokens.parts])
-            over = answer if answer.any() else np.ones(len(tokens), dtype=bool)
-            extra = record.summary(values[record.name], layers=model.layers, over=over, **own)
-        array = values[record.name].astype(np.float32)
-        if np.isnan(array).all():
-            raise LayergramError(
-                f"{record.name} of the model '{model.name}'",
-                got=f"no token that has a value: {_missing(model, record, array)}",
-                do="take a longer text",
-            )
-        made[record.name] = maps.make(
-            array,
-            ("layer", "head", "token")[-array.ndim :] if array.ndim != 2 else ("layer", "token"),
-            measure=record.name,
-            coords=coords,
-            long_name=record.long_name,
-            units=record.units,
-            valid_min=record.valid_min,
-            valid_max=record.valid_max,
-            alignment=record.alignment,
-            null_value=record.null_value,
-            missing=_missing(model, record, array),
-            definition=record.definition
-            + (HEADS[run.heads].format(pool=record.pool) if record.per_head else ""),
-            caveat=record.caveat,
-            references=record.references or None,
-            options=own or None,
-            **provenance,
-            **extra,
-        )
-    return xr.Dataset(made)
+def _summary(one: Trace, record: Measure, values: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Attributes that are computed from the finished values, over the answer if there is one."""
+    if record.summary is None:
+        return {}
+    answer = np.array([part == "answer" for part in one.tokens.parts])
+    over = answer if answer.any() else np.ones(len(one.tokens), dtype=bool)
+    own = {name: one.options.get(name, default) for name, default in record.options.items()}
+    return record.summary(values[record.name], layers=one.model.layers, over=over, **own)
 
 
 def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
@@ -344,10 +366,10 @@ def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
     if record.alignment == "predicts":
         reasons.append("nothing predicts the first token")
     if record.per_head:
-        without = [str(layer) for layer, n in enumerate(model.anatomy.heads, start=1) if n == 0]
+        without = [str(layer) for layer, n in enumerate(model.parts.heads, start=1) if n == 0]
         if without:
             reasons.append(f"no attention weights in layer {', '.join(without)}")
-        counts = {n for n in model.anatomy.heads if n}
+        counts = {n for n in model.parts.heads if n}
         if array.ndim == 3 and len(counts) > 1:
             reasons.append("not all layers have as many heads")
     if record.missing:

@@ -1,36 +1,37 @@
-"""Ask a model every question of a set, in batches, and write its answers down as they come."""
+"""Ask a model every question of a set, in batches, and keep its answers as they come."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from layergram import maps
 from layergram.datasets.questions import Question, QuestionSet, listed
-from layergram.engine.sampling import generate, padding_is_exact, stop_ids
+from layergram.engine.sampling import Sampling, Stream, generate, seed_of
 from layergram.errors import LayergramError
-from layergram.models.edits import record_of_edits
 from layergram.models.model import Model
-from layergram.recipe import Run
-from layergram.storage.journal import batched, claim, digest_of
+from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.stage import Stage, run_stage
 from layergram.tokens import Tokens, append
-from layergram.tracing import put
 
 GREEDY = 0
 """Number of the answer that is made of the likeliest tokens; drawn ones count from 1."""
 
 
+SHARD = 64
+"""Answers that are kept together: what an interruption can lose, and the largest batch."""
+
+
 @dataclass(frozen=True)
-class Asking:
+class AnswerOptions:
     """How questions are put, and how they are answered.
 
     Attributes:
         max_new_tokens: largest length of an answer.
         samples: answers per question that are drawn at random, besides the greedy one.
         temperature: of the draws.
+        top_p: tokens are drawn from the likeliest ones that together have this probability.
+        top_k: tokens are drawn from so many of the likeliest; 0 for all.
         seed: of the draws; every answer has a random stream of its own, made from it.
         chat: ``"auto"`` uses the tokenizer's chat template if it has one, ``"template"`` insists
             on it, ``"plain"`` gives the question as it is.
@@ -40,6 +41,8 @@ class Asking:
     max_new_tokens: int = 32
     samples: int = 0
     temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
     seed: int = 0
     chat: str = "auto"
     batch: int = 32
@@ -54,6 +57,14 @@ class Asking:
                 )
         if not self.temperature > 0:
             raise LayergramError(f"temperature = {self.temperature}", allowed="above 0")
+        self.stream("", GREEDY + 1)  # refuses what cannot be drawn
+
+    def stream(self, question: str, sample: int) -> Stream:
+        """How one answer is drawn, whatever is asked beside it."""
+        if sample == GREEDY:
+            return Stream(Sampling(self.max_new_tokens))
+        sampling = Sampling(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
+        return Stream(sampling, seed=seed_of(self.seed, question, sample))
 
 
 @dataclass(frozen=True)
@@ -84,156 +95,102 @@ class Answer:
         return "stop" if len(self.reply) + self.start < len(self.tokens.text) else "length"
 
 
-def answer(
+def ask(
     model: Model,
     questions: QuestionSet,
     *,
-    asking: Asking | None = None,
-    folder: Path | None = None,
+    options: AnswerOptions | None = None,
+    folder: RunFolder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
     """The answers of a model to all questions of a set, question by question, sample by sample.
 
-    Prompts are sorted by length and answered in batches, the longest first.
-
     Args:
         model: the model.
         questions: the set.
-        asking: how to ask.
-        folder: where ``answers.jsonl`` grows; a run that was killed goes on from there, and its
-            answers are those of a run that was not.
+        options: how to ask.
+        folder: where the answers are kept as they come; an interrupted run resumes, and its
+            answers are those of a run that was not interrupted.
         progress: called with how many answers are there, and how many there will be.
 
     Raises:
         LayergramError: if a question is longer than the model's context allows, or the folder
             holds the answers of another run. Nothing has been asked then.
     """
-    asking = asking or Asking()
-    run = Run(chat=asking.chat)
-    prompts = [put(model, question.prompt, run) for question in questions.questions]
-    _check_lengths(model, questions, prompts, asking.max_new_tokens)
-    which = [(q, sample) for q in range(len(prompts)) for sample in range(asking.samples + 1)]
-    lengths = [len(prompts[q]) for q, _ in which]
-    exact = padding_is_exact(model, [prompt.ids for prompt in prompts])
-    batches = by_length(lengths, size=asking.batch, mixed="yes" if exact else "no")
-    if folder is not None:
-        fingerprint = fingerprint_of(model, questions) | {
-            "asking": asdict(asking),
-            "prompts": digest_of([prompt.ids for prompt in prompts]),
-        }
-        claim(folder / "answers.manifest.json", fingerprint)
+    options = options or AnswerOptions()
+    prompts = {
+        question.id: model.format_prompt(question.prompt, chat=options.chat)
+        for question in questions.questions
+    }
+    _check_lengths(model, questions, prompts, options.max_new_tokens)
+    asked = {
+        key_of(question.id, sample): (question, sample)
+        for question in questions.questions
+        for sample in range(options.samples + 1)
+    }
+    stage = Stage(
+        "answers",
+        tuple(sorted(asked, key=lambda key: -len(prompts[asked[key][0].id]))),  # longest first
+        {
+            **model.provenance(),
+            "questions": questions.name,
+            "questions_digest": questions.digest,
+            "prompts": digest_of([prompt.ids for prompt in prompts.values()]),
+            **{k: v for k, v in asdict(options).items() if k not in ("batch", "chat")},
+        },
+        shard_size=SHARD,
+    )
 
-    def work(batch: Sequence[int]) -> list[dict[str, Any]]:
-        asked = [which[at] for at in batch]
-        seeds = [_seed(asking.seed, questions.questions[q].id, sample) for q, sample in asked]
+    def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        batch = [asked[key] for key in keys]
         replies = generate(
             model,
-            [prompts[q].ids for q, _ in asked],
-            most=asking.max_new_tokens,
-            seeds=seeds,
-            temperature=asking.temperature,
+            [prompts[question.id].ids for question, _ in batch],
+            [options.stream(question.id, sample) for question, sample in batch],
+            batch=options.batch,
         )
-        return [
-            {
-                "id": questions.questions[q].id,
+        return {
+            key: {
+                "id": question.id,
                 "sample": sample,
                 "reply": model.tokenizer.decode(ids, skip_special_tokens=True),
                 "answer_ids": list(ids),
-                "prompt_ids": list(prompts[q].ids),
             }
-            for (q, sample), ids in zip(asked, replies, strict=True)
-        ]
+            for key, (question, sample), ids in zip(keys, batch, replies, strict=True)
+        }
 
-    found: dict[int, tuple[int, ...]] = {}
-    journal = None if folder is None else folder / "answers.jsonl"
-    for batch, records in zip(batches, batched(journal, batches, work), strict=True):
-        for at, record in zip(batch, records, strict=True):
-            found[at] = tuple(record["answer_ids"])
-        if progress is not None:
-            progress(len(found), len(which))
-    stops = stop_ids(model)
+    found = run_stage(stage, work, folder, progress=progress)
     return [
-        answer_of(model, questions.questions[q], sample, prompts[q], found[at], stops=stops)
-        for at, (q, sample) in enumerate(which)
+        answer_of(model, question, sample, prompts[question.id], found[key]["answer_ids"])
+        for key, (question, sample) in asked.items()
     ]
 
 
+def key_of(question: str, sample: int) -> str:
+    """The key of an answer among those to a question set."""
+    return question if sample == GREEDY else f"{question} #{sample}"
+
+
 def answer_of(
-    model: Model,
-    question: Question,
-    sample: int,
-    prompt: Tokens,
-    ids: Sequence[int],
-    *,
-    stops: Sequence[int],
+    model: Model, question: Question, sample: int, prompt: Tokens, ids: Sequence[int]
 ) -> Answer:
     """An answer from its ids."""
     tokens = append(model.tokenizer, prompt, ids)
     start, end = len(prompt.text), len(tokens.text)
-    if ids and ids[-1] in stops:
+    if ids and ids[-1] in model.stop_ids:
         end = tokens.char_start[-1]
     reply = tokens.text[start:end]
     return Answer(question, sample, prompt.ids, tuple(ids), reply, tokens, start)
 
 
-def by_length(lengths: Sequence[int], *, size: int, mixed: str = "yes") -> list[list[int]]:
-    """Batches of places, the longest first; with ``mixed="no"`` all of a batch have one length.
-
-    Example:
-        >>> by_length([3, 9, 9, 4], size=2), by_length([3, 9, 9, 4], size=2, mixed="no")
-        ([[1, 2], [3, 0]], [[1, 2], [3], [0]])
-    """
-    order = sorted(range(len(lengths)), key=lambda at: (-lengths[at], at))
-    batches: list[list[int]] = []
-    for at in order:
-        full = not batches or len(batches[-1]) == size
-        if full or (mixed == "no" and lengths[batches[-1][0]] != lengths[at]):
-            batches.append([])
-        batches[-1].append(at)
-    return batches
-
-
-def fingerprint_of(model: Model, questions: QuestionSet) -> dict[str, Any]:
-    """What all results of a run depend on: the questions, the model and what is edited in it."""
-    return {
-        "questions": questions.name,
-        "questions_digest": questions.digest,
-        **fingerprint_of_model(model),
-    }
-
-
-def fingerprint_of_model(model: Model) -> dict[str, Any]:
-    """What all numbers of a model depend on: its weights, where it runs, what is edited in it."""
-    return {
-        **record_of_edits(model),
-        "model": model.name,
-        "revision": model.revision,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": model.device.type,
-        "layergram_version": maps.layergram_version(),
-    }
-
-
-def _seed(seed: int, question: str, sample: int) -> int | None:
-    """The seed of one answer, whatever is asked beside it; ``None`` for the greedy one."""
-    if sample == GREEDY:
-        return None
-    digest = hashlib.sha256(f"{seed}\0{question}\0{sample}".encode()).digest()
-    return int.from_bytes(digest[:7], "big")
-
-
 def _check_lengths(
-    model: Model, questions: QuestionSet, prompts: Sequence[Tokens], most: int
+    model: Model, questions: QuestionSet, prompts: Mapping[str, Tokens], most: int
 ) -> None:
     if model.context is None:
         return
-    long = [
-        question.id
-        for question, prompt in zip(questions.questions, prompts, strict=True)
-        if len(prompt) + most > model.context
-    ]
+    long = [question for question, prompt in prompts.items() if len(prompt) + most > model.context]
     if long:
-        longest = max(map(len, prompts))
+        longest = max(map(len, prompts.values()))
         raise LayergramError(
             f"answers of up to {most} tokens to the question set '{questions.name}'",
             got=f"{len(long)} questions that are too long for it ({listed(long)}); the longest "

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from layergram import maps
-from layergram.answers.ask import Answer, by_length
+from layergram.answers.ask import Answer, key_of
 from layergram.answers.exact import EDGE, Exact, by_rules, exact_answer, is_numeric
 from layergram.answers.matching import is_number
 from layergram.answers.roles import role_positions
 from layergram.datasets.questions import Question
-from layergram.engine.sampling import generate, padding_is_exact
+from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.models.model import Model
-from layergram.storage.journal import batched, claim, digest_of
+from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.stage import Stage, run_stage
 from layergram.tokens import encode, positions
 
 MODEL = "model"
@@ -81,17 +80,22 @@ class Row:
     texts: tuple[str, ...]
 
     @property
+    def key(self) -> str:
+        """Unique among the answers to a question set."""
+        return key_of(self.id, self.sample)
+
+    @property
     def valid(self) -> bool:
         """Whether an exact answer was found, so that the row has all roles of one."""
         return self.exact_tokens is not None
 
 
-def judge(
+def judge_answers(
     model: Model,
     answers: Sequence[Answer],
     *,
     accepted: Literal["check", "unknown"] = "check",
-    folder: Path | None = None,
+    folder: RunFolder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Every answer, judged, in the order of the answers.
@@ -99,11 +103,10 @@ def judge(
     Args:
         model: asked for the exact answer of wrong replies in which no rule finds one; what it
             says counts only if the reply has it word for word.
-        answers: what :func:`layergram.datasets.answer` made.
+        answers: what :func:`layergram.answers.ask.ask` gave.
         accepted: ``"check"`` looks for accepted answers; ``"unknown"`` takes those of the questions
             only for examples of what kind of answer is looked for, and calls no reply right.
-        folder: where ``extracts.jsonl`` grows (what the model was asked) and ``rows.jsonl`` is
-            written.
+        folder: where what the model copied is kept.
         progress: called with how many replies the model has been asked about, and how many.
     """
     find = exact_answer if accepted == "check" else by_rules
@@ -113,11 +116,7 @@ def judge(
         asked = _ask_model(model, [answers[at] for at in lacking], folder, progress)
         for at, exact in zip(lacking, asked, strict=True):
             found[at] = exact
-    rows = [_row(answer, exact) for answer, exact in zip(answers, found, strict=True)]
-    if folder is not None:
-        lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
-        maps.write_text("".join(lines), folder / "rows.jsonl")
-    return rows
+    return [_row(answer, exact) for answer, exact in zip(answers, found, strict=True)]
 
 
 def _row(answer: Answer, exact: Exact | None) -> Row:
@@ -150,53 +149,47 @@ def _row(answer: Answer, exact: Exact | None) -> Row:
 def _ask_model(
     model: Model,
     answers: Sequence[Answer],
-    folder: Path | None,
+    folder: RunFolder | None,
     progress: Callable[[int, int], None] | None,
 ) -> list[Exact | None]:
     """The exact answers as the model itself copies them out of its replies."""
-    texts = [
-        EXAMPLES.format(question=a.question.question, reply=" ".join(a.reply.split()))
+    prompts = {
+        key_of(a.question.id, a.sample): encode(
+            model.tokenizer,
+            EXAMPLES.format(question=a.question.question, reply=" ".join(a.reply.split())),
+        ).ids
         for a in answers
+    }
+    stage = Stage(
+        "extracts",
+        tuple(sorted(prompts, key=lambda key: -len(prompts[key]))),
+        {**model.provenance(), "prompts": digest_of(list(prompts.values())), "most": MOST},
+    )
+
+    def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        room = model.context or max(map(len, prompts.values())) + MOST
+        fits = [key for key in keys if len(prompts[key]) + MOST <= room]
+        streams = [Stream(Sampling(MOST)) for _ in fits]
+        ids = generate(model, [prompts[key] for key in fits], streams, batch=BATCH) if fits else []
+        copied = {
+            key: model.tokenizer.decode(own, skip_special_tokens=True)
+            for key, own in zip(fits, ids, strict=True)
+        }
+        return {key: {"copied": copied.get(key, "")} for key in keys}
+
+    records = run_stage(stage, work, folder, progress=progress)
+    return [
+        _copied(a.question, a.reply, records[key]["copied"])
+        for key, a in zip(prompts, answers, strict=True)
     ]
-    prompts = [encode(model.tokenizer, text).ids for text in texts]
-    room = [model.context is None or len(ids) + MOST <= model.context for ids in prompts]
-    if folder is not None:
-        claim(folder / "extracts.manifest.json", {"prompts": digest_of(prompts)})
-    mixed = "yes" if padding_is_exact(model, prompts) else "no"
-    batches = by_length([len(ids) for ids in prompts], size=BATCH, mixed=mixed)
-
-    def work(batch: Sequence[int]) -> list[dict[str, Any]]:
-        asked = [at for at in batch if room[at]]
-        said = dict.fromkeys(batch, "")
-        if asked:
-            ids = generate(
-                model, [prompts[at] for at in asked], most=MOST, seeds=[None] * len(asked)
-            )
-            for at, answer in zip(asked, ids, strict=True):
-                said[at] = model.tokenizer.decode(answer, skip_special_tokens=True)
-        return [
-            {"id": answers[at].question.id, "sample": answers[at].sample, "said": said[at]}
-            for at in batch
-        ]
-
-    found: list[Exact | None] = [None] * len(answers)
-    journal = None if folder is None else folder / "extracts.jsonl"
-    done = 0
-    for batch, records in zip(batches, batched(journal, batches, work), strict=True):
-        for at, record in zip(batch, records, strict=True):
-            found[at] = _copied(answers[at].question, answers[at].reply, record["said"])
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(answers))
-    return found
 
 
-def _copied(question: Question, reply: str, said: str) -> Exact | None:
-    """Where the first line of what the model said stands in the reply, if it does.
+def _copied(question: Question, reply: str, copied: str) -> Exact | None:
+    """Where the first line of what the model copied stands in the reply, if it does.
 
     Words of the question answer nothing, and to a question for a number only a number does.
     """
-    line, newline, _ = said.lstrip().partition("\n")
+    line, newline, _ = copied.lstrip().partition("\n")
     words = line.strip(EDGE)
     start = reply.find(words) if newline and words else -1
     if start < 0 or words.casefold() in question.prompt.casefold():

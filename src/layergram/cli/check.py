@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
-
+from layergram.cli.common import Group, PrintOptions
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
-    from layergram.models.checks import Proof
     from layergram.models.model import Model
+    from layergram.models.parts import Proof
 
 SIGNS = {"proved": "proved", "failed": "FAILED", "absent": "absent"}
 
@@ -22,10 +20,10 @@ def command(
     model: str = "smollm2",
     /,
     *,
+    revision: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
-    quiet: Annotated[bool, Parameter(negative="")] = False,
-    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """Load a model and try out on it everything that its maps take for granted.
 
@@ -34,20 +32,21 @@ def command(
 
     Args:
         model: hub id, folder, .gguf file, or smollm2, the embedded model.
+        revision: of a hub model: a branch, tag or commit.
         device: auto, cpu, cuda, cuda:0, mps.
         dtype: auto, float32, bfloat16, float16.
-        quiet: print nothing but errors.
-        json_summary: print the proofs as JSON.
+        output: how much to print.
     """
+    output = output or PrintOptions()
     from layergram.models.checks import require
-    from layergram.models.model import examine
+    from layergram.models.load import examine
     from layergram.models.sources.request import check_request
 
-    check_request(model, device=device, dtype=dtype)
-    found = examine(model, device=device, dtype=dtype)
-    if json_summary:
-        print(json.dumps(_plain(found), ensure_ascii=False, indent=1))
-    elif not quiet:
+    check_request(model, device=device, dtype=dtype, revision=revision)
+    found = examine(model, device=device, dtype=dtype, revision=revision)
+    if output.json:
+        output.summary(_plain(found))
+    elif not output.quiet:
         print("\n".join(_lines(found)))
     try:
         require(found.proofs, found.name)
@@ -57,20 +56,20 @@ def command(
 
 
 def _facts(model: Model) -> dict[str, Any]:
-    anatomy = model.anatomy
-    readout = anatomy.readout
-    heads = sorted(set(anatomy.heads))
+    parts = model.parts
+    readout = parts.readout
+    heads = sorted(set(parts.heads))
     return {
         "model": model.name,
         "revision": model.revision,
         "architecture": model.model_type,
         "layers": model.layers,
-        "heads per layer": heads[0] if len(heads) == 1 else list(anatomy.heads),
+        "heads per layer": heads[0] if len(heads) == 1 else list(parts.heads),
         "context": model.context,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
-        "final norm": [anatomy.names[module] for module in readout.path],
-        "unembedding": anatomy.names[readout.unembedding],
+        "final norm": [parts.names[module] for module in readout.path],
+        "unembedding": parts.names[readout.unembedding],
         "logit scale": readout.scale,
         "logit soft cap": readout.cap,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from layergram.cli.common import Group, PrintOptions
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -23,38 +23,36 @@ def command(
     b: Annotated[Path, Parameter(name="B")],
     /,
     *,
-    file: Annotated[Path | None, Parameter(name=["--file", "-o"])] = None,
-    out: Path = Path(),
+    out: Annotated[Path, Parameter(name=["--out", "-o", "--file"])] = Path(),
     match: Literal["exact", "common"] = "exact",
-    quiet: Annotated[bool, Parameter(negative="")] = False,
-    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """The difference of two maps, A less B, as a map, a picture and words.
 
-    Tokens are matched by position and have to be the same; layers, heads, roles and panels are
+    Tokens are matched by position and have to be the same; layers, heads, roles and functions are
     matched by name.
 
     Args:
         a: map file.
         b: map file.
-        file: write this one file instead: a map (.nc, .zarr, .json, .csv), a picture (.png, .svg,
-            .pdf) or words (.md).
-        out: folder for difference.nc, difference.png and difference.md.
+        out: folder for difference.nc, difference.png and difference.md; or one file: a map (.nc,
+            .zarr, .json, .csv), a picture (.png, .svg, .pdf) or words (.md).
         match: exact refuses maps whose labels differ; common compares what both have, of tokens
             those before the first that differs.
-        quiet: print nothing but errors.
-        json_summary: print a summary as JSON.
+        output: how much to print.
     """
+    output = output or PrintOptions()
     from layergram import maps, words
 
-    targets = [file] if file else [out / f"difference{end}" for end in (".nc", ".png", ".md")]
+    one_file = out.suffix and not out.is_dir()
+    targets = [out] if one_file else [out / f"difference{end}" for end in (".nc", ".png", ".md")]
     for target in targets:
         _writable_suffix(target)
     names = _names(a, b)
     result = maps.difference(maps.read(a), maps.read(b), match=match, names=names)
     said = [line for target in targets for line in _write(result, target)]
     found = words.findings(result)
-    if json_summary:
+    if output.json:
         summary = {
             "files": [str(target) for target in targets],
             "of": result.attrs["of"],
@@ -65,10 +63,10 @@ def command(
             "mean_absolute": float(abs(result).mean()),
             "findings": found,
         }
-        print(json.dumps(summary, ensure_ascii=False, indent=1))
-    elif not quiet:
+        output.summary(summary)
+    elif not output.quiet:
         print(*found, *targets, sep="\n")
-    if not quiet:
+    if not output.quiet:
         for line in said:
             print(line, file=sys.stderr)
 

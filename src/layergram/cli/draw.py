@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from layergram.cli.common import Group, PrintOptions
 from layergram.errors import LayergramError
 from layergram.figures.style import Style
 
@@ -25,8 +25,7 @@ def command(
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     style: Annotated[Style | None, Parameter(name="*", negative_iterable="", negative="")] = None,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
-    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """Draw any map file as a picture.
 
@@ -37,9 +36,9 @@ def command(
         out: the picture (.png, .svg or .pdf), or a folder for it; default: beside the map,
             as .png.
         style: the choices.
-        quiet: print nothing but errors.
-        json_summary: print what was drawn as JSON.
+        output: how much to print.
     """
+    output = output or PrintOptions()
     from layergram.figures.saving import check_suffix
 
     if out is not None and out.suffix and not out.is_dir():
@@ -55,12 +54,14 @@ def command(
         )
     jobs = [list(maps)] if together else [[path] for path in maps]
     summaries = [
-        _draw({path: arrays[path] for path in job}, _target(job, out), style or Style(), quiet)
+        _draw(
+            {path: arrays[path] for path in job}, _target(job, out), style or Style(), output.quiet
+        )
         for job in jobs
     ]
-    if json_summary:
-        print(json.dumps({"figures": summaries}, ensure_ascii=False, indent=1))
-    elif not quiet:
+    if output.json:
+        output.summary({"figures": summaries})
+    elif not output.quiet:
         for summary in summaries:
             print(summary["file"])
 
@@ -95,7 +96,7 @@ def _target(job: list[Path], out: Path | None) -> Path:
 
 
 def _draw(
-    arrays: dict[Path, xr.DataArray], path: Path, style: Style, quiet: bool
+    arrays: dict[Path, xr.DataArray], path: Path, style: Style, *, quiet: bool
 ) -> dict[str, Any]:
     """Draw one picture, tell what should be told, and sum up."""
     from layergram.figures.planning import plan

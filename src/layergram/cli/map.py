@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from layergram.cli.folder import check_folder
+from layergram.cli.common import Group, ModelOptions, OutputOptions, Several
+from layergram.cli.progress import ProgressBars
 from layergram.errors import LayergramError
 from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from layergram.models.model import Model
+    from layergram.token_sources import Source
 
 FINDINGS = 3
 PICTURES = (".png", ".svg", ".pdf")
@@ -31,18 +32,14 @@ def command(
     *,
     file: Path | None = None,
     prompt: str | None = None,
-    measure: Annotated[list[str] | None, Parameter(negative="")] = None,
-    option: Annotated[list[str] | None, Parameter(negative="")] = None,
+    measure: Several = None,
+    option: Several = None,
     query: str | None = None,
     like: Path | None = None,
-    run: Annotated[Run | None, Parameter(name="*")] = None,
-    model: str | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("maps"),
-    picture: Annotated[list[str] | None, Parameter(negative="")] = None,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
-    json_summary: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    run: Annotated[Run | None, Group] = None,
+    picture: Several = None,
+    model: Annotated[ModelOptions | None, Group] = None,
+    output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
     """Token maps of one text, or of the model's answer to a prompt.
 
@@ -58,55 +55,48 @@ def command(
         query: for attention_from: a position, a piece of the text, or "last".
         like: a map file: take its measure, options, model and run.
         run: how to read and generate.
-        model: hub id, folder, .gguf file, or smollm2, the embedded model.
-        device: auto, cpu, cuda, cuda:0, mps.
-        dtype: auto, float32, bfloat16, float16.
-        out: the folder for maps, pictures and words.
         picture: kind of picture, again for each kind: png, svg, pdf. Default: png.
-        quiet: print nothing but errors.
-        json_summary: print a machine-readable summary.
+        model: which model.
+        output: where to write.
     """
-    text, prompt, recipe_ = _request(text, file, prompt, like)
+    text, prompt, like_map = _request(text, file, prompt, like)
     suffixes = _suffixes(picture)
     options = _options(option, query)
-    run = run or Run()
+    run, output = run or Run(), output or OutputOptions()
     measures = list(measure or DEFAULT_MEASURES)
-    if recipe_ is not None:
-        measures = measure or [recipe_.measure]
-        options = {**recipe_.options, **options}
-        run = _merged(recipe_.run, run)
-        model, dtype = model or recipe_.model, recipe_.dtype if dtype == "auto" else dtype
-    model = model or "smollm2"
-    check_folder(out)
-    from layergram.models.sources.request import check_request
+    model = model or ModelOptions(model="")
+    if like_map is not None:
+        measures = measure or [like_map.measure]
+        options = {**like_map.options, **options}
+        run = _merged(like_map.run, run)
+        dtype = like_map.dtype if model.dtype == "auto" else model.dtype
+        model = replace(model, model=model.model or like_map.model, dtype=dtype)
+    model = replace(model, model=model.model or "smollm2")
+    out = output.folder("maps")
+    model.check()
 
-    check_request(model, device=device, dtype=dtype)
-
-    from layergram.measures import MEASURES, chosen
-    from layergram.models.model import load
-    from layergram.tracing import trace
+    from layergram.measures import MEASURES, select_measures
+    from layergram.token_sources import Source
+    from layergram.tracing import Trace
 
     everything = measures == ["all"]
     measures = list(MEASURES) if everything else measures
-    chosen(measures, options)
-    loaded = load(model, device=device, dtype=dtype)
-    _compare_revisions(recipe_, loaded, quiet)
+    select_measures(measures, options)
+    source = Source(text=text, prompt=prompt)
+    loaded = model.load()
+    _compare_revisions(like_map, loaded, output)
     if everything:
-        measures = _possible(loaded, text, prompt, options, run, quiet)
+        measures = _possible(loaded, source, options, run, output)
     began = time.perf_counter()
-    with _Progress(quiet or json_summary) as progress:
-        maps = trace(
-            loaded,
-            text,
-            prompt=prompt,
-            measures=measures,
-            options=options,
-            run=run,
-            on_step=lambda step: progress.advance(len(step.ids)),
-        )
+    trace = Trace(loaded, source, measures=measures, options=options, run=run)
+    total = None if source.prompt else len(trace.given)
+    with ProgressBars(output.silent) as bars:
+        for _ in trace.steps():
+            bars.update("tokens", len(trace.tokens), total)
+    maps = trace.maps()
     took = time.perf_counter() - began
     written = [_write(maps[name], out, suffixes) for name in measures]
-    _report(loaded, maps, written, took, quiet=quiet, as_json=json_summary)
+    _report(loaded, maps, written, took, output)
 
 
 def _request(
@@ -132,9 +122,9 @@ def _request(
         return text, prompt, None
     from layergram import maps
 
-    recipe_ = recipe(maps.read(like))
+    like_map = recipe(maps.read(like))
     # a text given to a map of an answer is the prompt to answer
-    return (None, text, recipe_) if recipe_.prompted and text else (text, prompt, recipe_)
+    return (None, text, like_map) if like_map.prompted and text else (text, prompt, like_map)
 
 
 def _contents(file: Path) -> str:
@@ -179,71 +169,35 @@ def _merged(of_map: Run, given: Run) -> Run:
     return replace(of_map, **changed)
 
 
-def _compare_revisions(recipe_: Recipe | None, loaded: Model, quiet: bool) -> None:
-    if recipe_ and recipe_.revision not in ("", loaded.revision) and not quiet:
+def _compare_revisions(like_map: Recipe | None, loaded: Model, output: OutputOptions) -> None:
+    if like_map and like_map.revision not in ("", loaded.revision) and not output.quiet:
         print(
-            f"note: the map was made with revision {recipe_.revision} of '{recipe_.model}', "
+            f"note: the map was made with revision {like_map.revision} of '{like_map.model}', "
             f"this is {loaded.revision}",
             file=sys.stderr,
         )
 
 
 def _possible(
-    loaded: Model,
-    text: str | None,
-    prompt: str | None,
-    options: dict[str, Any],
-    run: Run,
-    quiet: bool,
+    loaded: Model, source: Source, options: dict[str, Any], run: Run, output: OutputOptions
 ) -> list[str]:
     """The measures that this model and text can have; a note says which they cannot."""
     from layergram.measures import MEASURES
-    from layergram.tracing import obstacles
+    from layergram.tracing import unsupported_measures
 
-    found = obstacles(loaded, text, prompt=prompt, options=options, run=run)
-    for name, why in found.items():
-        if not quiet:
+    unsupported = unsupported_measures(loaded, source, options=options, run=run)
+    for name, why in unsupported.items():
+        if not output.quiet:
             print(f"note: no {name}: {why}", file=sys.stderr)
-    return [name for name in MEASURES if name not in found]
-
-
-class _Progress(AbstractContextManager["_Progress"]):
-    """Tokens read so far, on a terminal."""
-
-    def __init__(self, silent: bool) -> None:
-        self.bar: Any = nullcontext()
-        self.task: Any = None
-        if not silent and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-            self.bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.completed:.0f} tokens"),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self.task = self.bar.add_task("read", total=None)
-
-    def __enter__(self) -> _Progress:
-        self.bar.__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self.bar.__exit__(*exception)
-
-    def advance(self, tokens: int) -> None:
-        if self.task is not None:
-            self.bar.advance(self.task, tokens)
+    return [name for name in MEASURES if name not in unsupported]
 
 
 def _write(array: xr.DataArray, out: Path, suffixes: list[str]) -> dict[str, Any]:
     """One map as netCDF, pictures and words; returns what a summary says of it."""
     from layergram import words
-    from layergram.export import publish
+    from layergram.export import save_map
 
-    files = publish(array, out, suffixes=suffixes)
+    files = save_map(array, out, suffixes=suffixes)
     ratio = array.attrs.get("deep_thinking_ratio")
     return {
         "measure": str(array.name),
@@ -258,13 +212,11 @@ def _report(
     maps: xr.Dataset,
     written: list[dict[str, Any]],
     took: float,
-    *,
-    quiet: bool,
-    as_json: bool,
+    output: OutputOptions,
 ) -> None:
     texts, parts = maps["token_text"].values, maps["part"].values
     answer = "".join(t for t, part in zip(texts, parts, strict=True) if part == "answer")
-    if as_json:
+    if output.json:
         summary = {
             "model": model.name,
             "revision": model.revision,
@@ -273,9 +225,9 @@ def _report(
             **({"answer": answer} if answer else {}),
             "maps": written,
         }
-        print(json.dumps(summary, ensure_ascii=False, indent=1))
+        output.summary(summary)
         return
-    if quiet:
+    if output.quiet:
         return
     print(f"{model.name}: {model.layers} layers, {len(texts)} tokens in {took:.1f} s")
     if answer:

@@ -1,356 +1,366 @@
-"""The loop: a text goes through the model in chunks, and everything is reduced at once.
+"""The engine: sequences go through the model in chunks, and everything is reduced at once.
 
-A chunk of many tokens is reading, a chunk of one is generating; both are the same lines. After
-each chunk every reducer is handed that chunk's tensors: the attention weights of the chunk's
+A chunk of many tokens is reading, a chunk of one is generating; both are the same lines. After each
+chunk every collector is handed the view of its own sequence: the attention weights of the chunk's
 queries (layer by layer, inside the forward pass), the residual streams, the heads' outputs, and
 the lens's log-probabilities (a block of positions at one layer at a time). Each is computed once,
-and only if some reducer needs it; nothing of size T×T or L×T×V ever exists.
+and only if some collector needs it; nothing of size T×T or L×T×V ever exists.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cache as remembered
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from layergram.models.hooks import Attention, hear_attention, hear_heads, hear_residual
+from layergram.engine.batch import forward, padded_right, read_batches
+from layergram.engine.lens import Lens, LogitLens, log_probabilities
+from layergram.engine.sampling import Stream, processors_of
+from layergram.engine.views import (
+    AttentionView,
+    Collector,
+    HeadsView,
+    LensView,
+    OutputView,
+    PartView,
+    ResidualView,
+)
+from layergram.models.hooks import (
+    Attention,
+    capture_attention,
+    capture_heads,
+    capture_residual,
+)
+from layergram.models.layer_parts import capture_parts
 from layergram.models.model import Model
 
-M_MMAP_THRESHOLD = -3  # its number in malloc.h
+CHUNK = 256
+"""Tokens per chunk unless another number is asked for; changes speed and memory only."""
+
+BATCH = 16
+"""Sequences per batch unless another number is asked for; changes speed and memory only."""
 
 LENS_BYTES = 32 * 2**20
 """Largest size of one [positions, vocabulary] tensor of the lens, in float32."""
 
-
-@dataclass(frozen=True)
-class AttentionView:
-    """The attention weights of one chunk's queries at one layer.
-
-    Attributes:
-        layer: number of the layer, from 1.
-        start: position of the first query.
-        first_key: position of the first key; above 0 where a sliding cache has let go of the rest.
-        weights: [heads, queries, keys], float32; a row sums to 1, or less with sinks.
-        visible: [queries, keys], whether the query can see the key.
-        ids: the tokens of the whole text up to the last query, from position 0.
-    """
-
-    layer: int
-    start: int
-    first_key: int
-    weights: Tensor
-    visible: Tensor
-    ids: Tensor
-
-
-@dataclass(frozen=True)
-class ResidualView:
-    """The residual streams of one chunk.
-
-    Attributes:
-        start: position of the chunk's first token.
-        streams: [L + 1, tokens, d]; row 0 is the embedding, row l the stream after layer l.
-    """
-
-    start: int
-    streams: Tensor
-
-
-@dataclass(frozen=True)
-class LensView:
-    """The lens's distributions over the next token, at one layer, for a block of positions.
-
-    Attributes:
-        layer: number of the layer, from 1.
-        start: position of the block's first token.
-        log_p: [tokens, V], natural log-probabilities at this layer, float32.
-        log_p_final: [tokens, V], the same at the last layer: the model's own.
-        next_ids: [tokens], the token that follows each position; −1 where none does.
-    """
-
-    layer: int
-    start: int
-    log_p: Tensor
-    log_p_final: Tensor
-    next_ids: Tensor
-
-
-@dataclass(frozen=True)
-class HeadsView:
-    """What the heads of one layer hand on for one chunk, and how it counts for the next token.
-
-    Attributes:
-        layer: number of the layer, from 1.
-        start: position of the chunk's first token.
-        outputs: [tokens, heads, d_head], before the output projection, float32.
-        towards: [tokens, heads, d_head], what 1 in the place of each number adds by itself to the
-            logit of the token that follows; NaN where none does.
-    """
-
-    layer: int
-    start: int
-    outputs: Tensor
-    towards: Tensor
-
-
-class Reducer(Protocol):
-    """Takes views as they come and keeps what it needs of them.
-
-    ``needs`` names the one kind of view it takes: ``attention``, ``residual``, ``lens`` or
-    ``heads``.
-    """
-
-    needs: str
-
-    def take(self, view: Any) -> None:
-        """Reduce one view; the view's tensors must not be kept."""
-
-
-@dataclass(frozen=True)
-class Generation:
-    """How the model goes on by itself after the given tokens.
-
-    Attributes:
-        most: largest number of new tokens.
-        temperature: 0 takes the likeliest token, above it the tokens are drawn.
-        seed: of the draws.
-        stop: ids after which it ends; the stopping token belongs to the answer.
-    """
-
-    most: int
-    temperature: float = 0.0
-    seed: int = 0
-    stop: tuple[int, ...] = ()
+PARTS = ("mlp", "attention_output")
+STREAMS = {"residual", "lens", "heads", "output"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """What has been read so far: the tokens of the last chunk, from position ``start``."""
+    """One chunk that has been read.
 
+    Attributes:
+        sequence: place of the sequence.
+        start: position of the chunk's first token.
+        ids: the chunk's tokens.
+        length: tokens of the sequence as far as they are known.
+    """
+
+    sequence: int
     start: int
     ids: tuple[int, ...]
+    length: int
 
 
 def read(
     model: Model,
-    ids: Sequence[int],
-    reducers: Sequence[Reducer],
+    sequences: Sequence[Sequence[int]],
+    collectors: Sequence[Sequence[Collector]],
     *,
-    chunk: int = 256,
-    norm: str = "final",
-    generation: Generation | None = None,
+    chunk: int = CHUNK,
+    batch: int = BATCH,
+    lens: Lens | None = None,
+    streams: Sequence[Stream] = (),
 ) -> Iterator[Step]:
-    """Feed tokens through the model chunk by chunk, and hand every chunk to the reducers.
+    """Feed token sequences through the model chunk by chunk, and hand each chunk to its collectors.
 
     Args:
-        model: the model.
-        ids: the tokens to read.
-        reducers: what to make of them.
-        chunk: tokens per chunk while reading; changes speed and memory and nothing else.
-        norm: ``"final"`` puts the model's final norm before the unembedding at every layer of the
-            lens, ``"none"`` leaves it out.
-        generation: go on by generating, one token at a time; ``None`` ends after ``ids``.
+        model: the model, with the edits that are in force.
+        sequences: the tokens of each sequence, at least one.
+        collectors: for each sequence what to make of it.
+        chunk: tokens per chunk while reading.
+        batch: sequences that are read together; fewer where they are long, and only those of one
+            length where padding is not proved exact for the model.
+        lens: for collectors of lens views; the logit lens by default.
+        streams: for each sequence how it goes on after its tokens, one token at a time; without
+            streams it ends there. Only prompts of one length share a batch then.
 
     Yields:
-        A step after each chunk, when all reducers have taken it; a model that cannot read in chunks
-        takes one step, after generating. The model is as before once the iterator is done, closed,
-        or has failed.
+        A step per sequence and chunk, when all collectors have taken it; the model is as before
+        once the iterator is done, closed, or has failed. A model that cannot read in chunks takes
+        one step per sequence, after generating.
     """
-    _give_back_freed_memory()
-    needs = {reducer.needs for reducer in reducers}
-    known = list(ids)
-    size = chunk if model.chunks else len(known)
-    sampler = None if generation is None else _Sampler(generation)
-    if sampler is not None and not model.chunks:
-        # without a cache to go on from, each token takes a pass over everything before it
-        with _Forward(model, set(), ()) as forward, torch.inference_mode():
-            while not sampler.done:
-                known.append(sampler.draw(forward(known, 0)))
-        size = len(known)
-    with ExitStack() as stack:
-        forward = stack.enter_context(_Forward(model, needs, reducers))
-        start = 0
-        while start < len(known):
-            taken = known[start : start + size]
-            with torch.inference_mode():
-                logits = forward(taken, start)
-                at_end = start + len(taken) == len(known)
-                if at_end and sampler is not None and not sampler.done:
-                    known.append(sampler.draw(logits))
-                follows = known[start + 1 : start + len(taken) + 1]
-                _hand_on(model, reducers, forward, follows, norm)
-            yield Step(start, tuple(taken))
-            start += len(taken)
+    lens = lens or LogitLens(model.parts.readout)
+    if streams and not model.chunks:
+        sequences = [
+            _generated(model, ids, stream) for ids, stream in zip(sequences, streams, strict=True)
+        ]
+        streams = ()
+    lengths = list(map(len, sequences))
+    mixed = model.batches and not streams
+    for places in read_batches(model, lengths, size=batch, chunk=chunk, mixed=mixed):
+        rows = [
+            _Row(at, list(sequences[at]), list(collectors[at]), *(streams[at : at + 1]))
+            for at in places
+        ]
+        yield from _read_batch(model, rows, lens, chunk)
 
 
-@functools.cache
-def _give_back_freed_memory() -> None:
-    """Tell glibc to return every freed block of a megabyte or more to the system at once.
+@dataclass(eq=False)
+class _Row:
+    """One sequence of a batch: its tokens so far, and who takes its views."""
 
-    Left alone it keeps blocks of up to 32 MiB in its heap, and, as PyTorch asks for aligned ones,
-    often cannot use them again: the lens then grows by gigabytes over a long text. Other C
-    libraries have no such setting and need none.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, 2**20)
+    place: int
+    ids: list[int]
+    collectors: list[Collector]
+    stream: Stream | None = None
+    new: int = 0  # tokens of the present chunk
+    drawn: int = 0
+    adjust: Any = None
 
+    def takers(self, kind: str) -> list[Collector]:
+        return [collector for collector in self.collectors if kind in collector.needs]
 
-class _Sampler:
-    """Draws the next token until it has drawn a stopping one, or enough."""
-
-    def __init__(self, generation: Generation) -> None:
-        self.how, self.drawn, self.done = generation, 0, generation.most < 1
-        self.random = torch.Generator().manual_seed(generation.seed)
-
-    def draw(self, logits: Tensor) -> int:
-        if self.how.temperature == 0:
-            token = int(logits.argmax())
-        else:
-            p = torch.softmax(logits.float().cpu() / self.how.temperature, dim=-1)
-            token = int(torch.multinomial(p, 1, generator=self.random))
+    def draw(self, model: Model, logits: Tensor) -> bool:
+        """Draw the next token from logits [V]; whether the answer ends with it."""
+        if self.stream is None:
+            return True
+        most = self.stream.sampling.max_new_tokens
+        if self.adjust is None:
+            self.adjust = processors_of(model, len(self.ids), most)
+        given = torch.tensor([self.ids], device=logits.device)
+        self.ids.append(self.stream.draw(self.adjust(given, logits[None].float())[0]))
         self.drawn += 1
-        self.done = token in self.how.stop or self.drawn >= self.how.most
-        return token
+        return self.drawn >= most or self.ids[-1] in model.stop_ids
 
 
-class _Forward:
-    """The model's forward pass against its cache, tapped for what the reducers need."""
+def _generated(model: Model, ids: Sequence[int], stream: Stream) -> list[int]:
+    """A sequence with its answer, each token by a pass over everything before it."""
+    row = _Row(0, list(ids), [], stream)
+    with torch.inference_mode():
+        while True:
+            given = torch.tensor([row.ids], device=model.device)
+            logits, _ = forward(model, given, cache=None, keep=False, extra={})
+            if row.draw(model, logits[0]):
+                return row.ids
 
-    def __init__(self, model: Model, needs: set[str], reducers: Sequence[Reducer]) -> None:
-        self.model, self.needs = model, needs
-        self.listening = [r for r in reducers if r.needs == "attention"]
+
+def _read_batch(model: Model, rows: list[_Row], lens: Lens, chunk: int) -> Iterator[Step]:
+    longest = max(len(row.ids) for row in rows)
+    size = chunk if model.chunks else longest
+    going = [row for row in rows if row.stream is not None]
+    keep = model.chunks and (bool(going) or size < longest)
+    start = 0
+    with _Pass(model, rows, lens) as one_pass:
+        while one_pass.rows:
+            with torch.inference_mode():
+                logits = one_pass.forward(start, start + size, keep=keep)
+                for at, row in enumerate(one_pass.rows):
+                    at_end = start + row.new == len(row.ids)
+                    if at_end and row in going and row.draw(model, logits[at]):
+                        going.remove(row)
+                one_pass.hand_on(start)
+            for row in one_pass.rows:
+                if row.new:
+                    ids = tuple(row.ids[start : start + row.new])
+                    yield Step(row.place, start, ids, len(row.ids))
+            start += one_pass.width
+            one_pass.keep([row for row in one_pass.rows if len(row.ids) > start])
+
+
+class _Pass:
+    """Forward passes of a batch against its cache, with hooks for what its collectors need."""
+
+    def __init__(self, model: Model, rows: list[_Row], lens: Lens) -> None:
+        self.model, self.rows, self.lens = model, rows, lens
+        self.needs = {kind for row in rows for own in row.collectors for kind in own.needs}
         self.cache: Any = None
-        self.start = 0
-        self.ids = torch.tensor([], dtype=torch.long, device=model.device)
-
-    def __enter__(self) -> _Forward:
-        anatomy = self.model.anatomy
-        self.stack = ExitStack()
+        self.start = self.width = 0
         self.streams: list[Tensor] = []
         self.outputs: list[Tensor | None] = []
+        self.parts: dict[str, list[Tensor]] = {}
         self.extra: dict[str, Any] = {}
-        if self.listening:
-            listeners = {
-                module: self._listener(layer)
-                for layer, module in enumerate(anatomy.attention, start=1)
-                if module is not None
-            }
-            tap = hear_attention(self.model.network, listeners, way=anatomy.way)
-            self.extra = self.stack.enter_context(tap)
-        if "heads" in self.needs:
-            self.outputs = self.stack.enter_context(hear_heads(anatomy))
-        if self.needs & {"residual", "lens", "heads"}:
-            self.streams = self.stack.enter_context(hear_residual(anatomy.layers))
+
+    def __enter__(self) -> _Pass:
+        parts = self.model.parts
+        self.stack = ExitStack()
+        try:
+            if "attention" in self.needs:
+                hooks = {
+                    module: self._attention_hook(layer)
+                    for layer, module in enumerate(parts.attention, start=1)
+                    if module is not None
+                }
+                capture = capture_attention(self.model.network, hooks, way=parts.way)
+                self.extra = self.stack.enter_context(capture)
+            if "heads" in self.needs:
+                self.outputs = self.stack.enter_context(capture_heads(parts))
+            for kind in PARTS:
+                if kind in self.needs:
+                    self.parts[kind] = self.stack.enter_context(capture_parts(self.model, kind))
+            if self.needs & STREAMS:
+                only_last = not self.needs & {"residual", "lens"}
+                layers = parts.layers[-1:] if only_last else parts.layers
+                self.streams = self.stack.enter_context(capture_residual(layers))
+        except BaseException:
+            self.stack.close()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.stack.close()
 
-    def _listener(self, layer: int) -> Callable[[Attention], None]:
-        def listen(seen: Attention) -> None:
-            weights = seen.weights.float()
-            queries, keys = weights.shape[-2:]
-            first_key = self.start + queries - keys
-            visible = seen.visible
-            if visible is None:
-                visible = torch.ones(queries, keys, dtype=torch.bool, device=weights.device)
-                visible = visible.tril(keys - queries)
-            ids = self.ids.to(weights.device)
-            view = AttentionView(layer, self.start, first_key, weights, visible, ids)
-            for reducer in self.listening:
-                reducer.take(view)
-
-        return listen
-
-    def __call__(self, ids: Sequence[int], start: int) -> Tensor:
-        """The logits [V] after the last of ``ids``; ``streams`` and ``outputs`` are the chunk's."""
+    def forward(self, start: int, end: int, *, keep: bool) -> Tensor:
+        """The logits [rows, V] after the last column of the positions ``start`` to ``end``."""
         self.start = start
-        given = torch.tensor([ids], device=self.model.device)
-        self.ids = torch.cat([self.ids[:start], given[0]])
-        options = {"past_key_values": self.cache} if self.cache is not None else {}
-        if self.model.keeps_logits:
-            options["logits_to_keep"] = 1
-        out = self.model.network(
-            input_ids=given, use_cache=self.model.chunks, **options, **self.extra
+        for row in self.rows:
+            row.new = max(0, min(end, len(row.ids)) - start)
+        given = padded_right([row.ids[start:end] for row in self.rows], self.model.device)
+        self.width = given.shape[1]
+        logits, self.cache = forward(
+            self.model, given, cache=self.cache, keep=keep, extra=self.extra
         )
-        self.cache = out.past_key_values if self.model.chunks else None
-        return out.logits[0, -1]
+        return logits
+
+    def keep(self, left: list[_Row]) -> None:
+        """Let go of finished rows; where the cache does not allow it they go on as padding."""
+        if left and len(left) < len(self.rows):
+            if not self.model.drops_rows:
+                return
+            places = [at for at, row in enumerate(self.rows) if row in left]
+            if self.cache is not None:
+                self.cache.batch_select_indices(torch.tensor(places, device=self.model.device))
+        self.rows = left
+
+    def _attention_hook(self, layer: int) -> Callable[[Attention], None]:
+        def hook(seen: Attention) -> None:
+            keys = seen.weights.shape[-1]
+            for at, row in enumerate(self.rows):
+                takers = row.takers("attention") if row.new else []
+                if not takers:
+                    continue
+                last = keys - self.width + row.new  # what follows is padding
+                weights = seen.weights[at, :, : row.new, :last].float()
+                if seen.visible is None:
+                    visible = torch.ones(
+                        row.new, last, dtype=torch.bool, device=weights.device
+                    ).tril(last - row.new)
+                else:
+                    visible = seen.visible[at, : row.new, :last]
+                ids = torch.tensor(row.ids[: self.start + row.new], device=weights.device)
+                first_key = self.start + self.width - keys
+                view = AttentionView(layer, self.start, first_key, weights, visible, ids)
+                for taker in takers:
+                    taker.take(view)
+
+        return hook
+
+    def hand_on(self, start: int) -> None:
+        """Hand on to collectors what is known when a chunk has gone through all layers."""
+        for at, row in enumerate(self.rows):
+            if row.new:
+                self._hand_on_row(at, row, start)
+        if "lens" in self.needs:
+            self._hand_on_lens(start)
+
+    def _hand_on_row(self, at: int, row: _Row, start: int) -> None:
+        for taker in row.takers("residual"):
+            layers = tuple(h[at, : row.new] for h in self.streams)
+            taker.take(ResidualView(start, layers))
+        for kind, outputs in self.parts.items():
+            for taker in row.takers(kind):
+                taker.take(PartView(start, tuple(made[at, : row.new] for made in outputs)))
+        if not (row.takers("output") or row.takers("heads")):
+            return
+        last = self.streams[-1][at, : row.new]
+
+        def predict(positions: Tensor) -> Tensor:
+            h = last[positions.to(last.device) - start]
+            return torch.log_softmax(self.model.parts.readout.logits(h), dim=-1)
+
+        for taker in row.takers("output"):
+            taker.take(OutputView(start, row.new, predict))
+        if takers := row.takers("heads"):
+            next_ids = _next_ids(row, start, last.device)
+
+            @remembered
+            def towards() -> Tensor:
+                return self.model.attribution.towards(last, next_ids)
+
+            for layer, made in enumerate(self.outputs, start=1):
+                if made is None:
+                    continue
+                own = made[at, : row.new].float()
+
+                def gradient(layer: int = layer, own: Tensor = own) -> Tensor:
+                    return self.model.attribution.of_heads(layer, own, towards())
+
+                view = HeadsView(layer, start, own, gradient)
+                for taker in takers:
+                    taker.take(view)
+
+    def _transformed(self, layer: int, rows: Tensor, positions: Tensor) -> Tensor:
+        stream = self.streams[layer].to(self.streams[-1].device)
+        return self.lens.transform(stream[rows, positions], layer)
+
+    def _hand_on_lens(self, start: int) -> None:
+        """Lens views, with blocks of positions that run over the rows of the batch."""
+        rows = [(at, row) for at, row in enumerate(self.rows) if row.new and row.takers("lens")]
+        device = self.streams[-1].device
+        places = [(at, t) for at, row in rows for t in range(row.new)]
+        where = torch.tensor(places, device=device).T
+        next_ids = torch.cat([_next_ids(row, start, device) for _, row in rows])
+        takers = [row.takers("lens") for _, row in rows for _ in range(row.new)]
+        starts = [start + t for _, t in places]
+        most = max(1, LENS_BYTES // (4 * self.model.parts.readout.unembedding.weight.shape[0]))
+        block = min(len(places), most)
+        together = max(1, most // block)  # layers that share one pass over the unembedding
+        readout = self.model.parts.readout
+        for a in range(0, len(places), block):
+            b = min(a + block, len(places))
+            rows_of, positions = where[:, a:b]
+            pieces = _pieces(starts[a:b], [places[at][0] for at in range(a, b)])
+            final = log_probabilities(readout.logits(self.streams[-1][rows_of, positions]))
+            for first in range(1, self.model.layers + 1, together):
+                layers = range(first, min(first + together, self.model.layers + 1))
+                h = torch.cat(
+                    [
+                        self.lens.transform(
+                            self.streams[layer].to(device)[rows_of, positions], layer
+                        )
+                        for layer in layers
+                    ]
+                )
+                log_p = log_probabilities(self.lens.logits(h))
+                for layer, of_layer in zip(layers, log_p.split(b - a), strict=True):
+                    for i, j in pieces:
+                        # compared with the model's own distribution, whatever the lens is
+                        view = LensView(
+                            layer,
+                            starts[a + i],
+                            of_layer[i:j],
+                            final[i:j],
+                            next_ids[a + i : a + j],
+                        )
+                        for taker in takers[a + i]:
+                            taker.take(view)
 
 
-def _hand_on(
-    model: Model,
-    reducers: Sequence[Reducer],
-    forward: _Forward,
-    follows: Sequence[int],
-    norm: str,
-) -> None:
-    """Hand on to reducers what is known when a chunk has gone through all layers."""
-    takers = {
-        kind: [r for r in reducers if r.needs == kind] for kind in ("residual", "lens", "heads")
-    }
-    streams, start = forward.streams, forward.start
-    if takers["residual"]:
-        view = ResidualView(start, torch.cat([h.to(streams[-1].device) for h in streams]).float())
-        for reducer in takers["residual"]:
-            reducer.take(view)
-    if not takers["lens"] and not takers["heads"]:
-        return
-    next_ids = torch.full((streams[-1].shape[1],), -1, device=streams[-1].device)
-    next_ids[: len(follows)] = torch.tensor(follows, device=next_ids.device)
-    if takers["lens"]:
-        _hand_on_lens(model, takers["lens"], streams, start, next_ids, norm)
-    if takers["heads"]:
-        towards = model.attribution.towards(streams[-1][0], next_ids)
-        for layer, outputs in enumerate(forward.outputs, start=1):
-            if outputs is not None:
-                own = outputs[0].float()
-                counts = model.attribution.of_heads(layer, own, towards)
-                for reducer in takers["heads"]:
-                    reducer.take(HeadsView(layer, start, own, counts))
+def _pieces(starts: Sequence[int], rows: Sequence[int]) -> list[tuple[int, int]]:
+    """The runs of one row in a block, as (first place, one past the last)."""
+    cuts = [0, *(at for at in range(1, len(rows)) if rows[at] != rows[at - 1]), len(rows)]
+    return list(pairwise(cuts))
 
 
-def _hand_on_lens(
-    model: Model,
-    reducers: Sequence[Reducer],
-    streams: list[Tensor],
-    start: int,
-    next_ids: Tensor,
-    norm: str,
-) -> None:
-    readout = model.anatomy.readout
-    device = streams[-1].device
-    tokens, vocabulary = streams[-1].shape[1], readout.unembedding.weight.shape[0]
-    rows = max(1, LENS_BYTES // (4 * vocabulary))
-    block = min(tokens, rows)
-    together = max(1, rows // block)  # layers that share one pass over the unembedding
-    for a in range(0, tokens, block):
-        b = min(a + block, tokens)
-        final = _log_probabilities(readout.logits(streams[-1][0, a:b]))
-        for first in range(1, model.layers + 1, together):
-            layers = range(first, min(first + together, model.layers + 1))
-            h = torch.cat([streams[layer][0, a:b].to(device) for layer in layers])
-            log_p = _log_probabilities(readout.logits(h, norm=norm))
-            for layer, of_layer in zip(layers, log_p.split(b - a), strict=True):
-                # compared with the model's own distribution, whatever the lens leaves out
-                view = LensView(layer, start + a, of_layer, final, next_ids[a:b])
-                for reducer in reducers:
-                    reducer.take(view)
-
-
-def _log_probabilities(logits: Tensor) -> Tensor:
-    """Natural log-probabilities [n, V] that sum to 1 within float32.
-
-    torch's own sum over a vocabulary of 50,000 can be 1e-5 off on a CPU; one correction with a
-    sum in pairs brings that to 2e-7.
-    """
-    log_p = torch.log_softmax(logits, dim=-1)
-    return log_p - log_p.exp().sum(-1, keepdim=True).log()
+def _next_ids(row: _Row, start: int, device: torch.device) -> Tensor:
+    """The token that follows each of the chunk's tokens, −1 where none is known."""
+    follows = row.ids[start + 1 : start + row.new + 1]
+    return torch.tensor(follows + [-1] * (row.new - len(follows)), device=device)

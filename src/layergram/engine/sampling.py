@@ -1,64 +1,213 @@
-"""Generate in batches: the ids that a model goes on with after each of several prompts.
+"""Sampling: how the next token is drawn, and answers in bulk by transformers' own ``generate``.
 
-Prompts of a batch are padded on the left and read at once; each step feeds one token per prompt
-against the cache. A prompt's ids do not depend on its company: drawing has a seed per prompt, and
-padding is used only where :func:`padding_is_exact` has shown that it changes nothing.
+Every answer has a random stream of its own, so that its ids depend on its prompt and its seed and
+not on what else is in the batch, the order or a restart. :meth:`Stream.perturb` is the one place
+where chance comes in: the live loop (:mod:`layergram.engine.run`) and ``generate`` both take the
+largest of the perturbed logits.
 """
 
 from __future__ import annotations
 
-import inspect
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from layergram.engine.batch import by_length, masked_logits
+from layergram.errors import LayergramError
 from layergram.models.model import Model
 
-SLACK = 1e-3
-"""Largest change of a log-probability that padding may make, in nats."""
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn.
+
+    Attributes:
+        max_new_tokens: largest number of new tokens, the stopping token included.
+        temperature: 0 takes the likeliest token at each step; above it tokens are drawn.
+        top_p: tokens are drawn from the likeliest ones that together have this probability.
+        top_k: tokens are drawn from so many of the likeliest; 0 for all.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        allowed = {
+            "max_new_tokens": (self.max_new_tokens >= 1, "at least 1"),
+            # a smaller temperature divides float32 logits out of their range
+            "temperature": (self.temperature == 0 or 1e-4 <= self.temperature < 1e4, TEMPERATURES),
+            "top_p": (0 < self.top_p <= 1, "above 0, at most 1"),
+            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
+        }
+        for name, (fits, range_) in allowed.items():
+            if not fits:
+                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+
+
+TEMPERATURES = "0 (the likeliest token), or 0.0001 to 10,000"
+
+
+class Stream:
+    """The random stream of one answer, and how a token is drawn with it.
+
+    Args:
+        sampling: how to draw.
+        seed: of the stream; the same seed draws the same tokens from the same logits.
+    """
+
+    def __init__(self, sampling: Sampling, *, seed: int = 0) -> None:
+        self.sampling = sampling
+        self.random = torch.Generator().manual_seed(seed)
+
+    def perturb(self, logits: Tensor) -> Tensor:
+        """Logits [V] whose largest is the next token.
+
+        The logits themselves for a temperature of 0. Otherwise logits / temperature plus Gumbel
+        noise: their largest is a draw from the softmax (the Gumbel-max trick, Gumbel 1954).
+        Tokens outside ``top_k`` and ``top_p`` become −inf.
+        """
+        how = self.sampling
+        if how.temperature == 0:
+            return logits
+        scores = logits.double().cpu() / how.temperature
+        if how.top_k:
+            least = scores.topk(min(how.top_k, len(scores))).values[-1]
+            scores = scores.masked_fill(scores < least, -torch.inf)
+        if how.top_p < 1:
+            ordered, order = scores.softmax(-1).sort(descending=True)
+            beyond = ordered.cumsum(-1) - ordered >= how.top_p
+            scores[order[beyond]] = -torch.inf
+        waiting = torch.empty_like(scores).exponential_(generator=self.random)
+        return (scores - waiting.log()).to(logits.device)
+
+    def draw(self, logits: Tensor) -> int:
+        """The next token from logits [V]."""
+        return int(self.perturb(logits).argmax())
+
+
+def seed_of(seed: int, item: str, sample: int) -> int:
+    """The seed of one answer's stream, whatever is asked beside it.
+
+    Args:
+        seed: of the run.
+        item: id of the question.
+        sample: number of the answer.
+    """
+    digest = hashlib.sha256(f"{seed}\0{item}\0{sample}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+class _Perturbed(LogitsProcessor):  # type: ignore[misc]
+    """Each row of a batch perturbed by the stream of its own answer."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self.streams = streams
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        rows = zip(self.streams, scores, strict=True)
+        return torch.stack([stream.perturb(row) for stream, row in rows])
+
+
+def generation_config(model: Model, most: int) -> GenerationConfig:
+    """What ``generate`` is told: greedy choice, the model's stop ids.
+
+    Settings that the model brings with it and that change greedy answers (a repetition penalty, a
+    forced token, suppressed tokens, a least length) are honoured.
+    """
+    network = model.network
+    stops = list(model.stop_ids)
+    given = getattr(network, "generation_config", None)
+    pad = getattr(given, "pad_token_id", None)
+    return GenerationConfig(
+        max_new_tokens=most,
+        do_sample=False,
+        num_beams=1,
+        num_return_sequences=1,
+        use_cache=model.chunks,
+        eos_token_id=stops or None,
+        pad_token_id=(stops[0] if stops else 0) if pad is None else pad,
+        return_dict_in_generate=False,
+        output_scores=False,
+    )
+
+
+def processors_of(model: Model, prompt: int, most: int) -> Any:
+    """What the model's own generation settings do to logits: called with ids [1, n], logits [1, V].
+
+    Args:
+        model: the model.
+        prompt: number of tokens of the prompt.
+        most: largest number of new tokens.
+    """
+    network = model.network
+    if not hasattr(network, "_prepare_generation_config"):
+        return LogitsProcessorList()
+    # the list that `generate` itself makes; transformers has no public name for it
+    config, _ = network._prepare_generation_config(generation_config(model, most))
+    config.max_length = prompt + most
+    network._prepare_special_tokens(config, device=model.device)
+    return network._get_logits_processor(
+        config, input_ids_seq_length=prompt, device=str(model.device)
+    )
 
 
 def generate(
     model: Model,
     prompts: Sequence[Sequence[int]],
+    streams: Sequence[Stream],
     *,
-    most: int,
-    seeds: Sequence[int | None],
-    temperature: float = 1.0,
+    batch: int = 32,
 ) -> list[tuple[int, ...]]:
     """The ids that follow each prompt, the stopping token included where one was reached.
 
     Args:
-        model: the model.
-        prompts: the ids of each prompt; of one length, unless padding is exact for this model.
-        most: largest number of new ids per prompt.
-        seeds: for each prompt the seed of its draws, or ``None`` to take the likeliest token.
-        temperature: of the draws.
+        model: the model, with the edits that are in force.
+        prompts: the ids of each prompt.
+        streams: how each answer is drawn, in the order of the prompts.
+        batch: largest number of answers that are generated together; changes speed and memory.
+            Padding is used only where :func:`padding_is_exact` holds for these prompts.
+
+    Returns:
+        Ids in the order of the prompts. An answer's ids depend on its prompt and its stream alone
+        as far as rounding allows: rows of a batch differ in their last float32 digits from a row
+        by itself, which can tip a choice between tokens that are equally likely to 1e-5.
     """
-    stops = set(stop_ids(model))
-    drawers = [_Drawer(seed, temperature) for seed in seeds]
-    found: list[list[int]] = [[] for _ in prompts]
-    batch = _Batch(model, prompts)
+    lengths = [len(prompt) for prompt in prompts]
+    mixed = len(set(lengths)) == 1 or padding_is_exact(model, prompts)
+    found: dict[int, tuple[int, ...]] = {}
+    for group in by_length(lengths, size=batch, mixed=mixed):
+        own = [streams[at] for at in group]
+        answers = _generate_batch(model, [prompts[at] for at in group], own)
+        found |= dict(zip(group, answers, strict=True))
+    return [found[at] for at in range(len(prompts))]
+
+
+def _generate_batch(
+    model: Model, prompts: Sequence[Sequence[int]], streams: Sequence[Stream]
+) -> list[tuple[int, ...]]:
+    ids, mask = padded_left(model, prompts)
+    most = max(stream.sampling.max_new_tokens for stream in streams)
     with torch.inference_mode():
-        logits = batch.read()
-        for _ in range(most):
-            picked = [drawers[i].pick(row) for i, row in zip(batch.alive, logits, strict=True)]
-            for i, token in zip(batch.alive, picked, strict=True):
-                found[i].append(token)
-            if len(found[batch.alive[0]]) == most or not batch.go_on(picked, stops):
-                break
-            logits = batch.read()
-    return [_cut(ids, stops) for ids in found]
-
-
-def stop_ids(model: Model) -> tuple[int, ...]:
-    """The ids after which an answer of this model ends."""
-    stop = model.network.generation_config.eos_token_id
-    if stop is None:
-        stop = model.tokenizer.eos_token_id
-    return () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
+        made = model.network.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=generation_config(model, most),
+            logits_processor=LogitsProcessorList([_Perturbed(streams)]),
+        )
+    stops = set(model.stop_ids)
+    new = made[:, ids.shape[1] :].tolist()
+    return [
+        _cut(row[: stream.sampling.max_new_tokens], stops)
+        for row, stream in zip(new, streams, strict=True)
+    ]
 
 
 def _cut(ids: list[int], stops: set[int]) -> tuple[int, ...]:
@@ -66,82 +215,26 @@ def _cut(ids: list[int], stops: set[int]) -> tuple[int, ...]:
     return tuple(ids[:end])
 
 
-class _Drawer:
-    """Picks the tokens of one answer, from a random stream of its own."""
-
-    def __init__(self, seed: int | None, temperature: float) -> None:
-        self.temperature = temperature
-        self.random = None if seed is None else torch.Generator().manual_seed(seed)
-
-    def pick(self, logits: Tensor) -> int:
-        if self.random is None:
-            return int(logits.argmax())
-        p = torch.softmax(logits.double().cpu() / self.temperature, dim=-1)
-        up_to = torch.rand((), generator=self.random, dtype=torch.float64) * p.sum()
-        token = int(torch.searchsorted(p.cumsum(-1), up_to))
-        return min(token, len(p) - 1)
+def padded_left(model: Model, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Prompts [n, longest] filled up with 0 on the left, and a mask of what is no padding."""
+    longest = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    return ids.to(model.device), mask.to(model.device)
 
 
-class _Batch:
-    """Prompts that are read together, and what the model keeps of them."""
-
-    def __init__(self, model: Model, prompts: Sequence[Sequence[int]]) -> None:
-        self.model = model
-        self.alive = list(range(len(prompts)))
-        longest = max(map(len, prompts))
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[row, longest - len(prompt) :] = 1
-        self.ids, self.mask = ids.to(model.device), mask.to(model.device)
-        self.padded = bool((mask == 0).any())
-        self.takes = set(inspect.signature(model.network.forward).parameters)
-        self.ended: set[int] = set()
-        self.cache: Any = None
-
-    def read(self) -> Tensor:
-        """The logits [n, V] after what was taken up: at first the prompts, then one token each."""
-        options: dict[str, Any] = {"use_cache": self.model.chunks}
-        if self.model.keeps_logits:
-            options["logits_to_keep"] = 1
-        if self.cache is not None:
-            options["past_key_values"] = self.cache
-        if self.padded:
-            options["attention_mask"] = self.mask
-            if "position_ids" in self.takes:
-                positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-                options["position_ids"] = positions[:, -self.ids.shape[1] :]
-        out = self.model.network(input_ids=self.ids, **options)
-        self.cache = out.past_key_values if self.model.chunks else None
-        return out.logits[:, -1].float()
-
-    def go_on(self, picked: Sequence[int], stops: set[int]) -> bool:
-        """Take up the picked tokens, and let go of the finished prompts once they are many."""
-        new = torch.tensor(picked, device=self.ids.device)[:, None]
-        self.mask = torch.cat([self.mask, torch.ones_like(new)], dim=1)
-        self.ids = new if self.cache is not None else torch.cat([self.ids, new], dim=1)
-        self.ended |= {i for i, token in zip(self.alive, picked, strict=True) if token in stops}
-        left = [at for at, i in enumerate(self.alive) if i not in self.ended]
-        if not left:
-            return False
-        if 2 * len(left) <= len(self.alive) and self._can_let_go():
-            keep = torch.tensor(left, device=self.ids.device)
-            self.ids, self.mask = self.ids[keep], self.mask[keep]
-            if self.cache is not None:
-                self.cache.batch_select_indices(keep)
-            self.alive = [self.alive[at] for at in left]
-        return True
-
-    def _can_let_go(self) -> bool:
-        return self.cache is None or type(self.cache).__name__ == "DynamicCache"
+SLACK = 1e-3
+"""Largest change of a log-probability that padding may make, in nats."""
 
 
 def padding_is_exact(model: Model, prompts: Sequence[Sequence[int]]) -> bool:
-    """Whether prompts of unlike length may share a batch: tried out on the shortest and longest.
+    """Whether prompts of unequal length may be generated from together, tried on these prompts.
 
-    The shortest is read beside the longest, padded, for two steps; its log-probabilities have to
-    be those it has by itself, up to rounding.
+    The shortest is read beside the longest, padded on the left as ``generate`` does, and goes on
+    by one token; its log-probabilities have to be those it has by itself, up to rounding.
     """
     short, long = min(prompts, key=len), max(prompts, key=len)
     if len(short) == len(long):
@@ -151,9 +244,12 @@ def padding_is_exact(model: Model, prompts: Sequence[Sequence[int]]) -> bool:
 
 
 def _two_steps(model: Model, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """Log-probabilities [2, V] of the first prompt after its last token and after one more."""
+    ids, mask = padded_left(model, prompts)
+    more = torch.full((len(prompts), 1), int(prompts[0][0]), device=ids.device)
     with torch.inference_mode():
-        batch = _Batch(model, prompts)
-        first = batch.read()
-        batch.go_on([int(prompts[0][0])] * len(prompts), set())
-        second = batch.read()
-    return torch.stack([torch.log_softmax(logits[0], -1) for logits in (first, second)])
+        first, cache = masked_logits(model, ids, mask, cache=None)
+        longer = torch.cat([mask, torch.ones_like(more)], dim=1)
+        given = more if model.chunks else torch.cat([ids, more], dim=1)
+        second, _ = masked_logits(model, given, longer, cache=cache)
+    return torch.stack([torch.log_softmax(logits[0].float(), -1) for logits in (first, second)])

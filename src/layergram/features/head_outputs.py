@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import xarray as xr
-from torch import Tensor
 
-from layergram.answers.ask import fingerprint_of_model
+from layergram.engine.run import read
+from layergram.engine.views import HeadsView, OutputView
 from layergram.errors import LayergramError
-from layergram.features.hidden_states import forward, forward_batches
-from layergram.features.step_sequences import Reading, Span
-from layergram.models.hooks import hear_heads, hear_residual
+from layergram.features.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
+from layergram.models.edits import head_width
 from layergram.models.model import Model
-from layergram.storage.journal import digest_of
-from layergram.storage.store import Layout, fill
+from layergram.storage.folder import RunFolder
+from layergram.storage.stage import ArraySpec, Stage, run_stage
+
+SHARD = 128  # steps per shard: the steps of one main question are mostly in the same one
 
 ANSWER_TOKENS = {
     "content": "the tokens of the answer that carry its content",
@@ -42,8 +41,8 @@ def check_answer_tokens(tokens: str | int) -> None:
 
 def head_outputs(
     model: Model,
-    readings: Sequence[Reading],
-    folder: Path,
+    sequences: Sequence[StepSequence],
+    folder: RunFolder | None = None,
     *,
     tokens: str | int = "content",
     progress: Callable[[int, int], None] | None = None,
@@ -54,25 +53,24 @@ def head_outputs(
 
     Args:
         model: the model.
-        readings: the steps, as the model reads them.
-        folder: where the numbers are kept as they are made; a killed run goes on.
+        sequences: the steps, as the model reads them.
+        folder: where the numbers are kept as they are made; an interrupted run resumes.
         tokens: which tokens of an answer, one of :data:`ANSWER_TOKENS` or a number.
         progress: called with how many steps are done, and how many there are.
 
     Returns:
-        ``head_outputs`` [example, layer, head, feature], one example per step, memory-mapped. NaN
-        where a layer has no such head; a layer whose heads are narrower than others' is filled up
-        with 0.
+        ``head_outputs`` [example, layer, head, feature], one example per step in the order of the
+        set. NaN where a layer has no such head; a layer whose heads are narrower than others' is
+        filled up with 0.
 
     Raises:
         LayergramError: if the model shows no outputs of separate heads, or the folder holds the
             outputs of another run.
     """
     check_answer_tokens(tokens)
-    anatomy = model.anatomy
     heads = [
         count if projection is not None else 0
-        for count, projection in zip(anatomy.heads, anatomy.projections, strict=True)
+        for count, projection in zip(model.parts.heads, model.parts.projections, strict=True)
     ]
     if not any(heads):
         raise LayergramError(
@@ -80,91 +78,88 @@ def head_outputs(
             got="no layer that hands the outputs of separate heads to an output projection",
             do="choose another model; `layergram check` says what is known about one",
         )
-    with torch.inference_mode(), hear_heads(anatomy) as heard:
-        forward(model, [readings[0].ids[:2]])
-        width = max(outputs.shape[-1] for outputs in heard if outputs is not None)
-    count = sum(len(reading.spans) for reading in readings)
-    axes = {"layer": range(1, model.layers + 1), "head": range(max(heads)), "feature": width}
-    layout = Layout(
-        "head_outputs",
-        {"head_outputs": {"example": count, **axes}},
-        {"head_outputs": "float32"},
-        {
-            **fingerprint_of_model(model),
-            "tokens": tokens,
-            "readings": digest_of([[r.ids, list(map(_plain, r.spans))] for r in readings]),
-        },
-    )
-    groups = forward_batches([len(reading.ids) for reading in readings])
-    members = {
-        tuple(span.step for at in group for span in readings[at].spans): group for group in groups
-    }
-
+    width = max(head_width(model.parts, layer) for layer in range(1, model.layers + 1))
     shape = (model.layers, max(heads), width)
+    order = sorted(sequences, key=lambda sequence: -len(sequence.ids))
+    homes = {str(span.step): (sequence, span) for sequence in order for span in sequence.spans}
+    axes = {"layer": list(range(1, shape[0] + 1)), "head": list(range(shape[1])), "feature": width}
+    stage = Stage(
+        "head_outputs",
+        tuple(homes),
+        {**model.provenance(), "tokens": tokens, "sequences": digest_of_sequences(sequences)},
+        {"head_outputs": ArraySpec(axes)},
+        shard_size=SHARD,
+    )
 
-    def work(batch: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
-        read = [readings[at] for at in members[tuple(batch)]]
-        return {"head_outputs": _of_batch(model, read, shape, tokens)}
+    def work(steps: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        asked: dict[StepSequence, list[AnswerSpan]] = {}
+        for step in steps:
+            sequence, span = homes[step]
+            asked.setdefault(sequence, []).append(span)
+        collectors = [AnswerHeads(one, spans, shape, tokens) for one, spans in asked.items()]
+        ends = [max(span.last for span in spans) for spans in asked.values()]
+        ids = [one.ids[: end + 1] for one, end in zip(asked, ends, strict=True)]
+        for _ in read(model, ids, [[collector] for collector in collectors]):
+            pass
+        values = {key: array for one in collectors for key, array in one.means().items()}
+        return {"head_outputs": np.stack([values[int(step)] for step in steps])}
 
-    return fill(layout, folder, [list(steps) for steps in members], work, progress=progress)[
-        "head_outputs"
-    ]
-
-
-def _of_batch(
-    model: Model, read: Sequence[Reading], shape: tuple[int, int, int], tokens: str | int
-) -> npt.NDArray[np.float32]:
-    """The outputs [step, layer, head, feature] of all steps of some readings, in one pass."""
-    anatomy = model.anatomy
-    found = []
-    with (
-        torch.inference_mode(),
-        hear_heads(anatomy) as heard,
-        hear_residual(anatomy.layers) as streams,
-    ):
-        forward(model, [reading.ids for reading in read])
-        for row, reading in enumerate(read):
-            for span in reading.spans:
-                places = _places(model, streams[-1][row], reading, span, tokens)
-                of_step = np.full(shape, np.nan, dtype=np.float32)
-                for layer, outputs in enumerate(heard):
-                    if outputs is not None:
-                        mean = outputs[row, places].float().mean(0).cpu().numpy()
-                        of_step[layer, : mean.shape[0]] = 0.0
-                        of_step[layer, : mean.shape[0], : mean.shape[1]] = mean
-                found.append(of_step)
-    return np.stack(found)
+    found = run_stage(stage, work, folder, progress=progress)["head_outputs"]
+    return found.sel(example=sorted(homes, key=int)).drop_vars("example")
 
 
-def _plain(span: Span) -> list[Any]:
-    return [span.step, span.first, span.last, span.content]
+class AnswerHeads:
+    """Collects the outputs of all heads where the answers of one sequence are predicted.
 
+    Args:
+        sequence: the sequence.
+        spans: its answers.
+        shape: layers, heads, and numbers of a head.
+        tokens: which tokens of an answer, one of :data:`ANSWER_TOKENS` or a number.
+    """
 
-def _places(
-    model: Model, stream: Tensor, reading: Reading, span: Span, tokens: str | int
-) -> list[int]:
-    """The positions that predict the chosen tokens of an answer."""
-    if isinstance(tokens, int):
-        chosen = _least_expected(model, stream, reading, span, tokens)
-    else:
-        chosen = {
-            "content": list(span.content),
-            "first": [span.first],
-            "last": [span.last],
-            "all": list(range(span.first, span.last + 1)),
-        }[tokens]
-    return [at - 1 for at in chosen]
+    def __init__(
+        self,
+        sequence: StepSequence,
+        spans: Sequence[AnswerSpan],
+        shape: tuple[int, int, int],
+        tokens: str | int,
+    ) -> None:
+        self.sequence, self.spans, self.most = sequence, spans, tokens
+        self.needs = ("heads", "output") if isinstance(tokens, int) else ("heads",)
+        self.chosen = {span.step: span.tokens(tokens) for span in spans}
+        positions = {at for chosen in self.chosen.values() for at in chosen}
+        self.log_p = dict.fromkeys(positions, 0.0)
+        self.outputs = {at: np.full(shape, np.nan, dtype=np.float32) for at in positions}
 
+    def take(self, view: HeadsView | OutputView) -> None:
+        """Keep the outputs, or the log-probabilities, of the tokens that this chunk predicts."""
+        if isinstance(view, OutputView):
+            here = self._here(view.start, view.tokens)
+            if here:
+                log_p = view.predict(torch.tensor([at - 1 for at in here]))
+                for at, row in zip(here, log_p, strict=True):
+                    self.log_p[at] = float(row[self.sequence.ids[at]])
+            return
+        here = self._here(view.start, len(view.outputs))
+        if here:
+            places = torch.tensor([at - 1 - view.start for at in here], device=view.outputs.device)
+            for at, of_heads in zip(here, view.outputs[places].cpu().numpy(), strict=True):
+                own = self.outputs[at][view.layer - 1]
+                own[: of_heads.shape[0]] = 0.0
+                own[: of_heads.shape[0], : of_heads.shape[1]] = of_heads
 
-def _least_expected(
-    model: Model, stream: Tensor, reading: Reading, span: Span, most: int
-) -> list[int]:
-    """The content tokens that the model gives the lowest probability, from the last layer."""
-    before = torch.tensor([at - 1 for at in span.content], device=stream.device)
-    log_p = torch.log_softmax(model.anatomy.readout.logits(stream[before]), dim=-1)
-    own = torch.tensor([reading.ids[at] for at in span.content], device=log_p.device)
-    order = log_p.gather(1, own[:, None])[:, 0].argsort()[:most]
-    return sorted(span.content[int(at)] for at in order)
+    def _here(self, start: int, tokens: int) -> list[int]:
+        return [at for at in sorted(self.outputs) if start < at <= start + tokens]
+
+    def means(self) -> dict[int, npt.NDArray[np.float32]]:
+        """Mean outputs [layer, head, feature] of each step, by its place in the set."""
+        means = {}
+        for step, chosen in self.chosen.items():
+            if isinstance(self.most, int):  # the tokens that the model expected least
+                chosen = sorted(chosen, key=lambda at: self.log_p[at])[: self.most]
+            means[step] = np.stack([self.outputs[at] for at in chosen]).mean(0)
+        return means
 
 
 def with_layer_mean(outputs: xr.DataArray) -> xr.DataArray:

@@ -1,33 +1,24 @@
-"""Hidden states at the tokens that play a role, and how likely the model found its answers.
-
-Every answer goes through the model once, prompt and answer together, in batches padded on the
-right: causal layers never see what comes after a token, so padding changes nothing but rounding.
-"""
+"""Hidden states at the tokens that play a role, and how likely the model found its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 
-from layergram.answers.ask import by_length
-from layergram.answers.judge import Row
-from layergram.answers.roles import ABSENT
+from layergram.engine.run import read
+from layergram.engine.views import Collector, OutputView, PartView, ResidualView
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps import ROLES
-from layergram.models.edits import record_of_edits
-from layergram.models.hooks import first_tensor, hear_residual
 from layergram.models.model import Model
-from layergram.storage.journal import digest_of
-from layergram.storage.store import Layout, fill
+from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.stage import ArraySpec, Stage, run_stage
 
 WHERE = {
     "residual": "the residual stream after a layer; layer 0 is the embedding",
@@ -35,6 +26,8 @@ WHERE = {
     "attention": "what the attention of a layer adds to the residual stream",
 }
 """Where in a layer hidden states are taken, in words."""
+
+VIEWS = {"residual": "residual", "mlp": "mlp", "attention": "attention_output"}
 
 SCORES = (
     "logprob_mean",
@@ -57,13 +50,38 @@ Over all tokens of the answer, or of the exact answer (``exact_``): their mean, 
 the last token's.
 """
 
-BATCH = 16
-BATCH_TOKENS = 2048
 LOGIT_ROWS = 512
+"""Positions whose predictions are computed together."""
+
+Values = npt.NDArray[Any]
+
+
+class StoredAnswer(Protocol):
+    """An answer by its ids and positions, such as :class:`layergram.answers.judge.Row`."""
+
+    @property
+    def key(self) -> str:
+        """Unique among the answers."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Prompt and answer."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """How many of ``ids`` are the prompt."""
+
+    @property
+    def roles(self) -> Mapping[str, int]:
+        """Role -> position, −1 where the answer has no such token."""
+
+    @property
+    def exact_tokens(self) -> tuple[int, int] | None:
+        """First and last position of the exact answer."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FeatureSpec:
     """Which hidden states to take.
 
     Attributes:
@@ -71,7 +89,7 @@ class Wanted:
         layers: numbers of the layers, or ``None`` for all of them.
         roles: the roles, out of :data:`layergram.maps.ROLES`.
         dtype: ``float32`` or ``float16``.
-        name: of the store.
+        name: of the stored array.
     """
 
     where: str = "residual"
@@ -88,97 +106,136 @@ class Wanted:
             if role not in ROLES:
                 raise unknown_name("role", role, ROLES)
 
+    @property
+    def first_layer(self) -> int:
+        """0 for the residual stream, whose layer 0 is the embedding, else 1."""
+        return 0 if self.where == "residual" else 1
+
 
 def hidden_states(
     model: Model,
-    rows: Sequence[Row],
-    folder: Path,
+    answers: Sequence[StoredAnswer],
+    folder: RunFolder | None = None,
     *,
-    wanted: Wanted | None = None,
+    spec: FeatureSpec | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
-    """The hidden states of answers at the tokens that play a role, in a store on the disk.
+    """The hidden states of answers at the tokens that play a role.
 
     Args:
         model: the model; the one that gave the answers, or one to compare it with.
-        rows: judged answers.
-        folder: where the store is made, or found if it is there already.
-        wanted: which hidden states.
+        answers: the answers, by ids and positions.
+        folder: where the states are kept as they are made, or found if they are there already.
+        spec: which hidden states.
         progress: called with how many answers are done, and how many there are.
 
     Returns:
         ``features`` [example, layer, role, feature], NaN where an answer lacks a role, and
         ``scores`` [example, score] with the names of :data:`SCORES`, NaN for scores of an exact
-        answer where there is none; both memory-mapped. With another name in ``wanted`` they are
-        ``NAME`` and ``NAME_scores``.
+        answer where there is none. With another name in ``spec`` they are ``NAME`` and
+        ``NAME_scores``.
 
     Raises:
         LayergramError: if the model does not show such states, they are too large for float16,
             the disk is too small, or the folder holds the states of another run.
     """
-    wanted = wanted or Wanted()
-    first = 0 if wanted.where == "residual" else 1
-    layers = range(first, model.layers + 1) if wanted.layers is None else wanted.layers
-    name, of_scores = (
-        wanted.name,
-        "scores" if wanted.name == "features" else f"{wanted.name}_scores",
-    )
-    width = int(model.anatomy.readout.unembedding.weight.shape[1])
-    axes = {"layer": layers, "role": wanted.roles, "feature": width}
-    layout = Layout(
-        name,
-        {name: {"example": len(rows), **axes}, of_scores: {"example": len(rows), "score": SCORES}},
-        {name: wanted.dtype, of_scores: "float32"},
+    spec = spec or FeatureSpec()
+    layers = spec.layers or tuple(range(spec.first_layer, model.layers + 1))
+    scores = "scores" if spec.name == "features" else f"{spec.name}_scores"
+    axes = {"layer": list(layers), "role": list(spec.roles), "feature": model.width}
+    by_key = {answer.key: answer for answer in answers}
+    stage = Stage(
+        spec.name,
+        tuple(by_key),
         {
-            "model": model.name,
-            "revision": model.revision,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            **record_of_edits(model),
-            "where": wanted.where,
-            "rows": digest_of([[row.ids, row.roles] for row in rows]),
+            **model.provenance(),
+            "where": spec.where,
+            "answers": digest_of([[answer.ids, dict(answer.roles)] for answer in answers]),
         },
+        {spec.name: ArraySpec(axes, spec.dtype), scores: ArraySpec({"score": list(SCORES)})},
     )
-    places = torch.tensor([[row.roles[role] for role in wanted.roles] for row in rows])
 
-    def work(batch: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
-        heard = _heard(model, wanted.where)
-        with torch.inference_mode(), heard as states, hear_residual(model.anatomy.layers) as h:
-            forward(model, [rows[at].ids for at in batch])
-            taken = [_at_roles(states[layer - first], places[list(batch)]) for layer in layers]
-            told = [_scores(model, h[-1][i], rows[at]) for i, at in enumerate(batch)]
-        values = torch.stack(taken, dim=1).numpy()
-        if wanted.dtype == "float16":
+    def work(keys: Sequence[str]) -> dict[str, Values]:
+        batch = [by_key[key] for key in keys]
+        states = [RoleStates(spec, layers, answer, model.width) for answer in batch]
+        likelihoods = [AnswerScores(answer) for answer in batch]
+        collectors: list[list[Collector]] = [
+            list(pair) for pair in zip(states, likelihoods, strict=True)
+        ]
+        for _ in read(model, [answer.ids for answer in batch], collectors):
+            pass
+        values = np.stack([one.values for one in states])
+        if spec.dtype == "float16":
             _check_size(values)
-        return {name: values, of_scores: np.array(told, dtype=np.float32)}
+        return {spec.name: values, scores: np.stack([one.scores() for one in likelihoods])}
 
-    batches = forward_batches([len(row.ids) for row in rows])
-    return fill(layout, folder, batches, work, progress=progress)
-
-
-def forward_batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Sequences that :func:`forward` takes together, by their places; the longest first."""
-    longest = max(lengths, default=1)
-    return by_length(lengths, size=max(1, min(BATCH, BATCH_TOKENS // longest)))
+    return run_stage(stage, work, folder, progress=progress)
 
 
-def forward(model: Model, ids: Sequence[Sequence[int]]) -> None:
-    """One forward pass of a batch, padded on the right, for those who listen."""
-    longest = max(map(len, ids))
-    given = torch.zeros(len(ids), longest, dtype=torch.long)
-    for row, own in zip(given, ids, strict=True):
-        row[: len(own)] = torch.tensor(own)
-    options = {"logits_to_keep": 1} if model.keeps_logits else {}
-    model.network(input_ids=given.to(model.device), use_cache=False, **options)
+class RoleStates:
+    """Collects the states of one answer at its roles: ``values`` [layer, role, feature]."""
+
+    def __init__(
+        self, spec: FeatureSpec, layers: Sequence[int], answer: StoredAnswer, width: int
+    ) -> None:
+        self.needs = (VIEWS[spec.where],)
+        self.layers = [layer - spec.first_layer for layer in layers]
+        self.positions = np.array([answer.roles[role] for role in spec.roles])
+        self.values = np.full((len(layers), len(spec.roles), width), np.nan, dtype=np.float32)
+
+    def take(self, view: ResidualView | PartView) -> None:
+        """Keep the states of the roles in this chunk."""
+        places = self.positions - view.start
+        here = (self.positions >= 0) & (places >= 0) & (places < len(view.layers[0]))
+        if here.any():
+            at = torch.from_numpy(places[here])
+            states = [view.layers[layer][at.to(view.layers[layer].device)] for layer in self.layers]
+            device = states[-1].device
+            self.values[:, here] = torch.stack([h.to(device) for h in states]).float().cpu().numpy()
 
 
-def _at_roles(states: Tensor, places: Tensor) -> Tensor:
-    """States [n, tokens, d] at places [n, roles] -> [n, roles, d] in float32 on the CPU."""
-    at = places.clamp(min=0).to(states.device)
-    found = states[torch.arange(len(at), device=states.device)[:, None], at].float().cpu()
-    return found.masked_fill((places == ABSENT)[..., None], float("nan"))
+class AnswerScores:
+    """Collects the log-probabilities of one answer's tokens."""
+
+    needs = ("output",)
+
+    def __init__(self, answer: StoredAnswer) -> None:
+        self.answer = answer
+        self.log_p: list[Tensor] = []
+
+    def take(self, view: OutputView) -> None:
+        """Keep the log-probabilities of the tokens that this chunk predicts."""
+        first = max(view.start, self.answer.prompt_tokens - 1)
+        last = min(view.start + view.tokens, len(self.answer.ids) - 1)
+        for a in range(first, last, LOGIT_ROWS):
+            b = min(a + LOGIT_ROWS, last)
+            log_p = view.predict(torch.arange(a, b))
+            ids = torch.tensor(self.answer.ids[a + 1 : b + 1], device=log_p.device)
+            self.log_p.append(log_p.gather(1, ids[:, None])[:, 0].cpu())
+
+    def scores(self) -> npt.NDArray[np.float32]:
+        """The scores, in the order of :data:`SCORES`."""
+        whole = torch.cat(self.log_p)
+        exact = torch.tensor([float("nan")])
+        if self.answer.exact_tokens is not None:
+            start = self.answer.prompt_tokens
+            exact = whole[
+                self.answer.exact_tokens[0] - start : self.answer.exact_tokens[1] + 1 - start
+            ]
+        found = [
+            float(take(values))
+            for part in (whole, exact)
+            for values in (part, part.exp())
+            for take in (torch.mean, torch.amin, _last)
+        ]
+        return np.array([*found, len(whole)], dtype=np.float32)
 
 
-def _check_size(values: npt.NDArray[Any]) -> None:
+def _last(values: Tensor) -> Tensor:
+    return values[-1]
+
+
+def _check_size(values: Values) -> None:
     largest = float(np.nanmax(np.abs(values)))
     if not largest <= np.finfo(np.float16).max:
         raise LayergramError(
@@ -187,77 +244,3 @@ def _check_size(values: npt.NDArray[Any]) -> None:
             allowed=f"at most {np.finfo(np.float16).max:g}",
             do="store them in float32",
         )
-
-
-def _heard(model: Model, where: str) -> AbstractContextManager[list[Tensor]]:
-    """A list that holds, after a forward pass, the wanted states of every layer [n, tokens, d]."""
-    if where == "residual":
-        return hear_residual(model.anatomy.layers)
-    if where == "attention":
-        return _outputs(model, list(model.anatomy.attention), where)
-    return _outputs(model, [_mlp(model, layer) for layer in range(model.layers)], where)
-
-
-def _mlp(model: Model, layer: int) -> nn.Module | None:
-    """The last part of a layer that has a weight matrix and is not its attention."""
-    attention = model.anatomy.attention[layer]
-    parts = [
-        part
-        for part in model.anatomy.layers[layer].children()
-        if attention not in list(part.modules()) and any(p.ndim > 1 for p in part.parameters())
-    ]
-    return parts[-1] if parts else None
-
-
-@contextmanager
-def _outputs(model: Model, parts: Sequence[nn.Module | None], where: str) -> Iterator[list[Tensor]]:
-    lacking = [str(layer) for layer, part in enumerate(parts, start=1) if part is None]
-    if lacking:
-        raise LayergramError(
-            f"the {where} output of the model '{model.name}'",
-            got=f"no such part in layer {', '.join(lacking[:5])}",
-            allowed="a model with one in every layer",
-            do="take the residual stream",
-        )
-    outputs: list[Tensor] = []
-
-    def before(module: nn.Module, args: Any, kwargs: Any) -> None:
-        outputs.clear()
-
-    def after(module: nn.Module, args: Any, output: Any) -> None:
-        outputs.append(first_tensor(output))
-
-    with ExitStack() as stack:
-        hook = model.anatomy.layers[0].register_forward_pre_hook(before, with_kwargs=True)
-        stack.callback(hook.remove)
-        for part in parts:
-            if part is not None:
-                stack.callback(part.register_forward_hook(after).remove)
-        yield outputs
-        outputs.clear()
-
-
-def _scores(model: Model, h: Tensor, row: Row) -> list[float]:
-    """The scores of one answer from the last layer's stream [tokens, d]."""
-    start, end = row.prompt_tokens, len(row.ids)
-    told: list[Tensor] = []
-    for a in range(start, end, LOGIT_ROWS):
-        b = min(a + LOGIT_ROWS, end)
-        log_p = torch.log_softmax(model.anatomy.readout.logits(h[a - 1 : b - 1]), dim=-1)
-        own = torch.tensor(row.ids[a:b], device=log_p.device)[:, None]
-        told.append(log_p.gather(1, own)[:, 0].cpu())
-    whole = torch.cat(told)
-    exact = torch.tensor([float("nan")])
-    if row.exact_tokens is not None:
-        exact = whole[row.exact_tokens[0] - start : row.exact_tokens[1] + 1 - start]
-    found = [
-        float(take(values))
-        for part in (whole, exact)
-        for values in (part, part.exp())
-        for take in (torch.mean, torch.amin, _last)
-    ]
-    return [*found, float(len(whole))]
-
-
-def _last(values: Tensor) -> Tensor:
-    return values[-1]

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
 from layergram.models.model import Model
-from layergram.recipe import Run
+from layergram.storage.folder import digest_of
 from layergram.tokens import Tokens, encode, positions
-from layergram.tracing import put
 
-_SAYING_LITTLE = """
+_LITTLE_CONTENT = """
     a an the of in on at to by for from with as into than that this these those it its is are was
     were be been being am do does did has have had and or but so if there which who whom whose what
     when where he she they we you i his her their our your my him them us me will would can could
     should may might must shall
 """
-FUNCTION_WORDS = frozenset(_SAYING_LITTLE.split())
+FUNCTION_WORDS = frozenset(_LITTLE_CONTENT.split())
 """English words that sentences need whatever they say; *yes*, *no* and *not* are none of them."""
 
 
 @dataclass(frozen=True)
-class Span:
-    """The answer of one step in a reading.
+class AnswerSpan:
+    """The answer of one step in a sequence.
 
     Attributes:
         step: place of the step in its set.
@@ -39,9 +38,17 @@ class Span:
     last: int
     content: tuple[int, ...]
 
+    def tokens(self, which: str | int) -> list[int]:
+        """Positions of the chosen tokens: ``content`` (also for a number), or another name."""
+        return {
+            "first": [self.first],
+            "last": [self.last],
+            "all": list(range(self.first, self.last + 1)),
+        }.get(str(which), list(self.content))
+
 
 @dataclass(frozen=True)
-class Reading:
+class StepSequence:
     """The steps of one main question, one after the other, as one sequence.
 
     Later steps change nothing at earlier ones, because every layer is causal; an answer is read
@@ -53,10 +60,10 @@ class Reading:
     """
 
     ids: tuple[int, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[AnswerSpan, ...]
 
 
-def readings(model: Model, steps: StepSet, *, chat: str = "auto") -> list[Reading]:
+def step_sequences(model: Model, steps: StepSet, *, chat: str = "auto") -> list[StepSequence]:
     """The sequences that a model reads to be looked into at the answers of labelled steps.
 
     With a chat template each step is a question of the user and its answer one of the assistant;
@@ -81,7 +88,7 @@ def readings(model: Model, steps: StepSet, *, chat: str = "auto") -> list[Readin
         spans = [
             _span(tokens, at, start, end) for at, (start, end) in zip(which, answers, strict=True)
         ]
-        found.append(Reading(tokens.ids, tuple(spans)))
+        found.append(StepSequence(tokens.ids, tuple(spans)))
     _check_lengths(model, steps, found)
     return found
 
@@ -96,7 +103,7 @@ def _tokens(model: Model, steps: Sequence[Step], chat: str) -> tuple[Tokens, lis
     has_template = bool(getattr(model.tokenizer, "chat_template", None))
     if chat == "plain" or not has_template:
         if chat == "template":
-            put(model, asked[0], Run(chat=chat))  # refuses: there is no template
+            model.format_prompt(asked[0], chat=chat)  # refuses: there is no template
         pieces = [f"{ask}\n{step.answer}" for ask, step in zip(asked, steps, strict=True)]
         tokens = encode(model.tokenizer, "\n".join(pieces))
     else:
@@ -129,15 +136,15 @@ def _answers(text: str, asked: Sequence[str], steps: Sequence[Step]) -> Iterator
         yield start, at
 
 
-def _span(tokens: Tokens, step: int, start: int, end: int) -> Span:
+def _span(tokens: Tokens, step: int, start: int, end: int) -> AnswerSpan:
     whole = positions(tokens, start, end)
     starts = [tokens.char_start[at] - start for at in whole]
     ends = [tokens.char_end[at] - start for at in whole]
-    content = tuple(whole[at] for at in telling(tokens.text[start:end], starts, ends))
-    return Span(step, whole[0], whole[-1], content or tuple(whole))
+    content = tuple(whole[at] for at in content_tokens(tokens.text[start:end], starts, ends))
+    return AnswerSpan(step, whole[0], whole[-1], content or tuple(whole))
 
 
-def telling(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[int]:
+def content_tokens(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[int]:
     """Which tokens of an answer carry its content: parts of words that say something.
 
     Args:
@@ -150,7 +157,7 @@ def telling(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[int]:
         where it has no words.
 
     Example:
-        >>> telling("at an airport", [0, 2, 5], [2, 5, 13])
+        >>> content_tokens("at an airport", [0, 2, 5], [2, 5, 13])
         [2]
     """
     words = [(word.start(), word.end(), word[0].lower()) for word in re.finditer(r"\w+", text)]
@@ -162,7 +169,12 @@ def telling(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[int]:
     ]
 
 
-def _check_lengths(model: Model, steps: StepSet, found: Sequence[Reading]) -> None:
+def digest_of_sequences(sequences: Sequence[StepSequence]) -> str:
+    """A digest of the tokens and of where the answers are."""
+    return digest_of([[one.ids, list(map(astuple, one.spans))] for one in sequences])
+
+
+def _check_lengths(model: Model, steps: StepSet, found: Sequence[StepSequence]) -> None:
     if model.context is None:
         return
     long = [reading for reading in found if len(reading.ids) > model.context]

@@ -10,46 +10,45 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import xarray as xr
 
 from layergram.datasets.steps import StepSet
 from layergram.errors import unknown_name
-from layergram.features.step_sequences import Reading
+from layergram.features.step_sequences import StepSequence
 from layergram.interventions.effects import Passes, effects
 from layergram.interventions.masking import Masking, other_heads
 from layergram.interventions.mean_outputs import mean_outputs
 from layergram.interventions.scoring import Progress, scores
-from layergram.models.edits import Head, HeadEdit, edited, record_of_edits
+from layergram.models.edits import Head, HeadEdit, edited
 from layergram.models.model import Model
-from layergram.storage.journal import digest_of
+from layergram.storage.folder import RunFolder, digest_of
 
 
 def causal_test(
     model: Model,
-    readings: Sequence[Reading],
+    sequences: Sequence[StepSequence],
     steps: StepSet,
     top: Mapping[str, Sequence[Head]],
     *,
     masking: Masking | None = None,
-    folder: Path | None = None,
+    folder: RunFolder | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Change of every function's answers when the top heads of each function are masked.
 
-    One pass over all readings without masking, one per function, and for every draw of other heads
+    One pass over all sequences without masking, one per function, and for every draw of other heads
     one over the steps of the own function.
 
     Args:
         model: the model.
-        readings: the steps to test on; none that the heads were chosen by.
+        sequences: the steps to test on; none that the heads were chosen by.
         steps: the set that they are of.
         top: for each function to test, its top heads, (layer, head).
         masking: how to mask and to measure.
         folder: where the scores of every pass are kept, in a folder for these heads and this
-            masking; a killed run goes on.
-        progress: called with how many readings have been read, over all passes, and how many there
+            masking; an interrupted run resumes.
+        progress: called with how many sequences have been read, over all passes, and how many there
             will be.
 
     Returns:
@@ -68,21 +67,21 @@ def causal_test(
             too few other heads, or a folder with another test in it.
     """
     masking = masking or Masking()
-    functions = _functions(readings, steps)
+    functions = _functions(sequences, steps)
     _check(model, top, functions)
     others = {name: other_heads(model, top[name], masking, at) for at, name in enumerate(top)}
-    own = {name: of_function(readings, steps, name) for name in top}
+    own = {name: of_function(sequences, steps, name) for name in top}
     kept = {name: [list(map(int, head)) for head in top[name]] for name in top}
     test = digest_of([kept, asdict(masking)]).removeprefix("sha256:")
-    work = _Work(model, steps, masking, None if folder is None else folder / test, progress)
-    work.total = len(readings) * (1 + len(top)) + masking.draws * sum(map(len, own.values()))
-    means = mean_outputs(model, readings) if masking.how == "mean" else ()
-    unmasked = work.scored(readings, "unmasked")
+    work = _Passes(model, steps, masking, folder, f"masking/{test}", progress)
+    work.total = len(sequences) * (1 + len(top)) + masking.draws * sum(map(len, own.values()))
+    means = mean_outputs(model, sequences) if masking.how == "mean" else ()
+    unmasked = work.scored(sequences, "unmasked")
     masked: dict[str, xr.DataArray] = {}
     drawn: dict[str, list[xr.DataArray]] = {}
     for name in top:
         with edited(model, masking.edit(top[name], means)):
-            masked[name] = work.scored(readings, f"masked_{_slug(name)}")
+            masked[name] = work.scored(sequences, f"masked_{_slug(name)}")
         drawn[name] = []
         for at, heads in enumerate(others[name], start=1):
             with edited(model, masking.edit(heads, means)):
@@ -90,12 +89,7 @@ def causal_test(
     result = effects(Passes(unmasked, masked, drawn), steps, masking)
     result["heads"] = ("masked", [len(top[name]) for name in top])
     result.attrs |= {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        **record_of_edits(model),
+        **model.provenance(),
         "top": json.dumps(kept),
         "other_heads": json.dumps(others),
         "questions": steps.name,
@@ -106,47 +100,51 @@ def causal_test(
     return result
 
 
-def of_function(readings: Sequence[Reading], steps: StepSet, function: str) -> list[Reading]:
-    """The readings that have steps of a function, up to the last of these, with these alone."""
+def of_function(
+    sequences: Sequence[StepSequence], steps: StepSet, function: str
+) -> list[StepSequence]:
+    """The sequences with steps of a function, up to the last of these, with these alone."""
     found = []
-    for reading in readings:
-        spans = tuple(s for s in reading.spans if steps.steps[s.step].function == function)
+    for one in sequences:
+        spans = tuple(s for s in one.spans if steps.steps[s.step].function == function)
         if spans:
-            found.append(replace(reading, ids=reading.ids[: spans[-1].last + 1], spans=spans))
+            found.append(replace(one, ids=one.ids[: spans[-1].last + 1], spans=spans))
     return found
 
 
-class _Work:
-    """Passes over readings, each kept in a file of its own."""
+class _Passes:
+    """Passes over sequences, each kept as a stage of its own."""
 
     def __init__(
         self,
         model: Model,
         steps: StepSet,
         masking: Masking,
-        folder: Path | None,
+        folder: RunFolder | None,
+        stages: str,
         progress: Progress | None,
     ) -> None:
         self.model, self.steps, self.masking = model, steps, masking
-        self.folder, self.progress = folder, progress
+        self.folder, self.stages, self.progress = folder, stages, progress
         self.done = self.total = 0
 
-    def scored(self, readings: Sequence[Reading], name: str) -> xr.DataArray:
+    def scored(self, sequences: Sequence[StepSequence], name: str) -> xr.DataArray:
         """The scores of one pass."""
         before = self.done
 
-        def told(done: int, total: int) -> None:
+        def advance(done: int, total: int) -> None:
             self.done = before + done
             if self.progress is not None:
                 self.progress(self.done, self.total)
 
         return scores(
             self.model,
-            readings,
+            sequences,
             self.steps,
             scoring=self.masking.scoring,
-            journal=None if self.folder is None else self.folder / f"{name}.jsonl",
-            progress=told,
+            folder=self.folder,
+            name=f"{self.stages}/{name}",
+            progress=advance,
         )
 
 
@@ -154,8 +152,8 @@ def _slug(function: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in function.lower())
 
 
-def _functions(readings: Sequence[Reading], steps: StepSet) -> list[str]:
-    there = {steps.steps[span.step].function for reading in readings for span in reading.spans}
+def _functions(sequences: Sequence[StepSequence], steps: StepSet) -> list[str]:
+    there = {steps.steps[span.step].function for one in sequences for span in one.spans}
     return [name for name in steps.counts() if name in there]
 
 

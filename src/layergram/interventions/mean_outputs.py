@@ -1,4 +1,4 @@
-"""What heads hand on in the mean over texts, to put in the place of their outputs."""
+"""Mean outputs of attention heads over texts, to put in the place of their outputs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from layergram.features.hidden_states import forward, forward_batches
-from layergram.features.step_sequences import Reading
-from layergram.models.hooks import hear_heads
+from layergram.engine.run import read
+from layergram.engine.views import HeadsView
+from layergram.features.step_sequences import StepSequence
 from layergram.models.model import Model
 
 
-def mean_outputs(model: Model, readings: Sequence[Reading]) -> list[Tensor | None]:
-    """Mean output of every head over all positions of some readings.
+class HeadSums:
+    """Collects the sum over positions of every head's output, layer by layer."""
+
+    needs = ("heads",)
+
+    def __init__(self, layers: int) -> None:
+        self.sums: list[Tensor | None] = [None] * layers
+
+    def take(self, view: HeadsView) -> None:
+        """Add up the outputs of one layer and chunk."""
+        part = view.outputs.sum(0).cpu().double()
+        before = self.sums[view.layer - 1]
+        self.sums[view.layer - 1] = part if before is None else before + part
+
+
+def mean_outputs(model: Model, sequences: Sequence[StepSequence]) -> list[Tensor | None]:
+    """Mean output of every head over all positions of some sequences.
 
     Args:
         model: the model, with the edits that are in force.
-        readings: the sequences.
+        sequences: the sequences.
 
     Returns:
         One entry per layer: [heads, d_head] in float32, in the units of the head's output; ``None``
         where a layer has no separate head outputs.
     """
-    sums: list[Tensor | None] = [None] * model.layers
-    count = sum(len(reading.ids) for reading in readings)
-    for batch in forward_batches([len(reading.ids) for reading in readings]):
-        ids = [readings[at].ids for at in batch]
-        with torch.inference_mode(), hear_heads(model.anatomy) as heard:
-            forward(model, ids)
-            for layer, heads in enumerate(heard):
-                if heads is None:
-                    continue
-                own = [
-                    row[: len(one)].float().sum(0).cpu().double()
-                    for row, one in zip(heads, ids, strict=True)
-                ]
-                before = sums[layer]
-                total = torch.stack(own).sum(0)
-                sums[layer] = total if before is None else before + total
-    return [None if total is None else (total / count).float() for total in sums]
+    collectors = [HeadSums(model.layers) for _ in sequences]
+    for _ in read(model, [one.ids for one in sequences], [[one] for one in collectors]):
+        pass
+    count = sum(len(one.ids) for one in sequences)
+    of_layers = zip(*(one.sums for one in collectors), strict=True)
+    return [
+        None if parts[0] is None else (torch.stack(list(parts)).sum(0) / count).float()  # type: ignore[arg-type]
+        for parts in of_layers
+    ]

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 import xarray as xr
 
-from layergram.answers.ask import by_length, fingerprint_of_model
 from layergram.datasets.steps import StepSet
-from layergram.engine.sampling import generate, padding_is_exact
+from layergram.engine.run import read
+from layergram.engine.sampling import Sampling, Stream, generate
+from layergram.engine.views import OutputView
 from layergram.errors import LayergramError, unknown_name
-from layergram.features.hidden_states import LOGIT_ROWS, forward, forward_batches
-from layergram.features.step_sequences import Reading, Span
+from layergram.features.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
 from layergram.models.edits import POSITIONS, edits_in_force
-from layergram.models.hooks import hear_residual
 from layergram.models.model import Model
-from layergram.storage.journal import batched, claim, digest_of
+from layergram.storage.folder import RunFolder
+from layergram.storage.stage import Stage, run_stage
 
 FORCED = {
     "log_likelihood": "mean log-likelihood of the answer's tokens",
@@ -50,36 +50,39 @@ LABELS = {
 ENOUGH = 0.6  # of ROUGE-1, for an answer to be right
 SPARE = 8  # tokens that a model may take more than the given answer has
 GENERATION_BATCH = 16
+LOGIT_ROWS = 512  # positions whose predictions are computed together
 Progress = Callable[[int, int], None]
 
 
 def scores(
     model: Model,
-    readings: Sequence[Reading],
+    sequences: Sequence[StepSequence],
     steps: StepSet,
     *,
     scoring: str = "forced",
-    journal: Path | None = None,
+    folder: RunFolder | None = None,
+    name: str = "scores",
     progress: Progress | None = None,
 ) -> xr.DataArray:
     """How well the model, with the edits that are in force, does at each step.
 
     Args:
         model: the model.
-        readings: the steps, as the model reads them.
+        sequences: the steps, as the model reads them.
         steps: the set that they are of.
         scoring: ``"forced"`` scores the given answers (:data:`FORCED`): log-likelihood in nats per
             token, 0 and below, and shares, 0..1. ``exact`` is 1 where greedy generation would give
             the very tokens. ``"generated"`` lets the model answer (:data:`GENERATED`), which takes
             a pass per token.
-        journal: a file that grows with every batch; a killed run goes on from there.
-        progress: called with how many readings are done, and how many there are.
+        folder: where the scores are kept as they come; an interrupted run resumes.
+        name: of the scores in that folder.
+        progress: called with how many sequences are done, and how many there are.
 
     Returns:
         [step, score] in float64, labelled with the places of the steps in their set.
 
     Raises:
-        LayergramError: for an unknown scoring, or a journal of another run.
+        LayergramError: for an unknown scoring, or a folder of another run.
     """
     if scoring not in SCORINGS:
         raise unknown_name("scoring of answers", scoring, SCORINGS)
@@ -90,31 +93,30 @@ def scores(
             do="edit every position, or score generated answers",
         )
     names = SCORINGS[scoring]
-    one_batch = _forced if scoring == "forced" else _generated
-    batches = (
-        forward_batches([len(reading.ids) for reading in readings])
-        if scoring == "forced"
-        else by_length([len(reading.ids) for reading in readings], size=GENERATION_BATCH)
+    one_shard = _forced if scoring == "forced" else _generated
+    by_key = {_key(one): one for one in sequences}
+    stage = Stage(
+        name,
+        tuple(sorted(by_key, key=lambda key: -len(by_key[key].ids))),
+        {
+            **model.provenance(),
+            "steps": steps.name,
+            "steps_digest": steps.digest,
+            "sequences": digest_of_sequences(sequences),
+            "scoring": scoring,
+        },
     )
-    if journal is not None:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        claim(journal.with_suffix(".json"), _fingerprint(model, readings, steps, scoring))
 
-    def work(batch: Sequence[int]) -> list[dict[str, Any]]:
-        found = one_batch(model, [readings[at] for at in batch], steps)
-        return [
-            {"steps": [span.step for span in readings[at].spans], "scores": values}
-            for at, values in zip(batch, found, strict=True)
-        ]
+    def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        found = one_shard(model, [by_key[key] for key in keys], steps)
+        return {
+            key: {"steps": [span.step for span in by_key[key].spans], "scores": values}
+            for key, values in zip(keys, found, strict=True)
+        }
 
     of_step: dict[int, list[float]] = {}
-    done = 0
-    for records in batched(journal, batches, work):
-        for record in records:
-            of_step |= dict(zip(record["steps"], record["scores"], strict=True))
-        done += len(records)
-        if progress is not None:
-            progress(done, len(readings))
+    for record in run_stage(stage, work, folder, progress=progress).values():
+        of_step |= dict(zip(record["steps"], record["scores"], strict=True))
     places = sorted(of_step)
     return xr.DataArray(
         [of_step[place] for place in places],
@@ -124,71 +126,72 @@ def scores(
     )
 
 
-def _fingerprint(
-    model: Model, readings: Sequence[Reading], steps: StepSet, scoring: str
-) -> dict[str, Any]:
-    spans = [[[span.step, span.first, span.last] for span in reading.spans] for reading in readings]
-    return {
-        "steps": steps.name,
-        "steps_digest": steps.digest,
-        "readings": digest_of([[reading.ids for reading in readings], spans]),
-        "scoring": scoring,
-        **fingerprint_of_model(model),
-    }
+def _key(sequence: StepSequence) -> str:
+    return "+".join(str(span.step) for span in sequence.spans)
 
 
-def _forced(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[list[list[float]]]:
-    """The scores of each reading's given answers, by one forward pass for all of them."""
-    rows = [
-        (i, at) for i, r in enumerate(batch) for s in r.spans for at in range(s.first, s.last + 1)
-    ]
-    wanted = torch.tensor([batch[i].ids[at] for i, at in rows])
-    with torch.inference_mode(), hear_residual([model.anatomy.layers[-1]]) as streams:
-        forward(model, [reading.ids for reading in batch])
-        where = torch.tensor(rows, device=streams[-1].device)
-        h = streams[-1][where[:, 0], where[:, 1] - 1]
-        told = [
-            _of_tokens(model.anatomy.readout.logits(part), own.to(part.device))
-            for part, own in zip(h.split(LOGIT_ROWS), wanted.split(LOGIT_ROWS), strict=True)
-        ]
-    log_p, likeliest = torch.cat([t[0] for t in told]), torch.cat([t[1] for t in told])
-    sizes = [span.last + 1 - span.first for reading in batch for span in reading.spans]
-    found = [
-        [float(own.mean()), float(hit.mean()), float(hit.all())]
-        for own, hit in zip(log_p.split(sizes), likeliest.split(sizes), strict=True)
-    ]
-    counts = iter(found)
-    return [[next(counts) for _ in reading.spans] for reading in batch]
+class AnswerLikelihoods:
+    """Collects log-likelihood and rank of the given answers' tokens of one sequence."""
+
+    needs = ("output",)
+
+    def __init__(self, sequence: StepSequence) -> None:
+        self.sequence = sequence
+        self.answers = [at for s in sequence.spans for at in range(s.first, s.last + 1)]
+        self.log_p: dict[int, float] = {}
+        self.likeliest: dict[int, float] = {}
+
+    def take(self, view: OutputView) -> None:
+        """Score the tokens that this chunk predicts."""
+        end = view.start + view.tokens
+        here = [at for at in self.answers if view.start < at <= end]
+        for a in range(0, len(here), LOGIT_ROWS):
+            part = here[a : a + LOGIT_ROWS]
+            log_p = view.predict(torch.tensor(part) - 1)
+            ids = torch.tensor([self.sequence.ids[at] for at in part], device=log_p.device)
+            own = log_p.gather(1, ids[:, None])[:, 0].tolist()
+            hits = (log_p.argmax(-1) == ids).float().tolist()
+            self.log_p |= dict(zip(part, own, strict=True))
+            self.likeliest |= dict(zip(part, hits, strict=True))
+
+    def scores(self) -> list[list[float]]:
+        """For each answer the scores in the order of :data:`FORCED`."""
+        found = []
+        for span in self.sequence.spans:
+            places = range(span.first, span.last + 1)
+            hits = [self.likeliest[at] for at in places]
+            log_p = [self.log_p[at] for at in places]
+            found.append([fmean(log_p), fmean(hits), min(hits)])
+        return found
 
 
-def _of_tokens(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The log-likelihood of each row's token, and whether it is the likeliest."""
-    log_p = torch.log_softmax(logits, dim=-1).gather(1, ids[:, None])[:, 0]
-    return log_p.cpu().double(), (logits.argmax(-1) == ids).cpu().double()
+def _forced(
+    model: Model, sequences: Sequence[StepSequence], steps: StepSet
+) -> list[list[list[float]]]:
+    """The scores of each sequence's given answers."""
+    collectors = [AnswerLikelihoods(one) for one in sequences]
+    for _ in read(model, [one.ids for one in sequences], [[one] for one in collectors]):
+        pass
+    return [one.scores() for one in collectors]
 
 
-def _generated(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[list[list[float]]]:
-    """The scores of the model's own greedy answers to each reading's steps."""
-    asked = [(reading, span) for reading in batch for span in reading.spans]
-    prompts = [reading.ids[: span.first] for reading, span in asked]
-    check_room(model, prompts, [_room(span) for _, span in asked])
-    exact = padding_is_exact(model, prompts)
-    lengths = [len(prompt) for prompt in prompts]
-    replies: dict[int, str] = {}
-    for group in by_length(lengths, size=GENERATION_BATCH, mixed="yes" if exact else "no"):
-        most = {at: _room(asked[at][1]) for at in group}
-        found = generate(
-            model,
-            [prompts[at] for at in group],
-            most=max(most.values()),
-            seeds=[None] * len(group),
-        )
-        for at, ids in zip(group, found, strict=True):
-            replies[at] = model.tokenizer.decode(ids[: most[at]], skip_special_tokens=True)
-    told = iter(
-        compared(replies[at], steps.steps[span.step].answer) for at, (_, span) in enumerate(asked)
+def _generated(
+    model: Model, sequences: Sequence[StepSequence], steps: StepSet
+) -> list[list[list[float]]]:
+    """The scores of the model's own greedy answers to each sequence's steps."""
+    asked = [(one, span) for one in sequences for span in one.spans]
+    prompts = [one.ids[: span.first] for one, span in asked]
+    room = [_room(span) for _, span in asked]
+    check_room(model, prompts, room)
+    streams = [Stream(Sampling(most)) for most in room]
+    replies = iter(
+        model.tokenizer.decode(ids, skip_special_tokens=True)
+        for ids in generate(model, prompts, streams, batch=GENERATION_BATCH)
     )
-    return [[next(told) for _ in reading.spans] for reading in batch]
+    return [
+        [compared(next(replies), steps.steps[span.step].answer) for span in one.spans]
+        for one in sequences
+    ]
 
 
 def check_room(model: Model, prompts: Sequence[Sequence[int]], room: Sequence[int]) -> None:
@@ -203,7 +206,7 @@ def check_room(model: Model, prompts: Sequence[Sequence[int]], room: Sequence[in
         )
 
 
-def _room(span: Span) -> int:
+def _room(span: AnswerSpan) -> int:
     return span.last + 1 - span.first + SPARE
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from layergram.datasets.steps import StepSet
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import Reading
+from layergram.features.step_sequences import StepSequence
 from layergram.interventions.masking import Masking
 from layergram.interventions.scoring import scores
 from layergram.models.edits import Head, HeadEdit, edited, head_width, named
@@ -63,7 +63,7 @@ def steering_edit(
         )
     vectors = []
     for layer, head in heads:
-        values = outputs.sel(layer=layer, head=head).values[:, : head_width(model.anatomy, layer)]
+        values = outputs.sel(layer=layer, head=head).values[:, : head_width(model.parts, layer)]
         apart = values[truth].mean(0, dtype=np.float64) - values[~truth].mean(0, dtype=np.float64)
         length = float(np.linalg.norm(apart))
         if not length > 0:
@@ -88,9 +88,9 @@ def random_steering(edit: HeadEdit, *, seed: int) -> HeadEdit:
     return replace(edit, vectors=vectors)
 
 
-def compare(
+def compare_edits(
     model: Model,
-    readings: Sequence[Reading],
+    sequences: Sequence[StepSequence],
     steps: StepSet,
     edits: Mapping[str, HeadEdit],
     *,
@@ -100,7 +100,7 @@ def compare(
 
     Args:
         model: the model.
-        readings: the steps, as the model reads them; none that an edit was made from.
+        sequences: the steps, as the model reads them; none that an edit was made from.
         steps: the set that they are of.
         edits: the edits by name.
         masking: its scoring, and how its intervals are made.
@@ -112,7 +112,7 @@ def compare(
     masking = masking or Masking()
 
     def scored() -> xr.DataArray:
-        return scores(model, readings, steps, scoring=masking.scoring)
+        return scores(model, sequences, steps, scoring=masking.scoring)
 
     before = scored()
     bootstrap = Bootstrap(

@@ -2,7 +2,7 @@
 
 from layergram.maps.build import cell_coordinates, check, layergram_version, make, options_of
 from layergram.maps.compare import difference
-from layergram.maps.files import read, replacing, write, write_text
+from layergram.maps.files import read, replacing, write, write_json, write_text
 from layergram.maps.plain import to_plain
 from layergram.maps.tables import read_table
 from layergram.maps.vocabulary import (
@@ -30,5 +30,6 @@ __all__ = [
     "replacing",
     "to_plain",
     "write",
+    "write_json",
     "write_text",
 ]

@@ -20,6 +20,11 @@ from layergram.maps.plain import plain_value, read_json, to_plain
 from layergram.maps.tables import read_table, write_table
 
 
+def write_json(plain: Any, path: str | Path) -> Path:
+    """Write plain data as JSON; see :func:`write_text`."""
+    return write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", path)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` only if the block ends well.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from layergram.engine.run import AttentionView
+from layergram.engine.reducers import KeyMeans, KeySums
+from layergram.engine.views import AttentionView
+from layergram.measures.options import Query
 from layergram.measures.registry import measure
 
 NOT_IMPORTANCE = (
@@ -18,23 +19,6 @@ NOT_IMPORTANCE = (
 )
 
 
-@dataclass(frozen=True)
-class KeySums:
-    """What a view's queries give to the keys they can see.
-
-    Attributes:
-        sums: [head, key], the sum over queries.
-        counts: [key], how many of the queries can see the key.
-        divisor: the number to divide by where any can see it; ``None`` for the count itself.
-        replaces: whether what earlier chunks gave no longer counts.
-    """
-
-    sums: Tensor
-    counts: Tensor
-    divisor: int | None = None
-    replaces: bool = False
-
-
 @measure(
     "attention",
     long_name="attention received",
@@ -42,7 +26,7 @@ class KeySums:
     valid_min=0.0,
     valid_max=1.0,
     alignment="reads",
-    gather="keys",
+    reducer=KeyMeans,
     caveat=NOT_IMPORTANCE,
     missing="no query can see the token",
 )
@@ -63,9 +47,10 @@ def attention_received(view: AttentionView) -> KeySums:
     valid_min=0.0,
     valid_max=1.0,
     alignment="reads",
-    gather="keys",
+    reducer=KeyMeans,
     caveat=NOT_IMPORTANCE,
     missing="the query cannot see the token",
+    resolvers={"query": Query()},
 )
 def attention_from(view: AttentionView, *, query: str | tuple[int, ...] = "last") -> KeySums:
     """Attention weight that the chosen query gives to each token.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from layergram.engine.run import HeadsView
+from layergram.engine.views import HeadsView
 from layergram.measures.registry import measure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layergram.engine.run import LensView
+from layergram.engine.views import LensView
 from layergram.measures.registry import measure
 
 LENS = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from layergram.engine.run import AttentionView
+from layergram.engine.views import AttentionView
 from layergram.errors import LayergramError
+from layergram.measures.options import Context
 from layergram.measures.registry import measure
 
 NOT_USE = (
@@ -166,7 +167,7 @@ def attention_induction(view: AttentionView) -> Tensor:
     valid_min=0.0,
     valid_max=1.0,
     alignment="reads",
-    requires="context",
+    resolvers={"context": Context()},
     caveat="The first token belongs to the context and often collects attention that heads do not "
     "need elsewhere, which raises the ratio. " + NOT_USE,
     references="Chuang et al. (2024), Lookback Lens (arXiv:2407.07071)",

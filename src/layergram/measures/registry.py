@@ -7,11 +7,14 @@ the contract tests read the records; nothing else has to know that a measure exi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from layergram.engine.reducers import QueryColumns, Reducer, Reduction
 from layergram.errors import LayergramError, unknown_name
+from layergram.measures.options import Resolver
 
 MEASURES: dict[str, Measure] = {}
 
@@ -37,12 +40,14 @@ class Measure:
         valid_min: smallest possible value, or ``None``.
         valid_max: largest possible value, or ``None``.
         alignment: ``reads`` or ``predicts``.
-        gather: how chunks become a map: ``queries`` (the function gives the chunk's own columns)
-            or ``keys`` (it gives sums and counts for all columns that its queries can see).
+        reducer: how the values of chunks become those of a sequence
+            (:mod:`layergram.engine.reducers`).
         pool: what the heads of a layer come to together: their ``mean``, or their ``sum``.
         source: of a derived measure: the measure that it is made from.
         caveat: what the measure does not say.
-        requires: what a text must have for it: a ``context``, a token that ``repeats``, or nothing.
+        requires: what a text must have for it: a token that ``repeats``, or nothing.
+        resolvers: option -> how its value becomes positions of a text, for options that depend on
+            the text.
         references: where it was published.
         null_value: the value of a cell without any effect, or ``None``.
         missing: why some cells are NaN, beside the reasons that hold for all measures.
@@ -58,8 +63,9 @@ class Measure:
     valid_max: float | None
     alignment: str
     caveat: str
-    gather: str = "queries"
+    reducer: type[Reducer] = QueryColumns
     requires: str = ""
+    resolvers: Mapping[str, Resolver] = field(default_factory=dict)
     pool: str = "mean"
     source: str = ""
     references: str = ""
@@ -78,6 +84,11 @@ class Measure:
         """Whether the values exist for each head."""
         return self.family in ("attention", "heads")
 
+    def reduction(self, options: Mapping[str, Any], *, layers: int, heads: str) -> Reduction:
+        """What the measure's reducer is made from; options of other measures are ignored."""
+        own = {name: value for name, value in options.items() if name in self.options}
+        return Reduction(partial(self.function, **own), self.family, layers, heads, self.pool)
+
 
 def measure(family: str, **record: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as a measure; the keywords are its record."""
@@ -92,7 +103,7 @@ def measure(family: str, **record: Any) -> Callable[[Callable[..., Any]], Callab
     return register
 
 
-def chosen(names: list[str] | tuple[str, ...], options: dict[str, Any]) -> list[Measure]:
+def select_measures(names: list[str] | tuple[str, ...], options: dict[str, Any]) -> list[Measure]:
     """The measures of these names, each once, a derived one after its source.
 
     Raises:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from layergram.engine.run import ResidualView
+from layergram.engine.reducers import LayerColumns
+from layergram.engine.views import ResidualView
 from layergram.measures.registry import measure
 
 FEW_DIMENSIONS = (
@@ -21,6 +22,7 @@ FEW_DIMENSIONS = (
     valid_min=0.0,
     valid_max=None,
     alignment="reads",
+    reducer=LayerColumns,
     caveat=FEW_DIMENSIONS,
 )
 def residual_norm(view: ResidualView) -> Tensor:
@@ -41,6 +43,7 @@ def residual_norm(view: ResidualView) -> Tensor:
     valid_min=0.0,
     valid_max=None,
     alignment="reads",
+    reducer=LayerColumns,
     caveat=FEW_DIMENSIONS,
 )
 def residual_update(view: ResidualView) -> Tensor:
@@ -61,6 +64,7 @@ def residual_update(view: ResidualView) -> Tensor:
     valid_min=-1.0,
     valid_max=1.0,
     alignment="reads",
+    reducer=LayerColumns,
     caveat=FEW_DIMENSIONS,
 )
 def cosine_to_final(view: ResidualView) -> Tensor:

@@ -47,14 +47,14 @@ class Joint:
     """What probes of all heads say about steps that they were not trained on.
 
     Attributes:
-        said: the function each step is held for, as a number [step].
+        predicted: the function each step is held for, as a number [step].
         contributions: gradient × activation of every head for the step's own function
             [step, layer, head]; NaN where there is no such head.
         folds: the fold of each step, whose probe saw none of it [step].
         epochs: passes that each fold's probe took.
     """
 
-    said: Classes
+    predicted: Classes
     contributions: Values
     folds: Classes
     epochs: list[int]
@@ -124,7 +124,7 @@ def joint_probes(
         raise LayergramError(
             "a probe of all heads", got=f"{len(numbers)} folds", allowed="3 or more"
         )
-    said = np.full(len(y), -1, dtype=np.intp)
+    predicted = np.full(len(y), -1, dtype=np.intp)
     contributions = np.full((len(y), *known.shape), np.nan)
     epochs = []
     for at, fold in enumerate(numbers):
@@ -137,13 +137,13 @@ def joint_probes(
         probe, taken = _train(scaled, y, train, judge, training, seed=training.seed + at)
         epochs.append(taken)
         decided, shares = _explain(probe, scaled[out], y[out])
-        said[out.numpy()] = decided.numpy()
+        predicted[out.numpy()] = decided.numpy()
         of_fold = np.full((int(out.sum()), *known.shape), np.nan)
         of_fold[:, known] = shares.numpy()
         contributions[out.numpy()] = of_fold
         if progress is not None:
             progress(at + 1, len(numbers))
-    return Joint(said, contributions, folds, epochs)
+    return Joint(predicted, contributions, folds, epochs)
 
 
 def _train(

@@ -92,9 +92,9 @@ def accuracies(
     )
     bags = [step.step for step in steps]
     correct = {
-        "joint": joint.said == known.classes,
+        "joint": joint.predicted == known.classes,
         "majority": _majority(known.classes, folds) == known.classes,
-        "shuffled": control.said == shuffled,
+        "shuffled": control.predicted == shuffled,
         "words": _by_words(bags, known.classes, folds, None) == known.classes,
     }
     if apart is not None:
@@ -106,7 +106,7 @@ def accuracies(
             training=training,
             progress=lambda at, _: told(count + at, total),
         )
-        correct["templates"] = held_out.said == known.classes
+        correct["templates"] = held_out.predicted == known.classes
         words = _by_words(bags, known.classes, apart, known.groups)
         correct["words_templates"] = words == known.classes
     return _with_intervals(correct, known.groups)
@@ -177,17 +177,17 @@ def _shuffle(groups: npt.NDArray[np.intp], random: np.random.Generator) -> npt.N
 
 
 def _majority(classes: Classes, folds: Classes) -> Classes:
-    said = np.empty_like(classes)
+    predicted = np.empty_like(classes)
     for fold in np.unique(folds):
-        said[folds == fold] = np.bincount(classes[folds != fold]).argmax()
-    return said
+        predicted[folds == fold] = np.bincount(classes[folds != fold]).argmax()
+    return predicted
 
 
 def _by_words(
     texts: Sequence[str], classes: Classes, folds: Classes, groups: Classes | None
 ) -> Classes:
     """The function that logistic regression on counts of words names, fold by fold."""
-    said = np.empty_like(classes)
+    predicted = np.empty_like(classes)
     array = np.array(texts, dtype=object)
     for fold in np.unique(folds):
         out = folds == fold
@@ -195,5 +195,5 @@ def _by_words(
         model = make_pipeline(
             CountVectorizer(token_pattern=r"\w+", binary=True), LogisticRegression(max_iter=2000)
         )
-        said[out] = model.fit(array[train], classes[train]).predict(array[out])
-    return said
+        predicted[out] = model.fit(array[train], classes[train]).predict(array[out])
+    return predicted

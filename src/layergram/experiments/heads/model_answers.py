@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from layergram.answers.ask import by_length, fingerprint_of_model
 from layergram.datasets.steps import Step, StepSet
-from layergram.engine.sampling import generate, padding_is_exact, stop_ids
-from layergram.features.step_sequences import Reading, Span, telling
+from layergram.engine.sampling import Sampling, Stream, generate
+from layergram.features.step_sequences import AnswerSpan, StepSequence, content_tokens
 from layergram.interventions.scoring import SPARE, check_room
 from layergram.models.model import Model
-from layergram.storage.journal import batched, claim, digest_of
+from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.stage import Stage, run_stage
 from layergram.tokens import texts_of
 
 BATCH = 16
 
 
-def own_answers(
+def model_answers(
     model: Model,
     steps: StepSet,
-    readings: Sequence[Reading],
-    folder: Path,
+    sequences: Sequence[StepSequence],
+    folder: RunFolder | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[StepSet, list[Reading]]:
-    """Steps with the model's own greedy answers in the place of the given ones, one reading each.
+) -> tuple[StepSet, list[StepSequence]]:
+    """Steps with the model's own greedy answers in the place of the given ones, one sequence each.
 
     A step is asked after the given answers of the steps before it. The answer's tokens are those
     that the model produced, never its text cut anew.
@@ -35,61 +34,55 @@ def own_answers(
     Args:
         model: the model.
         steps: the steps.
-        readings: the same, as the model reads them with the given answers.
-        folder: where the answers are kept as they come; a killed run goes on.
+        sequences: the same, as the model reads them with the given answers.
+        folder: where the answers are kept as they come; an interrupted run resumes.
         progress: called with how many steps are answered, and how many there are.
 
     Returns:
-        The steps that the model has words for, the others counted in ``dropped``, and a reading
+        The steps that the model has words for, the others counted in ``dropped``, and a sequence
         with one span for each, in their order.
     """
-    asked = [(reading.ids[: span.first], span) for reading in readings for span in reading.spans]
-    prompts = [prompt for prompt, _ in asked]
-    room = [span.last + 1 - span.first + SPARE for _, span in asked]
-    exact = padding_is_exact(model, prompts)
-    batches = by_length(list(map(len, prompts)), size=BATCH, mixed="yes" if exact else "no")
-    check_room(model, prompts, room)
-    folder.mkdir(parents=True, exist_ok=True)
-    asked_for = {**fingerprint_of_model(model), "prompts": digest_of([prompts, room])}
-    claim(folder / "own_answers.json", asked_for)
+    prompts = {span.step: one.ids[: span.first] for one in sequences for span in one.spans}
+    room = {
+        span.step: span.last + 1 - span.first + SPARE for one in sequences for span in one.spans
+    }
+    check_room(model, list(prompts.values()), list(room.values()))
+    stage = Stage(
+        "model_answers",
+        tuple(map(str, sorted(prompts, key=lambda step: -len(prompts[step])))),
+        {
+            **model.provenance(),
+            "prompts": digest_of([list(prompts.values()), list(room.values())]),
+        },
+    )
 
-    def work(batch: Sequence[int]) -> list[dict[str, Any]]:
-        found = generate(
-            model,
-            [prompts[at] for at in batch],
-            most=max(room[at] for at in batch),
-            seeds=[None] * len(batch),
-        )
-        return [{"ids": list(ids[: room[at]])} for at, ids in zip(batch, found, strict=True)]
+    def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        streams = [Stream(Sampling(room[int(key)])) for key in keys]
+        found = generate(model, [prompts[int(key)] for key in keys], streams, batch=BATCH)
+        return {key: {"ids": list(ids)} for key, ids in zip(keys, found, strict=True)}
 
-    answers: dict[int, tuple[int, ...]] = {}
-    journal = folder / "own_answers.jsonl"
-    for batch, records in zip(batches, batched(journal, batches, work), strict=True):
-        answers |= {at: tuple(r["ids"]) for at, r in zip(batch, records, strict=True)}
-        if progress is not None:
-            progress(len(answers), len(asked))
-    stops = set(stop_ids(model))
-    numbers = {span.step: at for at, (_, span) in enumerate(asked)}
+    records = run_stage(stage, work, folder, progress=progress)
+    stops = set(model.stop_ids)
     kept: list[Step] = []
-    found: list[Reading] = []
+    answered: list[StepSequence] = []
     for place, step in enumerate(steps.steps):
-        at = numbers[place]
-        ids = [token for token in answers[at] if token not in stops]
-        reading = _reading(model, prompts[at], ids, len(kept))
-        if reading is not None:
+        ids = [token for token in records[str(place)]["ids"] if token not in stops]
+        sequence = _sequence(model, prompts[place], ids, len(kept))
+        if sequence is not None:
             kept.append(replace(step, answer=model.tokenizer.decode(ids).strip()))
-            found.append(reading)
+            answered.append(sequence)
     lost = {"(no answer)": len(steps) - len(kept)} if len(kept) < len(steps) else {}
-    return replace(steps, steps=tuple(kept), dropped={**steps.dropped, **lost}), found
+    return replace(steps, steps=tuple(kept), dropped={**steps.dropped, **lost}), answered
 
 
-def _reading(
+def _sequence(
     model: Model, prompt: tuple[int, ...], ids: Sequence[int], step: int
-) -> Reading | None:
+) -> StepSequence | None:
     _, starts, ends, text = texts_of(model.tokenizer, ids, before=prompt)
     if not text.strip():
         return None
-    places = telling(text, starts, ends)
+    places = content_tokens(text, starts, ends)
     first = len(prompt)
     content = tuple(first + at for at in places or range(len(ids)))
-    return Reading((*prompt, *ids), (Span(step, first, first + len(ids) - 1, content),))
+    span = AnswerSpan(step, first, first + len(ids) - 1, content)
+    return StepSequence((*prompt, *ids), (span,))

@@ -11,18 +11,18 @@ import numpy.typing as npt
 import torch
 import xarray as xr
 from scipy.stats import t as student
-from torch import Tensor
 
 from layergram import maps
 from layergram.datasets.paragraphs import PARAGRAPHS
+from layergram.engine.reducers import Averages, QueryColumns
 from layergram.engine.run import read
 from layergram.errors import LayergramError, unknown_name
-from layergram.measures import MEASURES, Measure, chosen
-from layergram.models.edits import record_of_edits
+from layergram.measures import MEASURES, Measure, select_measures
+from layergram.measures.support import unsupported_by
 from layergram.models.model import Model
-from layergram.storage.journal import digest_of
+from layergram.storage.folder import digest_of
+from layergram.token_sources import check_text
 from layergram.tokens import encode
-from layergram.tracing import check_length, check_text, refusal_of
 
 UNLABELLED = (
     "attention_previous",
@@ -57,7 +57,7 @@ class _Piece:
     per_block: int
 
 
-def head_maps(
+def attention_patterns(
     model: Model,
     texts: str | Iterable[str] = PARAGRAPHS,
     *,
@@ -102,15 +102,20 @@ def head_maps(
     drawn = _repeated(model, seed) if apart else []
     jobs = [(piece, [r for r in records if r not in apart]) for piece in pieces]
     jobs = [job for job in (*jobs, *((piece, apart) for piece in drawn)) if job[1]]
-    found: dict[str, list[_Sums]] = {record.name: [] for record in records}
-    for done, (piece, asked) in enumerate(jobs, start=1):
-        reducers = [_Sums(record, piece, model) for record in asked]
-        for _ in read(model, piece.ids, reducers, chunk=chunk):
-            pass
-        for reducer in reducers:
-            found[reducer.record.name].append(reducer)
+    collectors = [
+        {record.name: _averages(model, record, piece) for record in asked} for piece, asked in jobs
+    ]
+    ids = [piece.ids for piece, _ in jobs]
+    reading = read(model, ids, [list(one.values()) for one in collectors], chunk=chunk)
+    done = 0
+    for step in reading:
+        done += step.start + len(step.ids) == step.length
         if progress is not None:
             progress(done, len(jobs))
+    found = {
+        record.name: [one[record.name] for one in collectors if record.name in one]
+        for record in records
+    }
     return {
         record.name: _map(
             model,
@@ -122,31 +127,31 @@ def head_maps(
     }
 
 
-def left_out(model: Model) -> dict[str, str]:
+def unsupported_patterns(model: Model) -> dict[str, str]:
     """The measures of :data:`UNLABELLED` that the model cannot have, and why."""
-    errors = {name: refusal_of(model, MEASURES[name]) for name in UNLABELLED}
+    errors = {name: unsupported_by(model, MEASURES[name]) for name in UNLABELLED}
     return {name: error.got for name, error in errors.items() if error is not None}
 
 
 def _records(model: Model, measures: Sequence[str] | None) -> list[Measure]:
     if measures is None:
-        impossible = left_out(model)
-        possible = [r for r in chosen(list(UNLABELLED), {}) if r.name not in impossible]
+        impossible = unsupported_patterns(model)
+        possible = [r for r in select_measures(list(UNLABELLED), {}) if r.name not in impossible]
         if not possible:
-            raise refusal_of(model, MEASURES[UNLABELLED[0]]) or AssertionError
+            raise unsupported_by(model, MEASURES[UNLABELLED[0]]) or AssertionError
         return possible
-    records = chosen(list(measures), {})
+    records = select_measures(list(measures), {})
     for record in records:
-        if not record.per_head or record.gather != "queries":
+        if not record.per_head or record.reducer is not QueryColumns:
             raise LayergramError(
                 f"a head map of {record.name}",
                 got="a measure without a value for each head and token",
                 allowed=", ".join(
-                    r.name for r in MEASURES.values() if r.per_head and r.gather == "queries"
+                    r.name for r in MEASURES.values() if r.per_head and r.reducer is QueryColumns
                 ),
                 do="choose among these measures",
             )
-        error = refusal_of(model, record)
+        error = unsupported_by(model, record)
         if error is not None:
             raise error
     return records
@@ -157,7 +162,7 @@ def _pieces(model: Model, texts: Sequence[str]) -> list[_Piece]:
     for at, text in enumerate(texts):
         check_text(text)
         tokens = encode(model.tokenizer, text)
-        check_length(model, len(tokens))
+        model.check_length(len(tokens))
         size = len(tokens) if len(texts) > 1 else max(1, -(-len(tokens) // BLOCKS))
         pieces.append(_Piece(tokens.ids, at, size))
     return pieces
@@ -184,25 +189,15 @@ def _repeated(model: Model, seed: int) -> list[_Piece]:
     return pieces
 
 
-class _Sums:
-    """Sums and counts of a measure's values over the tokens of one sequence, block by block."""
-
-    def __init__(self, record: Measure, piece: _Piece, model: Model) -> None:
-        self.record, self.piece, self.needs = record, piece, record.family
-        context = (0, max(1, len(piece.ids) // 2))
-        self.options = {"context": context} if record.requires == "context" else {}
-        blocks = -(-len(piece.ids) // piece.per_block)
-        shape = (blocks, model.layers, max(model.anatomy.heads))
-        self.sums, self.counts = np.zeros(shape), np.zeros(shape)
-
-    def take(self, view: Any) -> None:
-        """Add the view's values [head, token] up."""
-        values: Tensor = self.record.function(view, **self.options).float().cpu()
-        there = values.isfinite()
-        blocks = (torch.arange(values.shape[1]) + view.start) // self.piece.per_block
-        for total, part in ((self.sums, values.nan_to_num()), (self.counts, there)):
-            own = total[:, view.layer - 1, : len(values)]
-            np.add.at(own, blocks.numpy(), part.double().numpy().T)
+def _averages(model: Model, record: Measure, piece: _Piece) -> Averages:
+    half = (0, max(1, len(piece.ids) // 2))
+    options = {"context": half} if "context" in record.resolvers else {}
+    return Averages(
+        record.reduction(options, layers=model.layers, heads="each"),
+        tokens=len(piece.ids),
+        block=piece.per_block,
+        heads=max(model.parts.heads),
+    )
 
 
 def mean_interval(sums: Values, counts: Values, *, level: float = LEVEL) -> tuple[Values, ...]:
@@ -236,7 +231,7 @@ def mean_interval(sums: Values, counts: Values, *, level: float = LEVEL) -> tupl
 
 
 def _map(
-    model: Model, record: Measure, parts: Sequence[_Sums], ground: Mapping[str, Any]
+    model: Model, record: Measure, parts: Sequence[Averages], ground: Mapping[str, Any]
 ) -> xr.DataArray:
     sums = np.concatenate([part.sums for part in parts])
     counts = np.concatenate([part.counts for part in parts])
@@ -253,11 +248,11 @@ def _map(
         "high": (dims, np.minimum(high, np.inf if record.valid_max is None else record.valid_max)),
     }
     shared: dict[str, int] = {}
-    groups = key_value_groups(model)
+    groups = model.parts.kv_groups
     if groups is not None:
         coords["kv_group"] = ("head", groups)
         shared = {"key_value_groups": len(set(groups))}
-    context = " The context is the first half of the text." if record.requires == "context" else ""
+    context = " The context is the first half of the text." if "context" in record.resolvers else ""
     number = int(counts.max(axis=(1, 2)).sum())
     return maps.make(
         mean,
@@ -274,16 +269,10 @@ def _map(
         f"with intervals over {ground['units']}.",
         caveat=record.caveat,
         references=record.references or None,
-        model=model.name,
-        revision=model.revision,
-        model_type=model.model_type,
-        layers=model.layers,
-        dtype=str(model.dtype).removeprefix("torch."),
-        device=str(model.device),
+        **model.provenance(),
         options=ground["options"],
         seed=ground["options"].get("seed"),
         **shared,
-        **record_of_edits(model),
     )
 
 
@@ -312,25 +301,3 @@ def _random_ground(pieces: Sequence[_Piece], seed: int) -> dict[str, Any]:
             "texts_digest": digest_of([list(own) for own in ids]),
         },
     }
-
-
-def key_value_groups(model: Model) -> list[int] | None:
-    """The number of the keys and values that each query head uses, where several heads share them.
-
-    Read off the cache: so many of a layer's heads in a row share one. ``None`` where every head has
-    its own, or layers differ.
-    """
-    if not model.chunks:
-        return None
-    ids = torch.ones(1, 2, dtype=torch.long, device=model.device)
-    with torch.inference_mode():
-        cache = model.network(input_ids=ids, use_cache=True).past_key_values
-    shared = set()
-    for layer, heads in zip(getattr(cache, "layers", ()), model.anatomy.heads, strict=False):
-        keys = getattr(layer, "keys", None)
-        if heads and isinstance(keys, Tensor) and keys.ndim == 4 and heads % keys.shape[1] == 0:
-            shared.add((heads, keys.shape[1]))
-        elif heads:
-            return None
-    ((heads, groups),) = shared if len(shared) == 1 else {(1, 1)}
-    return None if groups == heads else [head * groups // heads for head in range(heads)]

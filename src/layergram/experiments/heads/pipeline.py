@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,27 +23,27 @@ from layergram.experiments.heads.importance import (
     labelled,
     stability,
 )
-from layergram.experiments.heads.model_answers import own_answers
-from layergram.experiments.heads.patterns import head_maps, left_out
+from layergram.experiments.heads.model_answers import model_answers
+from layergram.experiments.heads.patterns import attention_patterns, unsupported_patterns
 from layergram.experiments.heads.single_heads import head_probes
 from layergram.experiments.heads.top_heads import top_heads
 from layergram.features.head_outputs import head_outputs, with_layer_mean
-from layergram.features.step_sequences import Reading, readings
+from layergram.features.step_sequences import StepSequence, step_sequences
 from layergram.interventions.causal_test import causal_test
 from layergram.interventions.masking import Masking
-from layergram.interventions.sweep import score_gauge, sweep_heads
-from layergram.models.edits import Head, editable_heads, record_of_edits
+from layergram.interventions.sweep import score_metric, sweep_heads
+from layergram.models.edits import Head, editable_heads
 from layergram.models.model import Model
 from layergram.probes import Evaluation
-from layergram.progress import Told, silent, stage_of
-from layergram.storage.journal import digest_of
+from layergram.progress import Progress, no_progress, stage_progress
+from layergram.storage.folder import RunFolder
 
 PARTS = 20  # main questions are dealt into so many parts, some of which test the masking
 FEWEST_TESTS = 3  # steps of a function that test the masking
 
 
 @dataclass(frozen=True)
-class Recipe:
+class HeadMapOptions:
     """How head maps are made.
 
     Attributes:
@@ -95,17 +94,17 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Headed:
+class HeadAnalysis:
     """Labelled steps, and what heads have to do with them.
 
     Attributes:
         steps: the steps.
-        readings: the steps as the model read them.
+        sequences: the steps as the model read them.
         tested: whether a step tests the masking, and made no map [step].
-        said: the function that the probe of all heads names for each other step, by its name.
-        importance: [panel, layer, head].
+        predicted: the function that the probe of all heads names for each other step.
+        importance: [function, layer, head].
         contribution: the same with its sign.
-        auroc: of probes of single heads [panel, layer, head].
+        auroc: of probes of single heads [function, layer, head].
         probes: the numbers of :func:`layergram.experiments.heads.single_heads.head_probes`.
         accuracies: of the probe of all heads, and what it has to beat.
         functions: on ``panel``: ``stability`` and ``agreement``.
@@ -113,13 +112,13 @@ class Headed:
         causal: what masking them does, if it was asked for.
         sweep: what masking every head by itself does, if it was asked for.
         unlabelled: head maps without labels, by name.
-        left_out: such maps that the model cannot have, and why.
+        unsupported: such maps that the model cannot have, and why.
     """
 
     steps: StepSet
-    readings: list[Reading]
+    sequences: list[StepSequence]
     tested: np.ndarray
-    said: list[str]
+    predicted: list[str]
     importance: xr.DataArray
     contribution: xr.DataArray
     auroc: xr.DataArray
@@ -130,10 +129,10 @@ class Headed:
     causal: xr.Dataset | None
     sweep: xr.DataArray | None
     unlabelled: dict[str, xr.DataArray]
-    left_out: dict[str, str]
+    unsupported: dict[str, str]
 
 
-def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
+def check_split(steps: StepSet, options: HeadMapOptions) -> np.ndarray:
     """Which steps test the masking and make no map: whole main questions of every function.
 
     Raises:
@@ -142,11 +141,11 @@ def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
     """
     known = labelled([s.function for s in steps.steps], [s.group for s in steps.steps])
     tested = np.zeros(len(steps), dtype=bool)
-    if recipe.tests:
+    if options.tests:
         rarest = int(np.bincount(known.classes).min())
         parts = min(PARTS, int(known.groups.max()) + 1, rarest)
-        part = folds_of(known.classes, known.groups, folds=parts, seed=recipe.evaluation.seed)
-        tested = np.asarray(part < max(1, math.floor(parts * recipe.test_share + 0.5)))
+        part = folds_of(known.classes, known.groups, folds=parts, seed=options.evaluation.seed)
+        tested = np.asarray(part < max(1, math.floor(parts * options.test_share + 0.5)))
         _check_tests(known, tested)
     left = np.bincount(known.classes[~tested], minlength=len(known.functions))
     if left.min() < FEWEST:
@@ -159,7 +158,7 @@ def check_split(steps: StepSet, recipe: Recipe) -> np.ndarray:
             do="bring more steps, keep fewer for testing with --test-share, or do without the "
             "test with --mask none",
         )
-    _check_folds(known, tested, recipe)
+    _check_folds(known, tested, options)
     return tested
 
 
@@ -176,39 +175,39 @@ def _check_tests(known: Labelled, tested: np.ndarray) -> None:
         )
 
 
-def _check_folds(known: Labelled, tested: np.ndarray, recipe: Recipe) -> None:
+def _check_folds(known: Labelled, tested: np.ndarray, options: HeadMapOptions) -> None:
     """Refuse functions whose main questions are too few for a fold each."""
     for at, name in enumerate(known.functions):
         groups = len(np.unique(known.groups[(known.classes == at) & ~tested]))
-        if groups < recipe.evaluation.folds:
+        if groups < options.evaluation.folds:
             raise LayergramError(
-                f"{recipe.evaluation.folds} folds with steps of {name} in each",
+                f"{options.evaluation.folds} folds with steps of {name} in each",
                 got=f"its steps belong to {groups} main questions",
-                allowed=f"at least {recipe.evaluation.folds} main questions of each function",
+                allowed=f"at least {options.evaluation.folds} main questions of each function",
                 do="ask for fewer folds with --folds, or bring steps of more main questions",
             )
 
 
-def check_top(model: Model, recipe: Recipe) -> None:
+def check_top(model: Model, options: HeadMapOptions) -> None:
     """Refuse more top heads than leave as many others to compare with."""
-    count = len(editable_heads(model.anatomy))
-    if recipe.masking is not None and recipe.top is not None and 2 * recipe.top > count:
+    count = len(editable_heads(model.parts))
+    if options.masking is not None and options.top is not None and 2 * options.top > count:
         raise LayergramError(
-            f"{recipe.top} top heads beside as many random others",
+            f"{options.top} top heads beside as many random others",
             got=f"a model of {count} heads",
             allowed=f"at most {count // 2}",
             do="ask for fewer with --top",
         )
 
 
-def heads_of(
+def run_head_analysis(
     model: Model,
     steps: StepSet,
-    folder: Path,
+    folder: RunFolder | None,
     *,
-    recipe: Recipe | None = None,
-    told: Told = silent,
-) -> Headed:
+    options: HeadMapOptions | None = None,
+    progress: Progress = no_progress,
+) -> HeadAnalysis:
     """Which attention heads have to do with which function, and what breaks without them.
 
     Main questions are split in two: the larger part makes the maps and chooses the top heads, the
@@ -217,39 +216,45 @@ def heads_of(
     Args:
         model: the model.
         steps: labelled steps.
-        folder: everything that takes long is kept there as it is made; a killed run goes on.
-        recipe: how to make it.
-        told: told how far it is.
+        folder: everything that takes long is kept there as it is made; an interrupted run resumes.
+        options: how to make it.
+        progress: called with stage, done and total.
 
     Raises:
         LayergramError: for a model without separate head outputs, too few steps, a folder of
             another run.
     """
-    recipe = recipe or Recipe()
-    check_split(steps, recipe)
-    check_top(model, recipe)
-    unlabelled = head_maps(
-        model, seed=recipe.evaluation.seed, progress=stage_of(told, "maps without labels")
+    options = options or HeadMapOptions()
+    check_split(steps, options)
+    check_top(model, options)
+    unlabelled = attention_patterns(
+        model,
+        seed=options.evaluation.seed,
+        progress=stage_progress(progress, "maps without labels"),
     )
-    steps, read = _read(model, steps, folder, recipe, told)
-    tested = check_split(steps, recipe)
+    steps, read = _read(model, steps, folder, options, progress)
+    tested = check_split(steps, options)
     outputs = head_outputs(
-        model, read, folder, tokens=recipe.tokens, progress=stage_of(told, "head outputs")
+        model,
+        read,
+        folder,
+        tokens=options.tokens,
+        progress=stage_progress(progress, "head outputs"),
     )
     mapped = [step for step, out in zip(steps.steps, tested, strict=True) if not out]
     alone = outputs.isel(example=np.flatnonzero(~tested))
     features = with_layer_mean(alone)
     known = labelled([step.function for step in mapped], [step.group for step in mapped])
-    provenance = _provenance(model, steps, recipe, len(mapped))
+    provenance = _provenance(model, steps, options, len(mapped))
     folds = folds_of(
-        known.classes, known.groups, folds=recipe.evaluation.folds, seed=recipe.evaluation.seed
+        known.classes, known.groups, folds=options.evaluation.folds, seed=options.evaluation.seed
     )
     joint = joint_probes(
         features,
         known.classes,
         folds,
-        training=recipe.training,
-        progress=stage_of(told, "probe of all heads"),
+        training=options.training,
+        progress=stage_progress(progress, "probe of all heads"),
     )
     importance, contribution = importance_maps(joint, known, features, **provenance)
     compared = accuracies(
@@ -257,24 +262,26 @@ def heads_of(
         features.values,
         mapped,
         known,
-        training=recipe.training,
-        progress=stage_of(told, "controls of that probe"),
+        training=options.training,
+        progress=stage_progress(progress, "controls of that probe"),
     )
     probes = head_probes(
         alone,
         [step.function for step in mapped],
         groups=[step.group for step in mapped],
-        evaluation=recipe.evaluation,
-        progress=stage_of(told, "probes of single heads"),
+        evaluation=options.evaluation,
+        progress=stage_progress(progress, "probes of single heads"),
     )
     auroc = auroc_map(probes, **provenance)
-    top = {name: top_heads(importance.sel(panel=name), top=recipe.top) for name in known.functions}
+    top = {
+        name: top_heads(importance.sel(function=name), top=options.top) for name in known.functions
+    }
     tests = [one for one in read if tested[one.spans[0].step]]
-    return Headed(
+    return HeadAnalysis(
         steps,
         read,
         tested,
-        [known.functions[at] for at in joint.said],
+        [known.functions[at] for at in joint.predicted],
         importance,
         contribution,
         auroc,
@@ -282,21 +289,25 @@ def heads_of(
         compared,
         _of_functions(known, stability(joint, known), agreement(importance, auroc)),
         top,
-        _causal(model, tests, steps, top, folder, recipe, told),
-        _sweep(model, tests, steps, folder, recipe, told),
+        _causal(model, tests, steps, top, folder, options, progress),
+        _sweep(model, tests, steps, folder, options, progress),
         unlabelled,
-        left_out(model),
+        unsupported_patterns(model),
     )
 
 
 def _read(
-    model: Model, steps: StepSet, folder: Path, recipe: Recipe, told: Told
-) -> tuple[StepSet, list[Reading]]:
+    model: Model,
+    steps: StepSet,
+    folder: RunFolder | None,
+    options: HeadMapOptions,
+    progress: Progress,
+) -> tuple[StepSet, list[StepSequence]]:
     """The steps that are read, with their given answers or the model's own."""
-    read = readings(model, steps, chat=recipe.chat)
-    if recipe.answers == "given":
+    read = step_sequences(model, steps, chat=options.chat)
+    if options.answers == "given":
         return steps, read
-    return own_answers(model, steps, read, folder, progress=stage_of(told, "answers"))
+    return model_answers(model, steps, read, folder, progress=stage_progress(progress, "answers"))
 
 
 def _of_functions(
@@ -305,76 +316,72 @@ def _of_functions(
     columns = {"stability": stable, "agreement": agreed}
     return xr.Dataset(
         {
-            name: ("panel", [values[function] for function in known.functions])
+            name: ("function", [values[function] for function in known.functions])
             for name, values in columns.items()
         },
-        coords={"panel": list(known.functions)},
+        coords={"function": list(known.functions)},
     )
 
 
 def _causal(
     model: Model,
-    tests: Sequence[Reading],
+    tests: Sequence[StepSequence],
     steps: StepSet,
     top: dict[str, list[Head]],
-    folder: Path,
-    recipe: Recipe,
-    told: Told,
+    folder: RunFolder | None,
+    options: HeadMapOptions,
+    progress: Progress,
 ) -> xr.Dataset | None:
-    if recipe.masking is None:
+    if options.masking is None:
         return None
-    there = {steps.steps[span.step].function for reading in tests for span in reading.spans}
+    there = {steps.steps[span.step].function for one in tests for span in one.spans}
     return causal_test(
         model,
         tests,
         steps,
         {name: heads for name, heads in top.items() if name in there},
-        masking=recipe.masking,
-        folder=folder / "masking",
-        progress=stage_of(told, "masking"),
+        masking=options.masking,
+        folder=folder,
+        progress=stage_progress(progress, "masking"),
     )
 
 
 def _sweep(
     model: Model,
-    tests: Sequence[Reading],
+    tests: Sequence[StepSequence],
     steps: StepSet,
-    folder: Path,
-    recipe: Recipe,
-    told: Told,
+    folder: RunFolder | None,
+    options: HeadMapOptions,
+    progress: Progress,
 ) -> xr.DataArray | None:
-    if recipe.sweep == "none":
+    if options.sweep == "none":
         return None
-    gauge = score_gauge(tests, steps)
+    metric = score_metric(tests, steps)
     return sweep_heads(
         model,
-        gauge,
-        masking=Masking(how="zero", seed=recipe.evaluation.seed),
-        folder=folder / "sweep" / digest_of(gauge.made_from).removeprefix("sha256:"),
-        progress=stage_of(told, "masking each head"),
+        metric,
+        masking=Masking(how="zero", seed=options.evaluation.seed),
+        folder=folder,
+        progress=stage_progress(progress, "masking each head"),
     )
 
 
-def _provenance(model: Model, steps: StepSet, recipe: Recipe, mapped: int) -> dict[str, Any]:
-    options = {
+def _provenance(
+    model: Model, steps: StepSet, options: HeadMapOptions, mapped: int
+) -> dict[str, Any]:
+    made_with = {
         "steps": steps.name,
         "steps_digest": steps.digest,
         "mapped_steps": mapped,
-        "test_share": recipe.test_share if recipe.tests else 0.0,
-        "evaluation": asdict(recipe.evaluation),
-        "tokens": recipe.tokens,
-        "answers": recipe.answers,
-        "chat": recipe.chat,
-        "training": asdict(recipe.training),
+        "test_share": options.test_share if options.tests else 0.0,
+        "evaluation": asdict(options.evaluation),
+        "tokens": options.tokens,
+        "answers": options.answers,
+        "chat": options.chat,
+        "training": asdict(options.training),
     }
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "layers": model.layers,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        "seed": recipe.evaluation.seed,
-        "options": json.dumps(options),
-        **record_of_edits(model),
+        **model.provenance(),
+        "seed": options.evaluation.seed,
+        "options": json.dumps(made_with),
     }

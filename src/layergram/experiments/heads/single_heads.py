@@ -57,8 +57,8 @@ def head_probes(
         evaluation=evaluation,
         progress=progress,
     )
-    joined = xr.concat([_panel(found[name]) for name in names], dim="panel").assign_coords(
-        panel=names
+    joined = xr.concat([_panel(found[name]) for name in names], dim="function").assign_coords(
+        function=names
     )
     return joined.rename(role="head").assign_coords(head=features["head"].values)
 

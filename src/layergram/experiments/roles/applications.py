@@ -4,53 +4,64 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from layergram import probes
-from layergram.answers.ask import Asking, answer
-from layergram.answers.judge import Row, judge
+from layergram.answers.ask import AnswerOptions, ask
+from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
-from layergram.experiments.roles.pipeline import Probed, Recipe, answers_of, check_classes
-from layergram.features.hidden_states import Wanted, hidden_states
+from layergram.experiments.roles.pipeline import (
+    RoleAnalysis,
+    RoleMapOptions,
+    check_classes,
+    judged_answers,
+)
+from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
-from layergram.probes import Probe
-from layergram.progress import Told, silent, stage_of
-from layergram.storage.journal import digest_of
+from layergram.probes import ERROR_TYPES, STRATEGIES, Probe
+from layergram.progress import Progress, no_progress, stage_progress
+from layergram.storage.folder import RunFolder, digest_of
+
+FEWEST_FOR_TYPES = 6
+"""Fewest drawn answers per question that types of errors are told from."""
 
 Values = npt.NDArray[np.float64]
 
 
-def probe_of(probed: Probed, model: Model, recipe: Recipe) -> Probe:
+def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> Probe:
     """The probe of the map's highest cell, trained on all answers that the map is made of.
 
     It carries the model, the question set and how the questions were put, so that it can be asked
     about new answers of the same model.
     """
-    layer, role = int(probed.result["best_layer"]), str(probed.result["best_role"].item())
+    layer, role = (
+        int(analysis.evaluation["best_layer"]),
+        str(analysis.evaluation["best_role"].item()),
+    )
     return probes.fit(
-        probed.states["features"].sel(layer=layer, role=role).values,
-        probed.wrong,
-        groups=probed.groups,
-        evaluation=recipe.evaluation,
+        analysis.states["features"].sel(layer=layer, role=role).values,
+        analysis.wrong,
+        groups=analysis.groups,
+        evaluation=options.evaluation,
         layer=layer,
         role=role,
         provenance={
             "model": model.name,
             "revision": model.revision,
-            "questions": probed.questions.name,
-            "where": recipe.wanted.where,
-            "chat": recipe.asking.chat,
-            "max_new_tokens": recipe.asking.max_new_tokens,
-            "like": _typical(probed.used),
-            "chosen_auroc": float(probed.result["best_auroc"]),
+            "questions": analysis.questions.name,
+            "where": options.features.where,
+            "chat": options.answers.chat,
+            "max_new_tokens": options.answers.max_new_tokens,
+            "like": _typical(analysis.used),
+            "chosen_auroc": float(analysis.evaluation["best_auroc"]),
         },
     )
 
@@ -60,7 +71,7 @@ def _typical(rows: Sequence[Row]) -> list[str]:
     return [row.accepted[0] for row in rows[:20]]
 
 
-def opinions(probe: Probe, model: Model, prompts: Sequence[str]) -> list[dict[str, Any]]:
+def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[dict[str, Any]]:
     """What the model answers to new questions, and how likely each answer is wrong.
 
     Args:
@@ -79,26 +90,27 @@ def opinions(probe: Probe, model: Model, prompts: Sequence[str]) -> list[dict[st
     made = probe.provenance
     if made.get("revision") != model.revision:
         raise LayergramError(
-            f"the opinion of a probe of '{made.get('model')}' ({made.get('revision')})",
+            f"the prediction of a probe of '{made.get('model')}' ({made.get('revision')})",
             got=f"answers of '{model.name}' ({model.revision})",
             do="name the probe's own model, or train a probe on this one",
         )
     if not prompts or not all(prompt.strip() for prompt in prompts):
-        raise LayergramError("the opinion of a probe", got="an empty prompt", do="give --prompt")
+        raise LayergramError("the prediction of a probe", got="an empty prompt", do="give --prompt")
     like = tuple(made["like"])
     asked = QuestionSet(
         "prompts", tuple(Question(str(at), prompt, like) for at, prompt in enumerate(prompts, 1))
     )
-    asking = Asking(max_new_tokens=made["max_new_tokens"], chat=made["chat"])
-    rows = judge(model, answer(model, asked, asking=asking), accepted="unknown")
-    wanted = Wanted(where=made["where"], layers=(probe.layer,), roles=(probe.role,), name="prompts")
-    with TemporaryDirectory(prefix="layergram-") as folder:
-        found = hidden_states(model, rows, Path(folder), wanted=wanted)["prompts"]
-        said = probe.probability(found.values[:, 0, 0])
-    return [_opinion(row, probe, float(p)) for row, p in zip(rows, said, strict=True)]
+    options = AnswerOptions(max_new_tokens=made["max_new_tokens"], chat=made["chat"])
+    rows = judge_answers(model, ask(model, asked, options=options), accepted="unknown")
+    spec = FeatureSpec(
+        where=made["where"], layers=(probe.layer,), roles=(probe.role,), name="prompts"
+    )
+    found = hidden_states(model, rows, spec=spec)["prompts"]
+    p_wrong = probe.probability(found.values[:, 0, 0])
+    return [_prediction(row, probe, float(p)) for row, p in zip(rows, p_wrong, strict=True)]
 
 
-def _opinion(row: Row, probe: Probe, p: float) -> dict[str, Any]:
+def _prediction(row: Row, probe: Probe, p: float) -> dict[str, Any]:
     position = row.roles[probe.role]
     seen = {"position": position, "token": row.texts[position]} if position >= 0 else {}
     return {
@@ -113,7 +125,12 @@ def _opinion(row: Row, probe: Probe, p: float) -> dict[str, Any]:
 
 
 def choice(
-    probed: Probed, model: Model, folder: Path, *, recipe: Recipe, told: Told = silent
+    analysis: RoleAnalysis,
+    model: Model,
+    folder: RunFolder | None,
+    *,
+    options: RoleMapOptions,
+    progress: Progress = no_progress,
 ) -> xr.Dataset:
     """How often an answer chosen among samples is right: by the probe, and by other ways.
 
@@ -123,51 +140,59 @@ def choice(
     Raises:
         LayergramError: if no answers were drawn.
     """
-    _check_drawn(probed, "a choice among samples")
-    trust = _trust(probed, model, folder, recipe, told)
+    _check_drawn(analysis, "a choice among samples")
+    p_right = _p_right(analysis, model, folder, options, progress)
     return probes.choose(
-        [row.id for row in probed.drawn],
-        [normal(row.exact) for row in probed.drawn],
-        [row.right for row in probed.drawn],
-        trust,
-        greedy={row.id: row.right for row in probed.rows},
+        [row.id for row in analysis.drawn],
+        [normal(row.exact) for row in analysis.drawn],
+        [row.right for row in analysis.drawn],
+        p_right,
+        greedy={row.id: row.right for row in analysis.rows},
     )
 
 
-def _trust(probed: Probed, model: Model, folder: Path, recipe: Recipe, told: Told) -> Values:
+def _p_right(
+    analysis: RoleAnalysis,
+    model: Model,
+    folder: RunFolder | None,
+    options: RoleMapOptions,
+    progress: Progress,
+) -> Values:
     """The probability that each drawn answer is right, by a probe of other questions."""
-    result = probed.result
+    result = analysis.evaluation
     layers = [int(layer) for layer in result["chosen_layer"].values]
     roles = [str(role) for role in result["chosen_role"].values]
     name = f"samples_{digest_of([layers, roles])[-8:]}"
-    wanted = Wanted(
-        where=recipe.wanted.where,
+    spec = FeatureSpec(
+        where=options.features.where,
         layers=tuple(sorted(set(layers))),
         roles=tuple(sorted(set(roles))),
-        dtype=recipe.wanted.dtype,
+        dtype=options.features.dtype,
         name=name,
     )
     states = hidden_states(
-        model, probed.drawn, folder, wanted=wanted, progress=stage_of(told, "drawn answers")
+        model, analysis.drawn, folder, spec=spec, progress=stage_progress(progress, "drawn answers")
     )[name]
     folds = result["example_fold"].values
-    fold_of = dict(zip(probed.groups, folds.tolist(), strict=True))
-    trust = np.full(len(probed.drawn), np.nan)
+    fold_of = dict(zip(analysis.groups, folds.tolist(), strict=True))
+    p_right = np.full(len(analysis.drawn), np.nan)
     for fold, (layer, role) in enumerate(zip(layers, roles, strict=True)):
         others = folds != fold
         probe = probes.fit(
-            probed.states["features"].sel(layer=layer, role=role).values[others],
-            probed.wrong[others],
-            groups=np.array(probed.groups)[others],
-            evaluation=recipe.evaluation,
+            analysis.states["features"].sel(layer=layer, role=role).values[others],
+            analysis.wrong[others],
+            groups=np.array(analysis.groups)[others],
+            evaluation=options.evaluation,
         )
         # a question without a fold took no part in any training, so any probe may judge it
-        mine = np.array([fold_of.get(row.group, 0) == fold for row in probed.drawn])
-        trust[mine] = 1 - probe.probability(states.sel(layer=layer, role=role).values[mine])
-    return trust
+        mine = np.array([fold_of.get(row.group, 0) == fold for row in analysis.drawn])
+        p_right[mine] = 1 - probe.probability(states.sel(layer=layer, role=role).values[mine])
+    return p_right
 
 
-def types_of_errors(probed: Probed, *, recipe: Recipe) -> tuple[dict[str, list[str]], xr.Dataset]:
+def types_of_errors(
+    analysis: RoleAnalysis, *, options: RoleMapOptions
+) -> tuple[dict[str, list[str]], xr.Dataset]:
     """In which way each question is answered wrongly, and how well a probe sees each way.
 
     Returns:
@@ -177,17 +202,17 @@ def types_of_errors(probed: Probed, *, recipe: Recipe) -> tuple[dict[str, list[s
     Raises:
         LayergramError: if fewer than 6 answers per question were drawn.
     """
-    _check_drawn(probed, "types of errors", least=6)
+    _check_drawn(analysis, "types of errors", least=6)
     of_question: dict[str, list[Row]] = {}
-    for row in probed.drawn:
+    for row in analysis.drawn:
         of_question.setdefault(row.id, []).append(row)
     types = {name: _types(rows) for name, rows in of_question.items()}
-    layer, role = int(probed.result["best_layer"]), probed.result["best_role"].item()
+    layer, role = int(analysis.evaluation["best_layer"]), analysis.evaluation["best_role"].item()
     found = probes.probe_types(
-        probed.states["features"].sel(layer=layer, role=role).values,
-        [types[row.id] for row in probed.used],
-        groups=probed.groups,
-        evaluation=recipe.evaluation,
+        analysis.states["features"].sel(layer=layer, role=role).values,
+        [types[row.id] for row in analysis.used],
+        groups=analysis.groups,
+        evaluation=options.evaluation,
     )
     return {name: sorted(kinds) for name, kinds in types.items()}, found
 
@@ -219,58 +244,95 @@ def normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def reach(
-    probed: Probed,
+def generalisation(
+    analysis: RoleAnalysis,
     others: Sequence[QuestionSet],
     model: Model,
-    folder: Path,
+    folder: RunFolder | None,
     *,
-    recipe: Recipe,
-    told: Told = silent,
+    options: RoleMapOptions,
+    progress: Progress = no_progress,
 ) -> xr.DataArray:
     """Does a probe of one question set see the wrong answers of another? For every pair of sets.
 
     All probes read the cell that is highest in the map of the first set.
 
     Args:
-        probed: the map of the first set.
+        analysis: of the first set.
         others: the other sets; each is answered and judged in a folder of its name.
         model: the model.
         folder: where those folders are made.
-        recipe: how the first map was made.
-        told: told how far it is.
+        options: how the first map was made.
+        progress: called with stage, done and total.
 
     Raises:
         LayergramError: for sets of one name, or one with fewer than 10 of a class.
     """
-    layer, role = int(probed.result["best_layer"]), str(probed.result["best_role"].item())
+    layer, role = (
+        int(analysis.evaluation["best_layer"]),
+        str(analysis.evaluation["best_role"].item()),
+    )
     cell = f"layer_{layer}_{role}"
-    first = probed.states["features"].sel(layer=layer, role=role).values
+    first = analysis.states["features"].sel(layer=layer, role=role).values
     sets: dict[str, tuple[Any, Any, Any]] = {
-        probed.questions.name: (first, probed.wrong, np.array(probed.groups))
+        analysis.questions.name: (first, analysis.wrong, np.array(analysis.groups))
     }
+    spec = FeatureSpec(where=options.features.where, layers=(layer,), roles=(role,), name=cell)
     for questions in others:
         name = questions.name
         if name in sets:
             raise LayergramError(f"the set '{name}' beside itself", do="name each set once")
-        own = folder / re.sub(r"[^\w.-]", "_", name)
-        rows = answers_of(model, questions, own, asking=recipe.asking, told=told)
-        rows = [row for row in rows if row.sample == 0]
-        check_classes(questions, rows, own)
-        used = [row for row in rows if row.valid]
-        wanted = Wanted(where=recipe.wanted.where, layers=(layer,), roles=(role,), name=cell)
-        states = hidden_states(
-            model, used, own, wanted=wanted, progress=stage_of(told, f"hidden states: {name}")
-        )
-        wrong = np.array([not row.right for row in used])
-        groups = np.array([row.group for row in used])
-        sets[name] = (states[cell].values[:, 0, 0], wrong, groups)
-    found = probes.generalisation(sets, evaluation=recipe.evaluation)
+        sets[name] = _of_cell(questions, model, folder, spec, options, progress)
+    found = probes.generalisation(sets, evaluation=options.evaluation)
     return found.assign_attrs(model=model.name, revision=model.revision, layer=layer, role=role)
 
 
-def _check_drawn(probed: Probed, asked: str, *, least: int = 1) -> None:
-    drawn = len(probed.drawn) // max(1, len(probed.rows))
+def _of_cell(
+    questions: QuestionSet,
+    model: Model,
+    folder: RunFolder | None,
+    spec: FeatureSpec,
+    options: RoleMapOptions,
+    progress: Progress,
+) -> tuple[Any, Any, Any]:
+    """Another set's states at one cell, which of its answers are wrong, and their groups."""
+    name = questions.name
+    own = None if folder is None else folder.path / re.sub(r"[^\w.-]", "_", name)
+    with nullcontext() if own is None else RunFolder(own) as home:
+        rows = judged_answers(model, questions, home, options=options.answers, progress=progress)
+        rows = [row for row in rows if row.sample == 0]
+        check_classes(questions, rows, home)
+        used = [row for row in rows if row.valid]
+        stage = stage_progress(progress, f"hidden states: {name}")
+        states = hidden_states(model, used, home, spec=spec, progress=stage)[spec.name]
+        wrong = np.array([not row.right for row in used])
+        return states.values[:, 0, 0], wrong, np.array([row.group for row in used])
+
+
+def choice_table(found: xr.Dataset) -> pd.DataFrame:
+    """How often each way to choose among samples is right."""
+    numbers = ("accuracy", "low", "high", "gain", "gain_low", "gain_high")
+    table = found[list(numbers)].to_dataframe()[list(numbers)].reset_index()
+    table["about"] = [STRATEGIES[str(name)] for name in table["strategy"]]
+    return table
+
+
+def types_table(types: Mapping[str, Sequence[str]], found: xr.Dataset) -> pd.DataFrame:
+    """How many questions have each type of error, and how well a probe sees it."""
+    rows = [
+        {
+            "type": name,
+            "questions": sum(name in kinds for kinds in types.values()),
+            **{key: float(found[key].sel(type=name)) for key in ("auroc", "low", "high")},
+            "about": meaning,
+        }
+        for name, meaning in ERROR_TYPES.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _check_drawn(analysis: RoleAnalysis, asked: str, *, least: int = 1) -> None:
+    drawn = len(analysis.drawn) // max(1, len(analysis.rows))
     if drawn < least:
         raise LayergramError(
             asked,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,41 +12,41 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram import probes
-from layergram.answers.ask import Asking, answer
-from layergram.answers.judge import Row, coverage, judge
+from layergram.answers.ask import AnswerOptions, ask
+from layergram.answers.judge import Row, coverage, judge_answers
 from layergram.datasets.questions import QuestionSet
 from layergram.errors import LayergramError
 from layergram.experiments.roles.controls import letters_of, random_weights
-from layergram.features.hidden_states import Wanted, hidden_states
-from layergram.models.edits import record_of_edits
+from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
-from layergram.progress import Told, silent, stage_of
+from layergram.progress import Progress, no_progress, stage_progress
+from layergram.storage.folder import RunFolder
 
 LEAST = 10
 """Fewest right and fewest wrong answers that a probe is trained on."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RoleMapOptions:
     """How a role map is made.
 
     Attributes:
-        asking: how the questions are put.
-        wanted: which hidden states are taken.
+        answers: how the questions are asked.
+        features: which hidden states are taken.
         evaluation: how the probes are trained and tested.
         controls: what to compare with besides, ``random-weights`` or nothing.
-        paper: ``"also"`` makes a second map by the published recipe, ``"none"`` does not.
+        published: ``"also"`` makes a second map by the published recipe, ``"none"`` does not.
     """
 
-    asking: Asking = field(default_factory=Asking)
-    wanted: Wanted = field(default_factory=Wanted)
+    answers: AnswerOptions = field(default_factory=AnswerOptions)
+    features: FeatureSpec = field(default_factory=FeatureSpec)
     evaluation: probes.Evaluation = field(default_factory=probes.Evaluation)
     controls: tuple[str, ...] = ()
-    paper: str = "none"
+    published: str = "none"
 
 
 @dataclass(frozen=True)
-class Probed:
+class RoleAnalysis:
     """Answers to a question set, and what probes find in them.
 
     Attributes:
@@ -57,9 +56,9 @@ class Probed:
         drawn: the other answers, drawn at random, judged.
         states: hidden states and scores of ``used``.
         wrong: [example], whether each of ``used`` is wrong.
-        result: maps and numbers (:func:`layergram.probes.evaluate`).
+        evaluation: maps and numbers (:func:`layergram.probes.evaluate`).
         controls: name -> the same for a control.
-        paper: the map by the published recipe, if it was asked for.
+        published: the map by the published recipe, if it was asked for.
     """
 
     questions: QuestionSet
@@ -68,9 +67,9 @@ class Probed:
     drawn: list[Row]
     states: xr.Dataset
     wrong: npt.NDArray[np.bool_]
-    result: xr.Dataset
+    evaluation: xr.Dataset
     controls: dict[str, xr.Dataset]
-    paper: xr.Dataset | None
+    published: xr.Dataset | None
 
     @property
     def groups(self) -> list[str]:
@@ -89,77 +88,94 @@ def check_size(questions: QuestionSet) -> None:
         )
 
 
-def answers_of(
-    model: Model, questions: QuestionSet, folder: Path, *, asking: Asking, told: Told = silent
-) -> list[Row]:
-    """All answers of a model to a question set, judged; in ``folder`` as they come."""
-    answers = answer(
-        model, questions, asking=asking, folder=folder, progress=stage_of(told, "asked")
-    )
-    return judge(model, answers, folder=folder, progress=stage_of(told, "exact answers"))
-
-
-def role_map(
+def judged_answers(
     model: Model,
     questions: QuestionSet,
-    folder: Path,
+    folder: RunFolder | None,
     *,
-    recipe: Recipe | None = None,
-    told: Told = silent,
-) -> Probed:
-    """Where in a model, and at which token, it shows that an answer is wrong.
+    options: AnswerOptions,
+    progress: Progress = no_progress,
+) -> list[Row]:
+    """All answers of a model to a question set, judged."""
+    answers = ask(
+        model, questions, options=options, folder=folder, progress=stage_progress(progress, "asked")
+    )
+    return judge_answers(
+        model, answers, folder=folder, progress=stage_progress(progress, "exact answers")
+    )
+
+
+def run_role_analysis(
+    model: Model,
+    questions: QuestionSet,
+    folder: RunFolder | None = None,
+    *,
+    options: RoleMapOptions | None = None,
+    progress: Progress = no_progress,
+) -> RoleAnalysis:
+    """Ask, judge, take hidden states, probe, compare.
 
     Args:
         model: the model that answers and is looked into.
         questions: the set.
-        folder: everything that takes long is kept there as it is made; a killed run goes on.
-        recipe: how to make it.
-        told: told how far it is.
+        folder: everything that takes long is kept there as it is made; an interrupted run resumes.
+        options: how to make it.
+        progress: called with stage, done and total.
 
     Raises:
         LayergramError: for a set that is too small, fewer than 10 right or wrong answers with an
             exact answer, or a folder of another run.
     """
-    recipe = recipe or Recipe()
+    options = options or RoleMapOptions()
     check_size(questions)
-    judged = answers_of(model, questions, folder, asking=recipe.asking, told=told)
+    judged = judged_answers(model, questions, folder, options=options.answers, progress=progress)
     rows = [row for row in judged if row.sample == 0]
     used = [row for row in rows if row.valid]
     wrong = np.array([not row.right for row in used])
     check_classes(questions, rows, folder)
     states = hidden_states(
-        model, used, folder, wanted=recipe.wanted, progress=stage_of(told, "hidden states")
+        model,
+        used,
+        folder,
+        spec=options.features,
+        progress=stage_progress(progress, "hidden states"),
     )
-    groups = [row.group for row in used]
-    result = probes.evaluate(
+    evaluation = probes.evaluate(
         states["features"],
         wrong,
-        groups=groups,
-        evaluation=recipe.evaluation,
+        groups=[row.group for row in used],
+        evaluation=options.evaluation,
         baselines=baselines_of(states["scores"]),
-        progress=stage_of(told, "probes"),
+        progress=stage_progress(progress, "probes"),
     )
-    result["auroc"].attrs.update(provenance(model, questions, recipe, rows))
-    return Probed(
+    evaluation["auroc"].attrs.update(provenance(model, questions, options, rows))
+    return RoleAnalysis(
         questions,
         rows,
         used,
         [row for row in judged if row.sample != 0],
         states,
         wrong,
-        result,
-        _controls(model, used, wrong, folder, recipe, told),
-        _paper(states["features"], wrong, recipe, told),
+        evaluation,
+        _controls(model, used, wrong, folder, options, progress),
+        _published(states["features"], wrong, options, progress),
     )
 
 
-def _paper(
-    states: xr.DataArray, wrong: npt.NDArray[np.bool_], recipe: Recipe, told: Told
+def _published(
+    states: xr.DataArray,
+    wrong: npt.NDArray[np.bool_],
+    options: RoleMapOptions,
+    progress: Progress,
 ) -> xr.Dataset | None:
-    if recipe.paper != "also":
+    if options.published != "also":
         return None
-    seed = recipe.evaluation.seed
-    return probes.paper(states, wrong, seed=seed, progress=stage_of(told, "the paper's recipe"))
+    return probes.paper(
+        states,
+        wrong,
+        seed=options.evaluation.seed,
+        progress=stage_progress(progress, "the published recipe"),
+    )
 
 
 def baselines_of(scores: xr.DataArray) -> dict[str, npt.NDArray[np.float64]]:
@@ -178,9 +194,9 @@ def _controls(
     model: Model,
     used: Sequence[Row],
     wrong: npt.NDArray[np.bool_],
-    folder: Path,
-    recipe: Recipe,
-    told: Told,
+    folder: RunFolder | None,
+    options: RoleMapOptions,
+    progress: Progress,
 ) -> dict[str, xr.Dataset]:
     groups = [row.group for row in used]
     letters = xr.DataArray(
@@ -189,25 +205,25 @@ def _controls(
         coords={"layer": [0], "role": ["exact_answer_last"]},
     )
     found = {
-        "letters": probes.evaluate(letters, wrong, groups=groups, evaluation=recipe.evaluation)
+        "letters": probes.evaluate(letters, wrong, groups=groups, evaluation=options.evaluation)
     }
-    if "random-weights" in recipe.controls:
-        fresh = random_weights(model, seed=recipe.asking.seed)
-        wanted = Wanted(where=recipe.wanted.where, dtype=recipe.wanted.dtype, name="random_weights")
+    if "random-weights" in options.controls:
+        fresh = random_weights(model, seed=options.answers.seed)
+        spec = replace(options.features, name="random_weights")
         states = hidden_states(
-            fresh, used, folder, wanted=wanted, progress=stage_of(told, "random weights")
+            fresh, used, folder, spec=spec, progress=stage_progress(progress, "random weights")
         )
         found["random-weights"] = probes.evaluate(
             states["random_weights"],
             wrong,
             groups=groups,
-            evaluation=recipe.evaluation,
-            progress=stage_of(told, "probes of random weights"),
+            evaluation=options.evaluation,
+            progress=stage_progress(progress, "probes of random weights"),
         )
     return found
 
 
-def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: Path) -> None:
+def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: RunFolder | None) -> None:
     """Refuse answers with fewer than 10 of one class."""
     counts = coverage(rows)
     right, wrong = counts["right_with_exact_answer"], counts["wrong_with_exact_answer"]
@@ -217,31 +233,25 @@ def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: Path) -> 
             got=f"{right} right and {wrong} wrong answers with an exact answer, of "
             f"{counts['answers']} answers",
             allowed=f"at least {LEAST} of each, or a probe has nothing to learn from",
-            do="bring more questions, or easier or harder ones, or another model; the answers "
-            f"are kept in '{folder}'",
+            do="bring more questions, or easier or harder ones, or another model"
+            + (f"; the answers are kept in '{folder.path}'" if folder else ""),
         )
 
 
 def provenance(
-    model: Model, questions: QuestionSet, recipe: Recipe, rows: Sequence[Row]
+    model: Model, questions: QuestionSet, options: RoleMapOptions, rows: Sequence[Row]
 ) -> dict[str, Any]:
     """The attributes of a role map that say how it was made."""
     counts = coverage(rows)
     options = {
         "questions": questions.name,
         "questions_digest": questions.digest,
-        "where": recipe.wanted.where,
-        **asdict(recipe.asking),
+        "where": options.features.where,
+        **asdict(options.answers),
     }
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "layers": model.layers,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        **record_of_edits(model),
-        "seed": recipe.asking.seed,
+        **model.provenance(),
+        "seed": options.answers.seed,
         "options": json.dumps(options, ensure_ascii=False),
         "answers": counts["answers"],
         "coverage": counts["coverage"],

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from layergram.answers.exact import RULES
 from layergram.answers.judge import coverage
-from layergram.experiments.roles.pipeline import Probed
+from layergram.experiments.result import Result, markdown_table, rounded
+from layergram.experiments.roles.applications import probe_of
+from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
+from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
-from layergram.probes import map_of
+from layergram.models.model import Model
+from layergram.probes import Probe, map_of
 
 SCALES = {"logprob": "log-probability", "prob": "probability"}
 TAKES = {"mean": "mean", "min": "lowest", "last": "last token's"}
@@ -23,8 +26,51 @@ KINDS = ("probe", "control", "baseline")
 BEFORE = "last_q"
 
 
+PLAIN = Style(significance="none")
+"""Without a sign at every cell: in role maps almost all of them differ from chance."""
+
+COLUMNS = ["kind", "name", "auroc", "low", "high", "about"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleMapResult(Result):
+    """A role map, what it is compared with, and the analysis that it comes from.
+
+    Attributes:
+        analysis: answers, hidden states and the numbers of all probes.
+        probe: the probe of the map's highest cell, trained on all answers that the map is made of;
+            it can be saved, and asked about new answers (``layergram ask``).
+    """
+
+    analysis: RoleAnalysis
+    probe: Probe
+
+
+def report(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> RoleMapResult:
+    """The analysis as maps, tables, sentences and a summary."""
+    lines = comparison_rows(analysis)
+    maps = {"auroc": map_of(analysis.evaluation)}
+    if analysis.published is not None:
+        maps["auroc_published"] = map_of(analysis.published)
+    if "random-weights" in analysis.controls:
+        maps["auroc_random_weights"] = map_of(analysis.controls["random-weights"])
+    marked = replace(PLAIN, mark=(region_of(analysis.evaluation)[0],))
+    return RoleMapResult(
+        title=f"{model.name} on {analysis.questions.name}: {len(analysis.rows)} questions",
+        maps=maps,
+        tables={"baselines": pd.DataFrame([asdict(line) for line in lines])[COLUMNS]},
+        sentences=sentences(analysis, lines),
+        summary=summary(analysis, lines),
+        records={"rows": [asdict(row) for row in (*analysis.rows, *analysis.drawn)]},
+        section=section(analysis, lines),
+        styles={**dict.fromkeys(maps, PLAIN), "auroc": marked},
+        analysis=analysis,
+        probe=probe_of(analysis, model, options),
+    )
+
+
 @dataclass(frozen=True)
-class Line:
+class Comparison:
     """One row of the table of probes, controls and baselines.
 
     Attributes:
@@ -44,19 +90,19 @@ class Line:
     high: float = math.nan
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The AUROC with its interval."""
         interval = "" if math.isnan(self.low) else f" ({self.low:.2f} to {self.high:.2f})"
         return f"{self.auroc:.2f}{interval}"
 
 
-def lines_of(probed: Probed) -> list[Line]:
+def comparison_rows(analysis: RoleAnalysis) -> list[Comparison]:
     """Probes, controls and baselines, on the same answers and the same folds."""
-    result = probed.result
+    result = analysis.evaluation
     auroc = map_of(result)
     lines = [
         _best("best_cell", "highest cell of the map: {}", auroc),
-        Line(
+        Comparison(
             "probe",
             "chosen_cell",
             "the cell that the other folds choose, on the fold left out",
@@ -68,9 +114,9 @@ def lines_of(probed: Probed) -> list[Line]:
     if BEFORE in auroc["role"].values:
         before = auroc.sel(role=[BEFORE])
         lines.append(_best("before_the_answer", "highest before the answer: {}", before))
-    lines += _controls(probed, auroc)
+    lines += _controls(analysis, auroc)
     lines += [
-        Line("baseline", str(name), about(str(name)), *map(float, values))
+        Comparison("baseline", str(name), about(str(name)), *map(float, values))
         for name, *values in zip(
             result["baseline"].values,
             result["baseline_auroc"].values,
@@ -82,30 +128,30 @@ def lines_of(probed: Probed) -> list[Line]:
     return lines
 
 
-def _controls(probed: Probed, auroc: xr.DataArray) -> list[Line]:
+def _controls(analysis: RoleAnalysis, auroc: xr.DataArray) -> list[Comparison]:
     lines = []
     if 0 in auroc["layer"].values:
-        said = "embedding layer, which sees one token and no context: {}"
-        lines.append(_best("surface", said, auroc.sel(layer=[0]), kind="control"))
-    letters = map_of(probed.controls["letters"])
-    said = "a probe on the letters of the exact answer"
-    lines.append(_best("letters", said, letters, kind="control"))
-    if "random-weights" in probed.controls:
-        said = "the same shape with random weights: {}"
-        fresh = map_of(probed.controls["random-weights"])
-        lines.append(_best("random_weights", said, fresh, kind="control"))
-    shuffled = map_of(probed.result, "auroc_shuffled")
+        about_it = "embedding layer, which sees one token and no context: {}"
+        lines.append(_best("surface", about_it, auroc.sel(layer=[0]), kind="control"))
+    letters = map_of(analysis.controls["letters"])
+    about_it = "a probe on the letters of the exact answer"
+    lines.append(_best("letters", about_it, letters, kind="control"))
+    if "random-weights" in analysis.controls:
+        about_it = "the same shape with random weights: {}"
+        fresh = map_of(analysis.controls["random-weights"])
+        lines.append(_best("random_weights", about_it, fresh, kind="control"))
+    shuffled = map_of(analysis.evaluation, "auroc_shuffled")
     lines.append(_best("shuffled", "labels shuffled: {}", shuffled, kind="control"))
     return lines
 
 
-def _best(name: str, said: str, array: xr.DataArray, *, kind: str = "probe") -> Line:
+def _best(name: str, about: str, array: xr.DataArray, *, kind: str = "probe") -> Comparison:
     """The highest cell of a map as a row of the table."""
     at = np.unravel_index(int(np.nanargmax(array.values)), array.shape)
     cell = array[at]
     where = f"layer {int(cell['layer'])}, {cell['role'].item()}"
     ends = [float(cell[end]) if end in cell.coords else math.nan for end in ("low", "high")]
-    return Line(kind, name, said.format(where), float(cell), *ends)
+    return Comparison(kind, name, about.format(where), float(cell), *ends)
 
 
 def region_of(result: xr.Dataset) -> tuple[str, str]:
@@ -147,42 +193,31 @@ def about(score: str) -> str:
     return f"{TAKES[take]} {SCALES[scale]} of {over}"
 
 
-def table(lines: list[Line]) -> str:
-    """The rows as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["kind", "name", "auroc", "low", "high", "about"])
-    for line in lines:
-        numbers = ["" if math.isnan(x) else f"{x:.4f}" for x in (line.auroc, line.low, line.high)]
-        writer.writerow([line.kind, line.name, *numbers, line.about])
-    return out.getvalue()
-
-
-def sentences(probed: Probed, lines: list[Line]) -> list[str]:
+def sentences(analysis: RoleAnalysis, lines: list[Comparison]) -> list[str]:
     """What was found, with what it has to be compared with, in a few sentences."""
     by_name = {line.name: line for line in lines}
-    counts = coverage(probed.rows)
+    counts = coverage(analysis.rows)
     best, chosen = by_name["best_cell"], by_name["chosen_cell"]
     place = best.about.split(": ")[1]
-    told = [
+    found = [
         f"{counts['right']} of {counts['answers']} answers are right. "
         f"{counts['with_exact_answer']} ({counts['coverage']:.0%}) have an exact answer and make "
         f"the map: {counts['right_with_exact_answer']} right, "
         f"{counts['wrong_with_exact_answer']} wrong.",
-        f"The highest AUROC is {best.told} at {place}; a cell chosen without the questions it is "
-        f"tested on reaches {chosen.told}.",
-        region_of(probed.result)[1],
+        f"The highest AUROC is {best.text} at {place}; a cell chosen without the questions it is "
+        f"tested on reaches {chosen.text}.",
+        region_of(analysis.evaluation)[1],
         _surface(chosen, [line for line in lines if line.kind == "control"]),
-        _confidence(probed.result, [line for line in lines if line.kind == "baseline"]),
+        _confidence(analysis.evaluation, [line for line in lines if line.kind == "baseline"]),
     ]
-    if "p_map" in probed.result:
-        told.append(_chance(probed.result))
-    return told
+    if "p_map" in analysis.evaluation:
+        found.append(_chance(analysis.evaluation))
+    return found
 
 
-def _surface(chosen: Line, controls: list[Line]) -> str:
+def _surface(chosen: Comparison, controls: list[Comparison]) -> str:
     compared = [line for line in controls if line.name != "shuffled"]
-    listed = "; ".join(f"{line.about}: {line.told}" for line in compared)
+    listed = "; ".join(f"{line.about}: {line.text}" for line in compared)
     highest = max(line.auroc for line in compared)
     clear = "is above them all" if chosen.low > highest else "is not clear of them"
     return (
@@ -190,12 +225,12 @@ def _surface(chosen: Line, controls: list[Line]) -> str:
     )
 
 
-def _confidence(result: xr.Dataset, baselines: list[Line]) -> str:
+def _confidence(result: xr.Dataset, baselines: list[Comparison]) -> str:
     best = max(baselines, key=lambda line: line.auroc)
     gain = result.sel(baseline=best.name)
     numbers = f"{float(gain['gain_low']):+.2f} to {float(gain['gain_high']):+.2f}"
     return (
-        f"The best score without a probe is the {best.about}: {best.told}; the probe gains "
+        f"The best score without a probe is the {best.about}: {best.text}; the probe gains "
         f"{float(gain['gain']):+.2f} over it ({numbers})."
     )
 
@@ -212,52 +247,43 @@ def _p(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
-def section(probed: Probed, lines: list[Line]) -> str:
+def section(analysis: RoleAnalysis, lines: list[Comparison]) -> str:
     """Markdown about answers, controls and baselines, to stand below the words about the map."""
-    counts = coverage(probed.rows)
-    told = [f"- {sentence}" for sentence in sentences(probed, lines)]
     rules = {rule.name: rule.about for rule in RULES} | {
         "alias": "an accepted answer, in a right reply",
         "model": "the model, asked to copy it out of its reply",
         "none": "nothing; the answer is left out of the map",
     }
-    found = [
-        f"| {name} | {count} | {rules[name]} |" for name, count in counts["extractors"].items()
-    ]
-    compared = [
-        f"| {line.kind} | {_cell(line)} | {line.told} |"
-        for line in sorted(lines, key=lambda line: (KINDS.index(line.kind), -line.auroc))
-    ]
+    extractors = coverage(analysis.rows)["extractors"]
+    ordered = sorted(lines, key=lambda line: (KINDS.index(line.kind), -line.auroc))
     return "\n".join(
         [
             "## Answers, Controls, Baselines",
             "",
-            *told,
+            *(f"- {sentence}" for sentence in sentences(analysis, lines)),
             "",
-            "| Compared | What | AUROC (95 % interval) |",
-            "| --- | --- | --- |",
-            *compared,
+            *markdown_table(
+                ["Compared", "What", "AUROC (95 % interval)"],
+                [[line.kind, line.about, line.text] for line in ordered],
+            ),
             "",
             "What found the exact answer:",
             "",
-            "| Rule | Answers | What it takes |",
-            "| --- | --- | --- |",
-            *found,
+            *markdown_table(
+                ["Rule", "Answers", "What it takes"],
+                [[name, count, rules[name]] for name, count in extractors.items()],
+            ),
             "",
         ]
     )
 
 
-def _cell(line: Line) -> str:
-    return line.about.replace("|", "\\|")
-
-
-def summary(probed: Probed, lines: list[Line]) -> dict[str, Any]:
+def summary(analysis: RoleAnalysis, lines: list[Comparison]) -> dict[str, Any]:
     """The numbers of a role map as plain data."""
-    result = probed.result
+    result = analysis.evaluation
     return {
-        "questions": probed.questions.name,
-        "answers": coverage(probed.rows),
+        "questions": analysis.questions.name,
+        "answers": coverage(analysis.rows),
         "best": {
             "layer": int(result["best_layer"]),
             "role": result["best_role"].item(),
@@ -265,14 +291,15 @@ def summary(probed: Probed, lines: list[Line]) -> dict[str, Any]:
         },
         "chosen_auroc": float(result["best_auroc"]),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
+        "findings": sentences(analysis, lines),
         "compared": {
             line.name: {
                 "kind": line.kind,
-                "auroc": round(line.auroc, 4),
+                "auroc": rounded(line.auroc),
                 **(
                     {}
                     if math.isnan(line.low)
-                    else {"low": round(line.low, 4), "high": round(line.high, 4)}
+                    else {"low": rounded(line.low), "high": rounded(line.high)}
                 ),
             }
             for line in lines

@@ -1,4 +1,4 @@
-"""How far a long run is."""
+"""Progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 
-class Stages(AbstractContextManager["Stages"]):
-    """How far each stage of a long run is, on a terminal; silent in a pipe."""
+class ProgressBars(AbstractContextManager["ProgressBars"]):
+    """One bar for each stage of a long run, on a terminal; nothing in a pipe."""
 
     def __init__(self, silent: bool) -> None:
         self.bar: Any = nullcontext()
@@ -34,15 +34,15 @@ class Stages(AbstractContextManager["Stages"]):
                 console=Console(stderr=True),
             )
 
-    def __enter__(self) -> Stages:
+    def __enter__(self) -> ProgressBars:
         self.bar.__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> None:
         self.bar.__exit__(*exception)
 
-    def told(self, stage: str, done: int, total: int) -> None:
-        """Move the bar of a stage."""
+    def update(self, stage: str, done: int, total: int | None) -> None:
+        """Move the bar of a stage; ``None`` where it is open how much there is."""
         if self.shown:
             if stage not in self.tasks:
                 self.tasks[stage] = self.bar.add_task(stage, total=total)

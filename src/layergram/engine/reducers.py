@@ -1,0 +1,184 @@
+"""Reducers: from the values of chunks to the values of a whole sequence.
+
+Each is made of a function of one view, and keeps one number per layer, head and token, or fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What a reducer is made from.
+
+    Attributes:
+        function: view -> values, as the reducer's docstring says.
+        needs: the kind of view.
+        layers: number of layers of the model.
+        heads: ``"mean"`` for one value per layer, ``"each"`` for one per head.
+        pool: what the heads of a layer come to together: ``"mean"``, or their ``"sum"``.
+    """
+
+    function: Callable[[Any], Any]
+    needs: str
+    layers: int
+    heads: str = "mean"
+    pool: str = "mean"
+
+    def pooled(self, values: Tensor) -> Tensor:
+        """[head, …] as it is for ``heads="each"``, else [1, …]."""
+        if self.heads == "each":
+            return values
+        return values.sum(0, keepdim=True) if self.pool == "sum" else values.mean(0, keepdim=True)
+
+
+class Reducer(Protocol):
+    """A collector that ends in values for every token."""
+
+    needs: tuple[str, ...]
+
+    def __init__(self, reduction: Reduction) -> None: ...
+
+    def take(self, view: Any) -> None:
+        """Reduce one view."""
+
+    def values(self, tokens: int) -> Values:
+        """[layer, head, token] with NaN where there is no value."""
+
+
+class QueryColumns:
+    """Keeps the columns of each chunk's own tokens: the function gives [token] or [head, token]."""
+
+    def __init__(self, reduction: Reduction) -> None:
+        self.reduction, self.needs = reduction, (reduction.needs,)
+        self.parts: list[list[Tensor]] = [[] for _ in range(reduction.layers)]
+
+    def take(self, view: Any) -> None:
+        """Reduce one view and append its columns."""
+        values = self.reduction.function(view)
+        rows = values if values.ndim == 2 else values[None]
+        self.parts[view.layer - 1].append(self.reduction.pooled(rows))
+
+    def values(self, tokens: int) -> Values:
+        """[layer, head, token] with NaN at layers that gave nothing."""
+        return _stacked([torch.cat(p, dim=-1) if p else None for p in self.parts], tokens)
+
+
+class LayerColumns(QueryColumns):
+    """Keeps the columns of all layers at once: the function gives [layer, token]."""
+
+    def take(self, view: Any) -> None:
+        """Reduce one view and append its columns."""
+        for own, row in zip(self.parts, self.reduction.function(view), strict=True):
+            own.append(row[None])
+
+
+@dataclass(frozen=True)
+class KeySums:
+    """What the queries of a view give to its keys.
+
+    Attributes:
+        sums: [head, key], summed over queries.
+        counts: [key], how many queries could see the key.
+        divisor: what the sums are divided by in the end; ``None`` for the counts.
+        replaces: whether this view takes the place of the ones before it.
+    """
+
+    sums: Tensor
+    counts: Tensor
+    divisor: int | None = None
+    replaces: bool = False
+
+
+class KeyMeans:
+    """Adds up what each chunk's queries give to the keys, and divides by how many could.
+
+    The function gives :class:`KeySums`; the value of a key is the sum divided by the count (or by
+    the divisor), NaN where the count is 0.
+    """
+
+    def __init__(self, reduction: Reduction) -> None:
+        self.reduction, self.needs = reduction, (reduction.needs,)
+        self.sums: list[Tensor | None] = [None] * reduction.layers
+        self.counts: list[Tensor | None] = [None] * reduction.layers
+        self.divisor: int | None = None
+
+    def take(self, view: Any) -> None:
+        """Reduce one view and add it up."""
+        part: KeySums = self.reduction.function(view)
+        at, end = view.layer - 1, view.first_key + view.weights.shape[-1]
+        self.divisor = part.divisor
+        if part.replaces:
+            self.sums[at] = self.counts[at] = None
+        sums = self.reduction.pooled(part.sums)
+        self.sums[at] = _added(self.sums[at], sums, view.first_key, end)
+        self.counts[at] = _added(self.counts[at], part.counts[None], view.first_key, end)
+
+    def values(self, tokens: int) -> Values:
+        """[layer, head, token] with NaN where no query could see the key."""
+        means = [
+            None
+            if s is None or c is None
+            else torch.where(c > 0, s / (self.divisor or c), torch.nan)
+            for s, c in zip(self.sums, self.counts, strict=True)
+        ]
+        return _stacked(means, tokens)
+
+
+class Averages:
+    """Sums and counts of a function's finite values over the tokens of each block of a sequence.
+
+    Args:
+        reduction: the function gives [head, token]; its heads are kept.
+        tokens: length of the sequence.
+        block: tokens per block.
+        heads: largest number of heads of a layer.
+
+    Attributes:
+        sums: [block, layer, head].
+        counts: [block, layer, head].
+    """
+
+    def __init__(self, reduction: Reduction, *, tokens: int, block: int, heads: int) -> None:
+        self.reduction, self.block, self.needs = reduction, block, (reduction.needs,)
+        shape = (-(-tokens // block), reduction.layers, heads)
+        self.sums, self.counts = np.zeros(shape), np.zeros(shape)
+
+    def take(self, view: Any) -> None:
+        """Add up the values [head, token] of one view."""
+        values: Tensor = self.reduction.function(view).float().cpu()
+        blocks = ((torch.arange(values.shape[1]) + view.start) // self.block).numpy()
+        finite = values.isfinite()
+        for total, part in ((self.sums, values.nan_to_num()), (self.counts, finite)):
+            own = total[:, view.layer - 1, : len(values)]
+            np.add.at(own, blocks, part.double().numpy().T)
+
+
+def _added(total: Tensor | None, part: Tensor, start: int, end: int) -> Tensor:
+    """``total`` with ``part`` added onto the columns ``start``..``end``, grown to hold them."""
+    part = part.float() if part.device.type == "mps" else part.double()  # MPS has no doubles
+    if total is None:
+        total = part.new_zeros(part.shape[0], 0)
+    if end > total.shape[1]:
+        total = torch.nn.functional.pad(total, (0, end - total.shape[1]))
+    total[:, start:end] += part
+    return total
+
+
+def _stacked(layers: Sequence[Tensor | None], tokens: int) -> Values:
+    heads = max(part.shape[0] for part in layers if part is not None)
+    values = np.full((len(layers), heads, tokens), np.nan, dtype=np.float32)
+    for row, part in zip(values, layers, strict=True):
+        if part is not None:
+            row[: part.shape[0], : part.shape[1]] = part.float().cpu().numpy()
+    return values

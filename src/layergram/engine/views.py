@@ -1,0 +1,142 @@
+"""Views: what a collector is handed of one sequence, chunk by chunk.
+
+A view covers the tokens of one chunk of one sequence, whatever else is in the batch. Its tensors
+are reduced at once and never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AttentionView:
+    """The attention weights of one chunk's queries at one layer.
+
+    Attributes:
+        layer: number of the layer, from 1.
+        start: position of the first query.
+        first_key: position of the first key; above 0 where a sliding cache has dropped the rest.
+        weights: [heads, queries, keys], float32; a row sums to 1, or less with sinks.
+        visible: [queries, keys], whether the query can see the key.
+        ids: the tokens of the sequence up to the last query, from position 0.
+    """
+
+    layer: int
+    start: int
+    first_key: int
+    weights: Tensor
+    visible: Tensor
+    ids: Tensor
+
+
+@dataclass(frozen=True)
+class ResidualView:
+    """The residual streams of one chunk.
+
+    Attributes:
+        start: position of the chunk's first token.
+        layers: L + 1 tensors [tokens, d] in the model's own type; the first is the embedding, the
+            l-th the stream after layer l.
+    """
+
+    start: int
+    layers: tuple[Tensor, ...]
+
+    @cached_property
+    def streams(self) -> Tensor:
+        """All layers together, [L + 1, tokens, d] in float32."""
+        device = self.layers[-1].device
+        return torch.stack([h.to(device) for h in self.layers]).float()
+
+
+@dataclass(frozen=True)
+class PartView:
+    """What one kind of part (the MLPs, the attentions) adds to the residual stream in one chunk.
+
+    Attributes:
+        start: position of the chunk's first token.
+        layers: L tensors [tokens, d] in the model's own type.
+    """
+
+    start: int
+    layers: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class LensView:
+    """The lens's distributions over the next token, at one layer, for a block of positions.
+
+    Attributes:
+        layer: number of the layer, from 1.
+        start: position of the block's first token.
+        log_p: [tokens, V], natural log-probabilities at this layer, float32.
+        log_p_final: [tokens, V], the same at the last layer: the model's own.
+        next_ids: [tokens], the token that follows each position; −1 where none does.
+    """
+
+    layer: int
+    start: int
+    log_p: Tensor
+    log_p_final: Tensor
+    next_ids: Tensor
+
+
+@dataclass(frozen=True)
+class OutputView:
+    """The model's own predictions after each token of one chunk, computed where they are asked for.
+
+    Attributes:
+        start: position of the chunk's first token.
+        tokens: how many there are.
+        predict: positions of the sequence -> log-probabilities [positions, V] of what follows.
+    """
+
+    start: int
+    tokens: int
+    predict: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class HeadsView:
+    """The outputs of the heads of one layer for one chunk, before the output projection.
+
+    Attributes:
+        layer: number of the layer, from 1.
+        start: position of the chunk's first token.
+        outputs: [tokens, heads, d_head], float32.
+        gradient: computes ``towards``, for those who ask.
+    """
+
+    layer: int
+    start: int
+    outputs: Tensor
+    gradient: Callable[[], Tensor]
+
+    @cached_property
+    def towards(self) -> Tensor:
+        """Gradient of the next token's centred logit with respect to each head output.
+
+        [tokens, heads, d_head], norm divisors held constant; NaN where no token follows.
+        """
+        return self.gradient()
+
+
+class Collector(Protocol):
+    """Takes the views of one sequence as they come and keeps what it needs of them.
+
+    Attributes:
+        needs: the kinds of views it takes: ``attention``, ``residual``, ``mlp``,
+            ``attention_output``, ``lens``, ``output``, ``heads``.
+    """
+
+    needs: tuple[str, ...]
+
+    def take(self, view: Any) -> None:
+        """Reduce one view; its tensors must not be kept."""

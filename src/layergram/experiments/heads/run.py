@@ -1,0 +1,50 @@
+"""Head maps from beginning to end: the analysis and the files."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from layergram.datasets.steps import StepSet
+from layergram.experiments.heads.pipeline import HeadMapOptions, check_split, run_head_analysis
+from layergram.experiments.heads.report import HeadMapResult, report
+from layergram.models.model import Model
+from layergram.progress import Progress, no_progress
+from layergram.storage.folder import RunFolder
+
+
+def head_maps(
+    model: Model,
+    steps: StepSet,
+    *,
+    out: str | Path | None = None,
+    options: HeadMapOptions | None = None,
+    progress: Progress = no_progress,
+) -> HeadMapResult:
+    """Which attention heads have to do with which function, and what breaks without them.
+
+    Args:
+        model: the model.
+        steps: labelled steps.
+        out: a folder for the result and for everything that takes long, as it is made; an
+            interrupted run resumes there. Without a folder nothing is kept.
+        options: how to make them.
+        progress: called with the name of a stage, how much of it is done, and how much there is.
+
+    Returns:
+        A result with ``maps`` ``importance``, ``contribution`` and ``head_auroc`` [function, layer,
+        head], what masking does, and maps that need no labels; ``tables`` ``top_heads`` and
+        ``masking``; ``sentences``; ``summary``; ``records["steps"]``.
+
+    Raises:
+        LayergramError: for a model without separate head outputs, too few steps, a folder of
+            another run.
+    """
+    options = options or HeadMapOptions()
+    check_split(steps, options)
+    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+        analysis = run_head_analysis(model, steps, folder, options=options, progress=progress)
+        found = report(analysis, model)
+        if folder is not None:
+            found.save(folder.path)
+    return found

@@ -1,0 +1,79 @@
+"""A role map from beginning to end: the analysis, what it is good for, and the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from layergram.datasets.questions import QuestionSet
+from layergram.experiments.roles.applications import (
+    FEWEST_FOR_TYPES,
+    choice,
+    choice_table,
+    generalisation,
+    types_of_errors,
+    types_table,
+)
+from layergram.experiments.roles.pipeline import RoleMapOptions, check_size, run_role_analysis
+from layergram.experiments.roles.report import PLAIN, RoleMapResult, report
+from layergram.models.model import Model
+from layergram.progress import Progress, no_progress
+from layergram.storage.folder import RunFolder
+
+
+def role_map(
+    model: Model,
+    questions: QuestionSet,
+    *,
+    out: str | Path | None = None,
+    options: RoleMapOptions | None = None,
+    also: Sequence[QuestionSet] = (),
+    progress: Progress = no_progress,
+) -> RoleMapResult:
+    """Where in a model, and at which token, it shows that an answer is wrong.
+
+    The model answers every question; its answers are judged; a linear probe per layer and token
+    role learns to tell wrong answers from right ones by hidden states.
+
+    Args:
+        model: the model that answers and is looked into.
+        questions: the set.
+        out: a folder for the result and for everything that takes long, as it is made; an
+            interrupted run resumes there. Without a folder nothing is kept.
+        options: how to make it. With ``samples`` drawn answers are compared too (``choice``), from
+            6 on also the types of errors.
+        also: other question sets: does a probe of one see the wrong answers of another?
+        progress: called with the name of a stage, how much of it is done, and how much there is.
+
+    Returns:
+        A result with ``maps["auroc"]`` [layer, role] and, where they were asked for,
+        ``auroc_published``, ``auroc_random_weights``, ``generalisation``; ``tables`` ``baselines``,
+        ``choice``, ``error_types``; ``sentences``; ``summary``; ``records["rows"]``, every answer.
+
+    Raises:
+        LayergramError: for a set that is too small, fewer than 10 right or wrong answers with an
+            exact answer, or a folder of another run.
+    """
+    options = options or RoleMapOptions()
+    for each in (questions, *also):
+        check_size(each)
+    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+        analysis = run_role_analysis(model, questions, folder, options=options, progress=progress)
+        found = report(analysis, model, options)
+        if analysis.drawn:
+            chosen = choice(analysis, model, folder, options=options, progress=progress)
+            found.tables["choice"] = choice_table(chosen)
+        if options.answers.samples >= FEWEST_FOR_TYPES:
+            types, probed = types_of_errors(analysis, options=options)
+            found.tables["error_types"] = types_table(types, probed)
+            found.summary["error_types"] = types
+        if also:
+            matrix = generalisation(
+                analysis, also, model, folder, options=options, progress=progress
+            )
+            found.maps["generalisation"] = matrix
+            found.styles["generalisation"] = PLAIN
+        if folder is not None:
+            found.save(folder.path)
+    return found

@@ -1,0 +1,84 @@
+"""Options that depend on the text: how they become positions of its tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from layergram.errors import LayergramError
+from layergram.tokens import Tokens, find
+
+
+class Resolver(Protocol):
+    """How the value of an option becomes what the measure's function is given."""
+
+    default: str
+
+    def resolve(self, asked: Any, tokens: Tokens, *, prompted: bool) -> Any:
+        """The value for these tokens; ``prompted`` if an answer will follow them.
+
+        Raises:
+            LayergramError: where the text has no such place.
+        """
+
+
+@dataclass(frozen=True)
+class Query:
+    """Positions of queries: a position, several, a piece of the text, or ``"last"``."""
+
+    default: str = "last"
+
+    def resolve(self, asked: Any, tokens: Tokens, *, prompted: bool) -> Any:
+        """The positions, or ``"last"`` for the last token there is."""
+        if asked == "last":
+            return asked
+        if isinstance(asked, list | tuple):
+            positions = tuple(map(int, asked))
+        elif isinstance(asked, str) and not asked.lstrip("-").isdigit():
+            positions = tuple(find(tokens, asked))
+        else:
+            positions = (int(asked) + (len(tokens) if int(asked) < 0 else 0),)
+        if not all(0 <= position < len(tokens) for position in positions):
+            raise LayergramError(
+                f"attention from position {asked}",
+                got=f"a text of {len(tokens)} tokens",
+                allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
+            )
+        return positions
+
+
+@dataclass(frozen=True)
+class Context:
+    """A context before newer tokens: a number of tokens, a piece of the text, or ``"prompt"``."""
+
+    default: str = "prompt"
+
+    def resolve(self, asked: Any, tokens: Tokens, *, prompted: bool) -> tuple[int, int]:
+        """First position of the context and the one after its last."""
+        answered = "answer" in tokens.parts
+        if asked == "prompt" and not (prompted or answered):
+            raise LayergramError(
+                "the lookback ratio",
+                got="a text without an answer, of which nothing says where its context ends",
+                allowed="the number of tokens of the context, or a piece of the text",
+                do="say what the context is, such as --option context=20, or give a prompt",
+            )
+        last = len(tokens) if prompted else len(tokens) - 1
+        first = end = 0
+        match asked:
+            case "prompt":
+                end = tokens.parts.index("answer") if answered else len(tokens)
+            case str() if not asked.isdigit():
+                piece = find(tokens, asked)
+                first, end = piece.start, piece.stop
+            case int() | str():
+                end = int(asked)
+            case [int(), int()]:
+                first, end = asked
+        if not 0 <= first < end <= last:
+            raise LayergramError(
+                f"attention that looks back at the context {asked!r}",
+                got=f"a text of {len(tokens)} tokens",
+                allowed=f"a context of 1 to {last} tokens, with tokens after it",
+            )
+        return first, end

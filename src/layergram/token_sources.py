@@ -1,0 +1,72 @@
+"""Where the tokens of a trace come from: a text, a prompt, token ids, or a stored answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from layergram import tokens
+from layergram.errors import LayergramError
+from layergram.models.model import Model
+from layergram.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the tokens of a trace come from: exactly one of the four.
+
+    Attributes:
+        text: a text to read.
+        prompt: a prompt that the model answers.
+        ids: token ids to read.
+        answer: a stored answer: ``ids`` of prompt and answer, and how many are ``prompt_tokens``
+            (a line of ``rows.jsonl``, or anything with these two fields or attributes).
+    """
+
+    text: str | None = None
+    prompt: str | None = None
+    ids: Sequence[int] | None = None
+    answer: Any = None
+
+    def __post_init__(self) -> None:
+        """Refuse no source, several, and a text with nothing in it."""
+        given = [name for name, value in vars(self).items() if value is not None]
+        if len(given) != 1:
+            raise LayergramError(
+                "maps",
+                got=" and ".join(given) or "no text",
+                allowed="one of text, prompt, ids and answer",
+                do="give one",
+            )
+        if self.ids is None and self.answer is None:
+            check_text(self.text if self.prompt is None else self.prompt)
+
+    def tokens(self, model: Model, *, chat: str) -> Tokens:
+        """The tokens, with the part of each."""
+        if self.text is not None:
+            return tokens.encode(model.tokenizer, self.text)
+        if self.prompt is not None:
+            return model.format_prompt(self.prompt, chat=chat)
+        if self.ids is not None:
+            return tokens.from_ids(model.tokenizer, self.ids)
+        stored = self.answer if isinstance(self.answer, Mapping) else vars(self.answer)
+        try:
+            ids, prompt = list(map(int, stored["ids"])), int(stored["prompt_tokens"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise LayergramError(
+                "maps of a stored answer",
+                got=f"{type(self.answer).__name__} without usable ids and prompt_tokens ({error})",
+                allowed="ids of prompt and answer, and the number of prompt_tokens",
+                do="give a line of rows.jsonl as a dict",
+            ) from None
+        given = tokens.from_ids(model.tokenizer, ids[:prompt])
+        return tokens.append(model.tokenizer, given, ids[prompt:])
+
+
+def check_text(text: str | None) -> None:
+    """Refuse a text with nothing in it."""
+    if text is None or not text.strip():
+        raise LayergramError(
+            "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
+        )
