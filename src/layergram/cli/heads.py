@@ -80,7 +80,7 @@ def command(
         quiet: print nothing but errors.
         json_summary: print a machine-readable summary.
     """
-    from layergram.datasets.step_files import load_steps
+    from layergram.datasets.steps import steps as load_steps
     from layergram.models.sources.request import check_request
 
     found = load_steps(steps, columns=columns_of(columns)).first(limit)

@@ -216,8 +216,8 @@ def _said(opinion: dict[str, Any]) -> str:
 
 
 def _questions(source: str | None, columns: list[str] | None, limit: int | None) -> QuestionSet:
-    from layergram.datasets.embedded_questions import EMBEDDED
-    from layergram.datasets.question_files import load
+    from layergram.datasets.questions import EMBEDDED
+    from layergram.datasets.questions import questions as load_questions
 
     if source is None:
         raise LayergramError(
@@ -226,7 +226,7 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
             allowed=f"{', '.join(EMBEDDED)}, a file, or a hub data set",
             do="for example: layergram roles capitals",
         )
-    return load(source, columns=columns_of(columns)).first(limit)
+    return load_questions(source, columns=columns_of(columns)).first(limit)
 
 
 def _report(
