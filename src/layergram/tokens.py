@@ -1,8 +1,8 @@
-"""Tokens as pieces of a text: where each one stands, and how a person reads it.
+"""Tokens as pieces of a text: the characters each one covers, and how it is displayed.
 
 Positions come from the tokenizer's offsets into the text, or from decoding; the spelling of the
-vocabulary (``Ġand``, ``▁and``, ``Ċ``) is never shown. A tokenizer is anything that behaves like
-one of transformers: nothing is imported here.
+vocabulary (``Ġand``, ``▁and``, ``Ċ``) is never shown. A tokenizer is any object with the interface
+of a transformers tokenizer; nothing is imported here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, Literal
 
 from layergram.errors import LayergramError
 
-BROKEN = "\ufffd"  # what decoders put in the place of bytes that are no character (yet)
+BROKEN = "\ufffd"  # what decoders write for bytes that are not (yet) a character
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 VISIBLE_SPACES = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"}
 LONGEST_RUN = 3
 
 
 def display(text: str) -> str:
-    r"""One token as a label: white space and invisible characters can be seen.
+    r"""One token as a label, with visible white space and control characters.
 
     A single space before a word marks the word's beginning and is not shown. All other white
     space at an end of the token is: ``␣`` for a space, ``↵`` for a newline, ``⇥`` for a tab, with
@@ -78,13 +78,13 @@ def _run(char: str, count: int, *, inside: bool, based: bool) -> str:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A text cut into tokens: what each is, and which characters it stands for.
+    """A tokenised text: the id, text and characters of each token.
 
     Args:
-        ids: numbers in the vocabulary.
-        texts: each token's piece of the text as it stands there, its leading space included. A
-            token that holds only some bytes of a character says which: ``'🙂 2/3'``. A special
-            token that is not in the text has its own spelling.
+        ids: vocabulary ids.
+        texts: each token's piece of the text, its leading space included. A token of only some
+            bytes of a character is numbered: ``'🙂 2/3'``. A special token that is not in the text
+            has its spelling in the vocabulary.
         char_start: first character of each token in ``text``.
         char_end: one past the last; equal to ``char_start`` for tokens that are not in the text.
         parts: ``'prompt'`` or ``'answer'`` for each token.
@@ -105,25 +105,26 @@ class Tokens:
 def encode(
     tokenizer: Any, text: str, *, special: Literal["model default", "none"] = "model default"
 ) -> Tokens:
-    """Cut a text into a tokenizer's tokens, with the characters that each one stands for.
+    """Tokenise a text, with the characters that each token covers.
 
     Args:
-        tokenizer: one of transformers. With offsets they are used; without, the ids are decoded
-            step by step, and ``Tokens.text`` is the decoded text should it differ from ``text``.
+        tokenizer: one of transformers. Its offsets are used if it has them; otherwise the ids are
+            decoded one by one, and ``Tokens.text`` is the decoded text, which can differ from
+            ``text``.
         text: the text.
         special: ``"model default"`` adds the tokens that the model expects around a text,
             ``"none"`` adds none.
 
     Returns:
-        Tokens, all with the part ``'prompt'``. The tokens of a text with offsets cover it from
-        left to right; spaces that a tokenizer's offsets leave out belong to the token after them.
+        Tokens, all with the part ``'prompt'``. With offsets the tokens cover the text from left to
+        right; spaces that the offsets leave out belong to the token after them.
     """
     add = special == "model default"
     if not getattr(tokenizer, "is_fast", False):
         return _encode_by_decoding(tokenizer, text, add=add)
-    found = tokenizer(text, add_special_tokens=add, return_offsets_mapping=True, verbose=False)
-    ids = tuple(map(int, found["input_ids"]))
-    spans = _tiled(tokenizer, text, ids, found["offset_mapping"])
+    encoding = tokenizer(text, add_special_tokens=add, return_offsets_mapping=True, verbose=False)
+    ids = tuple(map(int, encoding["input_ids"]))
+    spans = _tiled(tokenizer, text, ids, encoding["offset_mapping"])
     texts = _pieces(text, spans)
     added = set(tokenizer.all_special_ids)
     for at, (start, end) in enumerate(spans):
@@ -136,7 +137,7 @@ def encode(
 def _tiled(
     tokenizer: Any, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """The offsets, with the spaces that trimming took away, and special tokens in their place."""
+    """The offsets, extended to the spaces that they leave out, with special tokens in place."""
     special = set(tokenizer.all_special_ids)
     spans: list[tuple[int, int]] = []
     done = 0
@@ -179,7 +180,7 @@ def _numbered(chars: str, index: int, count: int) -> str:
 
 
 def _encode_by_decoding(tokenizer: Any, text: str, *, add: bool) -> Tokens:
-    """Without offsets: the tokens of the text by decoding, then those put around it."""
+    """Without offsets: the tokens of the text by decoding, and the special tokens around it."""
     plain = [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
     full = plain
     if add:
@@ -215,46 +216,46 @@ def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
 def texts_of(
     tokenizer: Any, ids: Sequence[int], *, before: Sequence[int] = ()
 ) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...], str]:
-    """The pieces of text that generated ids stand for, without cutting the text anew.
+    """The pieces of text that generated ids stand for, without tokenising the text again.
 
     Args:
         tokenizer: one of transformers.
         ids: the ids.
-        before: the ids that stand before them, so that the first keeps its leading space.
+        before: the ids before them, so that the first piece keeps its leading space.
 
     Returns:
         ``(texts, char_start, char_end, text)``: each token's piece, its characters in ``text``,
-        and the text of all. Tokens that together make one character share its place and are
+        and the whole text. Tokens that together make one character share its position and are
         numbered; bytes that never become a character are ``'\N{REPLACEMENT CHARACTER}'``.
     """
     spans: list[list[int]] = [[0, 0] for _ in ids]
     text = ""
-    # Decoders are asked for one clean token (so that a leading space is kept) and the ids since
-    # the last whole character; bytes of earlier characters would spoil those that follow.
-    context = _last_clean(tokenizer, before)
-    known = _decode(tokenizer, context)
+    # One complete token (so that a leading space is kept) and the ids since the last complete
+    # character are decoded; bytes of earlier characters would corrupt those that follow.
+    context = _last_complete(tokenizer, before)
+    decoded = _decode(tokenizer, context)
     group: list[int] = []
-    pending: list[int] = []  # positions that hold bytes of a character not yet whole
+    pending: list[int] = []  # positions with bytes of an incomplete character
     for at, token_id in enumerate(ids):
         group.append(token_id)
-        fresh = _decode(tokenizer, [*context, *group])[len(known) :]
+        fresh = _decode(tokenizer, [*context, *group])[len(decoded) :]
         whole = fresh.rstrip(BROKEN)
-        alone = _decode(tokenizer, [token_id])
+        single = _decode(tokenizer, [token_id])
         spans[at] = [len(text), len(text) + len(whole)]
         if pending and whole:
             shared = len(text) + max(1, len(whole) - len(whole.lstrip(BROKEN)))
             for token in pending:
                 spans[token][1] = shared
-            if not alone.startswith(BROKEN):
+            if not single.startswith(BROKEN):
                 spans[at][0] = shared
             pending = []
         text += whole
-        known += whole
+        decoded += whole
         if fresh != whole:
             pending.append(at)
             continue
-        context = context if BROKEN in alone else [token_id]
-        group, known = [], _decode(tokenizer, context)
+        context = context if BROKEN in single else [token_id]
+        group, decoded = [], _decode(tokenizer, context)
     if pending:
         text += BROKEN
         for token in pending:
@@ -263,8 +264,8 @@ def texts_of(
     return tuple(pieces), tuple(s for s, _ in spans), tuple(e for _, e in spans), text
 
 
-def _last_clean(tokenizer: Any, ids: Sequence[int]) -> list[int]:
-    """The last id, within a character's length of the end, that is whole characters by itself."""
+def _last_complete(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """The last id, within a character's length of the end, that decodes to whole characters."""
     for token_id in reversed(ids[-5:]):
         if BROKEN not in _decode(tokenizer, [token_id]):
             return [token_id]
@@ -279,7 +280,7 @@ def from_ids(tokenizer: Any, ids: Sequence[int]) -> Tokens:
 
 
 def append(tokenizer: Any, tokens: Tokens, ids: Sequence[int]) -> Tokens:
-    """The tokens followed by generated ones, which get the part ``'answer'``."""
+    """The tokens followed by generated ids, whose part is ``'answer'``."""
     texts, starts, ends, text = texts_of(tokenizer, ids, before=tokens.ids)
     shift = len(tokens.text)
     return replace(
@@ -294,10 +295,10 @@ def append(tokenizer: Any, tokens: Tokens, ids: Sequence[int]) -> Tokens:
 
 
 def positions(tokens: Tokens, start: int, end: int) -> range:
-    """The fewest neighbouring tokens that cover the characters ``start`` to ``end`` (excluded).
+    """The positions of the tokens that cover the characters ``start`` to ``end`` (excluded).
 
     Raises:
-        LayergramError: if the span is empty, outside the text, or no token stands there.
+        LayergramError: if the span is empty or outside the text, or no token covers it.
     """
     asked = f"the tokens of the characters {start} to {end}"
     if not 0 <= start < end <= len(tokens.text):
@@ -319,20 +320,20 @@ def positions(tokens: Tokens, start: int, end: int) -> range:
 
 
 def find(tokens: Tokens, needle: str, *, occurrence: int = 0) -> range:
-    """The tokens of a piece of the text: its first occurrence (0), second (1), … or last (-1).
+    """The positions of a piece of the text: its first occurrence (0), second (1), … or last (-1).
 
     Raises:
-        LayergramError: if the text does not have it, or not that often.
+        LayergramError: if it is not in the text, or not that often.
     """
     text = tokens.text
-    found = [at for at in range(len(text)) if needle and text.startswith(needle, at)]
-    if not -len(found) <= occurrence < len(found):
+    starts = [at for at in range(len(text)) if needle and text.startswith(needle, at)]
+    if not -len(starts) <= occurrence < len(starts):
         times = {0: "it is not in the text", 1: "it is there once"}
         raise LayergramError(
             f"occurrence {occurrence} of {needle!r}",
-            got=times.get(len(found), f"it is there {len(found)} times"),
-            allowed=f"0 to {len(found) - 1}, or -1 for the last" if found else "",
+            got=times.get(len(starts), f"it is there {len(starts)} times"),
+            allowed=f"0 to {len(starts) - 1}, or -1 for the last" if starts else "",
             do="copy the piece from the text, with its spaces and capitals",
         )
-    start = found[occurrence]
+    start = starts[occurrence]
     return positions(tokens, start, start + len(needle))

@@ -1,22 +1,26 @@
-"""The embedded steps: how many, in which groups, each answer computed anew from its own text."""
+"""The embedded steps: their numbers and groups; each answer is recomputed from its text."""
 
 from __future__ import annotations
 
 import re
+import runpy
 from collections import Counter, defaultdict
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from layergram.datasets.embedded_steps import facts
-from layergram.datasets.question_files import load
-from layergram.datasets.step_files import load_steps
-from layergram.datasets.steps import FUNCTIONS
+from layergram.datasets.questions import questions
+from layergram.datasets.steps import FUNCTIONS, steps
 from layergram.experiments.heads.controls import _template_folds
 from layergram.experiments.heads.importance import labelled
 from layergram.experiments.heads.pipeline import Recipe, check_split
 
-STEPS = load_steps("functions").steps
+WORDS = Path(__file__).parents[2] / "docs" / "embedded" / "words.py"
+facts = SimpleNamespace(**runpy.run_path(str(WORDS)))
 PEOPLE = facts.WOMEN + facts.MEN
+EMBEDDED = steps("functions")
+STEPS = EMBEDDED.steps
 
 
 def of(template):
@@ -36,7 +40,7 @@ def yes(holds):
 
 
 def test_counts_per_function_and_template():
-    assert load_steps("functions").counts() == dict.fromkeys(FUNCTIONS, 70)
+    assert EMBEDDED.counts() == dict.fromkeys(FUNCTIONS, 70)
     per_template = Counter(step.template for step in STEPS)
     assert set(per_template.values()) == {14}
     for function in FUNCTIONS:
@@ -49,12 +53,12 @@ def test_groups_are_main_questions_with_steps_of_different_functions():
     groups = defaultdict(list)
     for step in STEPS:
         groups[step.group].append(step)
-    for steps in groups.values():
-        assert len({step.function for step in steps}) == len(steps) <= 4
-        assert len({step.question for step in steps}) == 1
-    several = sum(len(steps) > 1 for steps in groups.values()) / len(groups)
+    for members in groups.values():
+        assert len({step.function for step in members}) == len(members) <= 4
+        assert len({step.question for step in members}) == 1
+    several = sum(len(members) > 1 for members in groups.values()) / len(groups)
     assert 0.4 <= several <= 0.6
-    passages = [steps[0].question for steps in groups.values() if steps[0].question]
+    passages = [members[0].question for members in groups.values() if members[0].question]
     assert len(set(passages)) == len(passages)
 
 
@@ -81,15 +85,15 @@ def test_no_two_alike_nothing_empty_and_short():
 
 
 def test_a_few_of_each_function_are_of_all_its_templates():
-    few = load_steps("functions").first(10)
+    few = EMBEDDED.first(10)
     assert Counter(step.template for step in few.steps) == {s.template: 2 for s in STEPS}
 
 
 def test_kinds_of_answers_are_mixed_in_every_function():
     for function in FUNCTIONS:
         mine = [step.answer for step in STEPS if step.function == function]
-        said = Counter(answer for answer in mine if answer in ("Yes", "No"))
-        assert said["Yes"] >= 4 and said["No"] >= 4 and said.total() == 14
+        both = Counter(answer for answer in mine if answer in ("Yes", "No"))
+        assert both["Yes"] >= 4 and both["No"] >= 4 and both.total() == 14
         assert sum(answer.isdigit() for answer in mine) in (14, 15)
         assert sum(answer in PEOPLE for answer in mine) == (0 if function[0] == "K" else 14)
 
@@ -185,11 +189,11 @@ def test_retrieval_is_answered_by_the_passage():
 
 
 def test_knowledge_agrees_with_the_facts_of_the_question_sets():
-    capitals = {name: q.id for q in load("capitals").questions for name in q.aliases}
+    capitals = {name: q.id for q in questions("capitals").questions for name in q.aliases}
     for step in of("knowledge-recall-2"):
         city = re.search(r"is (.+) the capital", step.step)[1]
         assert capitals[city].removeprefix("the ") == step.answer
-    elements = {q.question: q.aliases for q in load("elements").questions}
+    elements = {q.question: q.aliases for q in questions("elements").questions}
     for step in of("knowledge-recall-4"):
         assert step.answer in elements[step.step]
     parts = {
@@ -282,11 +286,11 @@ def test_meaning():
         assert step.answer in names(step.question)
         assert step.answer in (facts.WOMEN if pronoun in ("she", "her") else facts.MEN)
         both = {name in facts.WOMEN for name in names(step.question)}
-        assert both == {True, False}  # one woman, one man: the pronoun tells
+        assert both == {True, False}  # one woman, one man: the pronoun is unambiguous
 
 
 @pytest.mark.parametrize(("held", "most"), [("group", 0.5), ("template", 0.2)])
-def test_answers_alone_do_not_tell_the_function(held, most):
+def test_answers_alone_do_not_reveal_the_function(held, most):
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -297,17 +301,17 @@ def test_answers_alone_do_not_tell_the_function(held, most):
     folds = [step.group if held == "group" else step.template.rpartition("-")[2] for step in STEPS]
     functions = [step.function for step in STEPS]
     answers = [step.answer for step in STEPS]
-    said = cross_val_predict(bag, answers, functions, groups=folds, cv=GroupKFold(5))
-    assert (said == functions).mean() < most
+    predicted = cross_val_predict(bag, answers, functions, groups=folds, cv=GroupKFold(5))
+    assert (predicted == functions).mean() < most
 
 
 def test_templates_can_be_held_out_of_the_steps_that_make_the_maps():
-    tested = check_split(load_steps("functions"), Recipe())
-    steps = [step for step, out in zip(STEPS, tested, strict=True) if not out]
-    known = labelled([step.function for step in steps], [step.group for step in steps])
-    found = _template_folds(steps, known, 5, 0)
-    assert found is not None
+    tested = check_split(EMBEDDED, Recipe())
+    mapped = [step for step, out in zip(STEPS, tested, strict=True) if not out]
+    labels = labelled([step.function for step in mapped], [step.group for step in mapped])
+    folds = _template_folds(mapped, labels, 5, 0)
+    assert folds is not None
     for fold in range(5):
-        held_out = {step.template for step, at in zip(steps, found, strict=True) if at == fold}
-        rest = {step.template for step, at in zip(steps, found, strict=True) if at != fold}
+        held_out = {step.template for step, at in zip(mapped, folds, strict=True) if at == fold}
+        rest = {step.template for step, at in zip(mapped, folds, strict=True) if at != fold}
         assert held_out and not held_out & rest

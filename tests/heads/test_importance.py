@@ -7,8 +7,8 @@ import pytest
 import torch
 import xarray as xr
 
-from layergram.datasets.step_files import load_steps
 from layergram.datasets.steps import FUNCTIONS, Step, StepSet
+from layergram.datasets.steps import steps as load_steps
 from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import JointProbe, Training, _explain, joint_probes
 from layergram.experiments.heads.controls import _shuffle, accuracies, folds_of

@@ -1,17 +1,14 @@
-"""Labelled steps out of files: columns, CogQA's form, groups, strays, and what is refused."""
+"""Labelled steps from files: columns, CogQA's format, groups, unknown labels, refusals."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from layergram.datasets.step_files import load_steps
-from layergram.datasets.steps import FUNCTIONS, Step, StepSet, function_named
+from layergram.datasets.steps import FUNCTIONS, Step, StepSet, match_function, steps
 from layergram.errors import LayergramError
 
 FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
@@ -36,7 +33,7 @@ def write(folder, table, name="s.json"):
 
 def refusal(source, **more):
     with pytest.raises(LayergramError) as error:
-        load_steps(source, **more)
+        steps(source, **more)
     assert error.value.exit_code == 2
     return str(error.value)
 
@@ -45,7 +42,7 @@ def test_every_kind_of_file_says_the_same(tmp_path):
     import pandas as pd
 
     table = pd.DataFrame(rows(id="x", group="g", template="t")).fillna("")
-    wanted = load_steps(write(tmp_path, table.to_csv(index=False), "s.csv")).steps
+    wanted = steps(write(tmp_path, table.to_csv(index=False), "s.csv")).steps
     assert wanted[0] == Step("x", "Text 0.", "Retrieval 0?", "a0", "Retrieval", "g", "t")
     assert wanted[1].id == "2" and wanted[1].template == ""
     records = table.to_dict(orient="records")
@@ -55,7 +52,7 @@ def test_every_kind_of_file_says_the_same(tmp_path):
         ("s.jsonl", lines),
         ("s.json", records),
     ]:
-        found = load_steps(write(tmp_path, text, name))
+        found = steps(write(tmp_path, text, name))
         assert found.steps == wanted and found.name == "s"
 
 
@@ -65,14 +62,14 @@ def test_parquet(make, tmp_path):
     import pandas as pd
 
     pd.DataFrame(make()).to_parquet(tmp_path / "s.parquet")
-    assert load_steps(tmp_path / "s.parquet").steps == load_steps(write(tmp_path, make())).steps
+    assert steps(tmp_path / "s.parquet").steps == steps(write(tmp_path, make())).steps
 
 
 def test_steps_that_share_a_main_question_are_one_group_unless_the_file_says_otherwise(tmp_path):
     table = rows()
     table[1]["question"] = ""
     table[2]["group"] = "mine"
-    found = load_steps(write(tmp_path, table)).steps
+    found = steps(write(tmp_path, table)).steps
     assert found[0].group == found[10].group  # "Text 0." twice
     assert [step.group for step in found[:4]] == ["question 1", "step 2", "mine", "question 2"]
     assert found[12].group not in (found[2].group, found[13].group)
@@ -94,7 +91,7 @@ def cogqa(name="Retrieval"):
 
 
 def test_main_questions_with_their_steps_inside(tmp_path):
-    found = load_steps(write(tmp_path, cogqa()))
+    found = steps(write(tmp_path, cogqa()))
     assert found.counts() == {"Retrieval": 10, "Math Calculation": 10}
     first, second, third = found.steps[:3]
     assert (first.id, second.id, third.id) == ("1.1", "1.2", "2.1")
@@ -102,9 +99,9 @@ def test_main_questions_with_their_steps_inside(tmp_path):
     assert first.step == "Part\n1?" and first.answer == "1"
     assert first.group == third.group == "question 1" and len({s.group for s in found.steps}) == 5
     lines = "\n".join(json.dumps(record) for record in cogqa())
-    assert load_steps(write(tmp_path, lines, "s.jsonl")).steps == found.steps
+    assert steps(write(tmp_path, lines, "s.jsonl")).steps == found.steps
     flat = [{"question": "A\\nB", "step": "C?", "answer": "d", "function": f} for f in FUNCTIONS]
-    kept = load_steps(write(tmp_path, flat * 10)).steps[0]
+    kept = steps(write(tmp_path, flat * 10)).steps[0]
     assert kept.question == "A\\nB"  # only CogQA is known to mean a line break by it
 
 
@@ -113,7 +110,7 @@ def test_the_columns_of_main_questions_can_have_other_names(tmp_path):
         {"main": "M?", "generated": [{"ask": "q?", "reply": "r", "skill": f} for f in FUNCTIONS]}
         for _ in range(10)
     ]
-    found = load_steps(write(tmp_path, table), columns={"step": "ask", "answer": "reply"})
+    found = steps(write(tmp_path, table), columns={"step": "ask", "answer": "reply"})
     assert found.steps[1].step == "q?" and found.counts()["Retrieval"] == 10
 
 
@@ -121,20 +118,20 @@ def test_the_columns_of_main_questions_can_have_other_names(tmp_path):
     "label", ["decision_making", "Decision Making", "DECISION-MAKING", " DecisionMaking "]
 )
 def test_a_function_may_be_spelled_otherwise(label, tmp_path):
-    assert function_named(label) == "Decision-making"
+    assert match_function(label) == "Decision-making"
     table = rows(functions=(label, "Inference"))
-    assert load_steps(write(tmp_path, table)).counts() == {"Decision-making": 10, "Inference": 10}
+    assert steps(write(tmp_path, table)).counts() == {"Decision-making": 10, "Inference": 10}
 
 
 def test_counts_are_in_the_order_of_the_functions_and_functions_may_be_absent(tmp_path):
-    found = load_steps(write(tmp_path, rows(12, functions=FUNCTIONS[5:2:-1])))
+    found = steps(write(tmp_path, rows(12, functions=FUNCTIONS[5:2:-1])))
     assert list(found.counts().items()) == [(f, 12) for f in FUNCTIONS[3:6]]
 
 
 def test_a_few_strays_are_dropped_and_counted_many_are_refused(tmp_path):
     table = rows(40)
     table += [{"step": "s", "answer": "a", "function": "Induction"}] * 4
-    found = load_steps(write(tmp_path, table))
+    found = steps(write(tmp_path, table))
     assert found.dropped == {"Induction": 4} and len(found) == 80
     table += [{"step": "s", "answer": "a", "function": "Retreival"}] * 5
     text = refusal(write(tmp_path, table))
@@ -154,8 +151,8 @@ def test_no_function_at_all_points_to_the_column(tmp_path):
     [
         ({"answer": "  ", "id": "bad"}, "1 of 20 steps without an answer: 'bad'"),
         ({"answer": None}, "1 of 20 steps without an answer: '1'"),
-        ({"step": ""}, "1 of 20 steps without words: '1'"),
-        ({"id": "2"}, "1 of 20 steps with the id of another: '2'"),
+        ({"step": ""}, "1 of 20 steps without a text: '1'"),
+        ({"id": "2"}, "1 of 20 steps with a duplicate id: '2'"),
         ({"function": ""}, "1 of 20 steps without a function: '1'"),
     ],
 )
@@ -170,7 +167,7 @@ def test_too_few_steps_of_a_function(tmp_path):
     assert "fewer than 10 steps of Decision-making, Math Calculation" in text
     assert "(Retrieval 10, Decision-making 9, Inference 10, Math Calculation 9)" in text
     text = refusal(write(tmp_path, rows(functions=("Inference",))))
-    assert "steps of one function only (Inference 10)" in text
+    assert "steps of only one function (Inference 10)" in text
 
 
 def test_columns_that_do_not_exist(tmp_path):
@@ -179,7 +176,7 @@ def test_columns_that_do_not_exist(tmp_path):
     assert "did you mean 'step'?" in refusal(source, columns={"stop": "ask"})
     assert "did you mean 'answr'?" in refusal(source, columns={"step": "ask"})
     assert "--columns step=COLUMN" in refusal(source)
-    assert "columns of the embedded steps" in refusal("functions", columns={"step": "ask"})
+    assert "column of 'functions' 'ask'" in refusal("functions", columns={"step": "ask"})
 
 
 @pytest.mark.parametrize(
@@ -187,8 +184,8 @@ def test_columns_that_do_not_exist(tmp_path):
     [
         ([], "no row"),
         ("[1, 2]", "row 1 is int"),
-        ('[{"question": "q", "generated": [', "no JSON"),
-        ([{"question": "q", "generated": ["one"]}], "main question 1: 'generated' holds"),
+        ('[{"question": "q", "generated": [', "line 1, column 34 is not valid JSON"),
+        ([{"question": "q", "generated": ["one"]}], "main question 1: 'generated' contains"),
         ([{"question": "q", "generated": []}], "no step"),
     ],
 )
@@ -204,29 +201,20 @@ def test_no_such_file_or_set(tmp_path):
 
 
 def test_the_first_of_every_function_and_the_digest():
-    found = load_steps("functions")
+    found = steps("functions")
     few = found.first(12)
     assert few.counts() == dict.fromkeys(FUNCTIONS, 12) and found.first(None) is found
     assert [step for step in found.steps if step in few.steps] == list(few.steps)
-    assert few.digest != found.digest == load_steps("functions").digest
+    assert few.digest != found.digest == steps("functions").digest
     assert StepSet("other", found.steps).digest == found.digest
     with pytest.raises(LayergramError, match="first 9 steps"):
         found.first(9)
 
 
-def test_steps_are_loaded_without_torch():
-    code = (
-        "import sys; from layergram.datasets.step_files import load_steps; load_steps('functions');"
-        "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_cogqa_as_published():
     if not (FOLDER / "cogqa_train.json").is_file():
         pytest.skip("LAYERGRAM_DATA names no folder with cogqa_train.json")
-    found = load_steps(FOLDER / "cogqa_train.json")
+    found = steps(FOLDER / "cogqa_train.json")
     assert found.counts() == {
         "Knowledge Recall": 422, "Retrieval": 533, "Logical Reasoning": 230,
         "Decision-making": 144, "Semantic Understanding": 304, "Syntactic Understanding": 182,

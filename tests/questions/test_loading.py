@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from layergram.datasets.embedded_questions import EMBEDDED
-from layergram.datasets.question_files import load
-from layergram.datasets.questions import Question
+from layergram.datasets.questions import EMBEDDED, Question, questions
 from layergram.errors import LayergramError
+
+MANY = "|".join(f"o{n}" for n in range(12))
 
 
 def write(folder, name, text):
@@ -17,24 +17,23 @@ def write(folder, name, text):
     return folder / name
 
 
-def test_the_embedded_sets_are_sound_and_large():
-    sets = {name: load(name) for name in EMBEDDED}
-    assert {name: len(found) for name, found in sets.items()} == {
+def test_the_embedded_sets_are_large_and_give_no_answer_away():
+    sets = {name: questions(name) for name in EMBEDDED}
+    assert {name: len(loaded) for name, loaded in sets.items()} == {
         "capitals": 246, "elements": 354, "arithmetic": 300, "countries": 246,
     }  # fmt: skip
-    assert all(load(name) == found for name, found in sets.items())  # the same at every call
-    for name in ("capitals", "arithmetic"):  # naming the question again is no answer
+    for name in ("capitals", "arithmetic"):  # repeating the question is no answer
         for q in sets[name].questions:
             assert not any(a.lower() in q.question.lower().split() for a in q.aliases)
 
 
 def test_facts_of_the_embedded_sets():
-    answers = {q.id: q.aliases for name in EMBEDDED for q in load(name).questions}
+    answers = {q.id: q.aliases for name in EMBEDDED for q in questions(name).questions}
     assert answers["iron number"] == ("26",) and answers["iron symbol"] == ("Fe",)
-    for q in load("arithmetic").questions:
+    for q in questions("arithmetic").questions:
         a, sign, b = q.id.split()
         assert q.aliases == (str(eval(f"{a}{sign.replace('×', '*')}{b}")),)
-    for q in load("countries").questions:
+    for q in questions("countries").questions:
         letter, place = q.aliases
         assert q.options["ABCD".index(letter)] == place and len(set(q.options)) == 4
 
@@ -46,55 +45,65 @@ def test_a_table_with_aliases_options_context_and_group(tmp_path):
         'x,Capital?,Bern|Berne,,"Read, this.",swiss\n'
         "y,Fruit?,B,oak|fig,,\n",
     )  # fmt: skip
-    found = load(path)
-    assert found.name == "t" and found.questions == (
+    loaded = questions(path)
+    assert loaded.name == "t" and loaded.questions == (
         Question("x", "Capital?", ("Bern", "Berne"), context="Read, this.", group="swiss"),
         Question("y", "Fruit?", ("B", "fig"), options=("oak", "fig"), group="y"),
     )
-    assert found.questions[0].prompt == "Read, this.\n\nCapital?"
+    assert loaded.questions[0].prompt == "Read, this.\n\nCapital?"
 
 
-def test_other_forms_say_the_same(tmp_path):
+def test_every_format_gives_the_same_questions(tmp_path):
     rows = [{"question": "1+1?", "answer": 2.0}, {"question": "Où?", "answer": ["là", "ici"]}]
-    wanted = load(write(tmp_path, "a.tsv", "question\tanswer\n1+1?\t2\nOù?\tlà|ici\n")).questions
+    expected = questions(
+        write(tmp_path, "a.tsv", "question\tanswer\n1+1?\t2\nOù?\tlà|ici\n")
+    ).questions
     lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    assert load(write(tmp_path, "b.jsonl", lines + "\n\n")).questions == wanted
-    assert load(write(tmp_path, "c.json", json.dumps(rows))).questions == wanted
-    assert [q.id for q in wanted] == ["1", "2"]
+    assert questions(write(tmp_path, "b.jsonl", lines + "\n\n")).questions == expected
+    assert questions(write(tmp_path, "c.json", json.dumps(rows))).questions == expected
+    assert [q.id for q in expected] == ["1", "2"]
 
 
-def test_columns_are_found_by_name_or_as_told(tmp_path):
+def test_columns_are_matched_by_name_or_as_asked_for(tmp_path):
     path = write(tmp_path, "q.csv", "sentence,q_instruct,answer,F\nHe ran.,Who?,he,[9.0]\n")
-    assert load(path).questions[0] == Question("1", "Who?", ("he",), context="He ran.", group="1")
-    told = load(path, columns={"question": "sentence", "answer": "F"})
-    assert told.questions[0].question == "He ran." and told.questions[0].aliases == ("9",)
-    assert dict(told.columns)["answer"] == "F"
+    assert questions(path).questions[0] == Question(
+        "1", "Who?", ("he",), context="He ran.", group="1"
+    )
+    renamed = questions(path, columns={"question": "sentence", "answer": "F"})
+    assert renamed.questions[0].question == "He ran." and renamed.questions[0].aliases == ("9",)
+    assert dict(renamed.columns)["answer"] == "F"
 
 
 def test_options_in_columns_of_their_own(tmp_path):
     path = write(tmp_path, "q.csv", "question,A,B,C,answer\nFruit?,oak,fig,elm,fig\n")
-    assert load(path).questions[0].aliases == ("fig", "B")
+    assert questions(path).questions[0].aliases == ("fig", "B")
 
 
 @pytest.mark.parametrize(
     ("text", "columns", "says"),
     [
         ("question,answer\nA?,\nB?,b\n", {}, "1 of 2 questions without an answer: '1'"),
-        ("question,answer\n,b\n", {}, "without words"),
-        ("id,question,answer\n7,A?,a\n7,B?,b\n", {}, "with the id of another: '7'"),
+        ("question,answer\n,b\nA?,a\n", {}, "1 of 2 questions without a text: '1'"),
+        ("id,question,answer\n7,A?,a\n7,B?,b\n", {}, "with a duplicate id: '7'"),
         ("question,reply\nA?,a\n", {}, "no column 'answer'.*--columns answer=COLUMN"),
         ("question,anser\nA?,a\n", {}, "did you mean 'anser'"),
         ("question,answer\nA?,a\n", {"question": "qestion"}, "did you mean 'question'"),
         ("question,answer\nA?,a\n", {"qestion": "question"}, "did you mean 'question'"),
         ("question,answer\n", {}, "no row"),
         ("", {}, "cannot be read"),
-        ("question,answer,options\nA?,z,x|y\n", {}, "none of its options"),
+        ("question,answer,options\nA?,z,x|y\n", {}, "not among the options: '1'"),
+        ("question,answer,options\nA?,²,x|y\n", {}, "not among the options: '1'"),
+        ("question,answer,options\nA?,x,x\n", {}, "with one option: '1'"),
+        (f"question,answer,options\nA?,o11,{MANY}\n", {}, "with more than 10 options: '1'"),
+        (f"question,answer,options\nA?,11,{MANY}\n", {}, "with more than 10 options: '1'"),
+        ("question,answer\nHow, then?,a\n", {}, "more cells than .* columns in line 1"),
+        ("question,answer\nA?,a\nHow, then?,b\n", {}, "Expected 2 fields in line 3, saw 3"),
     ],
 )
-def test_a_bad_set_is_one_clear_message(text, columns, says, tmp_path):
+def test_a_faulty_set_is_refused_with_the_fault(text, columns, says, tmp_path):
     path = write(tmp_path, "bad.csv", text)
     with pytest.raises(LayergramError, match="(?s)" + says):
-        load(path, columns=columns)
+        questions(path, columns=columns)
 
 
 @pytest.mark.parametrize(
@@ -104,16 +113,16 @@ def test_a_bad_set_is_one_clear_message(text, columns, says, tmp_path):
         ("gone.csv", "no such file"),
         ("folder.jsonl", "a folder"),
         ("notes.txt", "suffix"),
-        ("bad.jsonl", "line 2 is no JSON"),
+        ("bad.jsonl", "line 2, column 12 is not valid JSON"),
         ("list.jsonl", "row 1 is int"),
         ("squad/plain", "datasets"),
     ],
 )
-def test_a_source_that_is_none(source, says, tmp_path, monkeypatch):
+def test_a_source_that_does_not_exist(source, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.jsonl").mkdir()
     write(tmp_path, "notes.txt", "question,answer\n")
     write(tmp_path, "bad.jsonl", '{"question": "A?", "answer": "a"}\n{"question"\n')
     write(tmp_path, "list.jsonl", "[1]")
     with pytest.raises(LayergramError, match=says):
-        load(source)
+        questions(source)

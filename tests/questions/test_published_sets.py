@@ -12,7 +12,7 @@ import pytest
 
 from layergram.answers.ask import Asking, answer
 from layergram.answers.judge import coverage, judge
-from layergram.datasets.question_files import load
+from layergram.datasets.questions import questions
 
 FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
 
@@ -27,7 +27,7 @@ FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
 def test_a_published_set_is_read_and_answered(file, count, fields, tiny):
     if not (FOLDER / file).is_file():
         pytest.skip(f"LAYERGRAM_DATA names no folder with {file}")
-    found = load(FOLDER / file)
+    found = questions(FOLDER / file)
     assert len(found) == count and set(dict(found.columns)) == fields
     rows = judge(tiny, answer(tiny, found.first(6), asking=Asking(max_new_tokens=8)))
     assert coverage(rows)["answers"] == 6

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from layergram.datasets.questions import Question, QuestionSet, listed
+from layergram.datasets.examples import quoted_ids
+from layergram.datasets.questions import Question, QuestionSet
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
 from layergram.errors import LayergramError
 from layergram.models.model import Model
@@ -193,7 +194,7 @@ def _check_lengths(
         longest = max(map(len, prompts.values()))
         raise LayergramError(
             f"answers of up to {most} tokens to the question set '{questions.name}'",
-            got=f"{len(long)} questions that are too long for it ({listed(long)}); the longest "
+            got=f"{len(long)} questions that are too long for it ({quoted_ids(long)}); the longest "
             f"has {longest} tokens",
             allowed=f"{model.context} tokens for question and answer together in '{model.name}'",
             do="shorten or remove these questions, or take a model with a longer context",

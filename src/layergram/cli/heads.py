@@ -62,9 +62,9 @@ def command(
         output: where to write.
     """
     model, output = model or ModelOptions(), output or OutputOptions()
-    from layergram.datasets.step_files import load_steps
+    from layergram.datasets.steps import steps as read_steps
 
-    found = load_steps(steps, columns=columns_of(columns)).first(limit)
+    found = read_steps(steps, columns=columns_of(columns)).first(limit)
     out = output.folder("heads")
     model.check()
 

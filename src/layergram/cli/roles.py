@@ -111,8 +111,8 @@ def _check_probe_file(path: Path | None) -> None:
 
 
 def _questions(source: str | None, columns: list[str] | None, limit: int | None) -> QuestionSet:
-    from layergram.datasets.embedded_questions import EMBEDDED
-    from layergram.datasets.question_files import load
+    from layergram.datasets.questions import EMBEDDED
+    from layergram.datasets.questions import questions as read_questions
 
     if source is None:
         raise LayergramError(
@@ -121,4 +121,4 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
             allowed=f"{', '.join(EMBEDDED)}, a file, or a hub data set",
             do="for example: layergram roles capitals",
         )
-    return load(source, columns=columns_of(columns)).first(limit)
+    return read_questions(source, columns=columns_of(columns)).first(limit)

@@ -1,4 +1,4 @@
-"""Steps that stand alone, with a passage of their own or none."""
+"""Steps that share no passage: one step with a passage of its own, or none."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import random
 from collections.abc import Iterator
 from itertools import pairwise
 
-from layergram.datasets.embedded_questions import facts as rows_of
-from layergram.datasets.embedded_steps import facts
-from layergram.datasets.embedded_steps.scenes import Scene, people
+from embedded import words
+from embedded.questions import facts
+from embedded.scenes import Scene, people
 
 FOURTEEN = 14
 
 
 def _works() -> Iterator[Scene]:
-    for work, who in facts.WORKS:
+    for work, who in words.WORKS:
         yield Scene("", {"knowledge-recall-3": (f"Who {work}?", who)})
 
 
 def _elements() -> Iterator[Scene]:
-    names = {row["symbol"]: row["name"].split("|")[0] for row in rows_of("elements.csv")}
-    for symbol in facts.SYMBOLS:
+    names = {row["symbol"]: row["name"].split("|")[0] for row in facts("elements.csv")}
+    for symbol in words.SYMBOLS:
         asked = f"Which chemical element has the symbol {symbol}?"
         yield Scene("", {"knowledge-recall-4": (asked, names[symbol])})
 
 
 def _kinds() -> Iterator[Scene]:
-    for animal, kind, holds in facts.KINDS:
+    for animal, kind, holds in words.KINDS:
         yield Scene("", {"knowledge-recall-5": (f"Is {animal} {kind}?", holds)})
 
 
 def _number_words() -> Iterator[Scene]:
-    for phrase, things, number in facts.NUMBER_WORDS:
+    for phrase, things, number in words.NUMBER_WORDS:
         asked = f"How many {things} are meant by '{phrase}'?"
         yield Scene("", {"semantic-understanding-5": (asked, number)})
 
@@ -39,19 +39,19 @@ def _number_words() -> Iterator[Scene]:
 def _words_of_a_kind() -> Iterator[Scene]:
     for at in range(FOURTEEN):
         draw = random.Random(f"words {at}")
-        animal = facts.ANIMALS[at % len(facts.ANIMALS)]
+        animal = words.ANIMALS[at % len(words.ANIMALS)]
         looks = [
-            look for look in facts.LOOKS if look in draw.sample(facts.LOOKS, draw.randint(1, 4))
+            look for look in words.LOOKS if look in draw.sample(words.LOOKS, draw.randint(1, 4))
         ]
-        deeds = draw.sample(facts.DEEDS, draw.randint(1, 5))
+        deeds = draw.sample(words.DEEDS, draw.randint(1, 5))
         did = " and ".join(filter(None, (", ".join(deeds[:-1]), deeds[-1])))
-        kind, words = ("verbs", deeds) if at % 2 else ("adjectives", looks)
+        kind, counted = ("verbs", deeds) if at % 2 else ("adjectives", looks)
         yield Scene(
             f"The {', '.join(looks)} {animal} {did}.",
             {
                 "syntactic-understanding-5": (
                     f"How many {kind} are in the sentence?",
-                    str(len(words)),
+                    str(len(counted)),
                 )
             },
         )
@@ -62,12 +62,12 @@ def _days() -> Iterator[Scene]:
         then = 3 * at + 2  # every day twice
         weeks = 2 * (at // 7) + random.Random(f"days {at}").randint(1, 2)
         later = (then - at) % 7 + 7 * weeks
-        asked = f"Today is {facts.WEEK[at % 7]}. Which day will it be in {later} days?"
-        yield Scene("", {"math-calculation-5": (asked, facts.WEEK[then % 7])})
+        asked = f"Today is {words.WEEK[at % 7]}. Which day will it be in {later} days?"
+        yield Scene("", {"math-calculation-5": (asked, words.WEEK[then % 7])})
 
 
 def _suspects() -> Iterator[Scene]:
-    for text, asked, who in facts.SUSPECTS:
+    for text, asked, who in words.SUSPECTS:
         yield Scene(text, {"inference-5": (asked, who)})
 
 
@@ -90,7 +90,7 @@ def _queues() -> Iterator[Scene]:
 
 
 def _choices() -> Iterator[Scene]:
-    for at, (start, asked, *options) in enumerate(facts.CHOICES):
+    for at, (start, asked, *options) in enumerate(words.CHOICES):
         it = options.pop(at % 3)
         shown = list(options)
         shown.insert((at * 2) % 3, it)
@@ -106,7 +106,7 @@ def _chains() -> Iterator[Scene]:
     for at in range(FOURTEEN):
         draw = random.Random(f"chains {at}")
         a, b, c = people(draw, 3)
-        x, y, z = draw.sample(facts.ROOMS, 3)
+        x, y, z = draw.sample(words.ROOMS, 3)
         rules = [f"If {a} is {x}, then {b} is {y}.", f"If {b} is {y}, then {c} is {z}."]
         yield Scene(
             " ".join([*(rules if at % 2 else rules[::-1]), f"{a} is {x}."]),
@@ -115,7 +115,7 @@ def _chains() -> Iterator[Scene]:
 
 
 def _jobs() -> Iterator[Scene]:
-    for at, (wanted, offer, low, high, wins) in enumerate(facts.JOBS):
+    for at, (wanted, offer, low, high, wins) in enumerate(words.JOBS):
         draw = random.Random(f"jobs {at}")
         names = people(draw, 3)
         numbers = draw.sample(range(int(low), int(high) + 1), 3)
@@ -127,7 +127,7 @@ def _jobs() -> Iterator[Scene]:
         )
 
 
-ALONE = {
+STANDALONE = {
     "work": _works,
     "element": _elements,
     "kind": _kinds,

@@ -1,4 +1,4 @@
-"""Facts, words and small situations that the embedded steps are made from; all our own."""
+"""Word lists, facts and short situations for the embedded steps, all written for layergram."""
 
 from __future__ import annotations
 

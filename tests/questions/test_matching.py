@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from layergram.answers.exact import exact_answer
-from layergram.answers.matching import mention
+from layergram.answers.matching import find_answer
 from layergram.datasets.questions import Question
 
 
@@ -41,8 +41,8 @@ from layergram.datasets.questions import Question
         ("", ["x"], None),
     ],
 )
-def test_mention(reply, aliases, found):
-    span = mention(reply, aliases)
+def test_find_answer(reply, aliases, found):
+    span = find_answer(reply, aliases)
     if found is None:
         assert span is None
     else:
@@ -50,8 +50,8 @@ def test_mention(reply, aliases, found):
 
 
 def test_the_article_a_is_no_option():
-    assert mention("A fig is a fruit. (A)", ["A"]) == (19, 20)
-    assert mention("A is right", ["A"]) == (0, 1)
+    assert find_answer("A fig is a fruit. (A)", ["A"]) == (19, 20)
+    assert find_answer("A is right", ["A"]) == (0, 1)
 
 
 def question(*aliases, options=()):

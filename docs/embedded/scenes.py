@@ -1,4 +1,4 @@
-"""Passages that are asked about by steps of several functions."""
+"""Passages with steps of two or three functions each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from layergram.datasets.embedded_steps import facts
+from embedded import words
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Scene:
 
 
 def people(draw: random.Random, count: int) -> list[str]:
-    """So many names, none twice."""
-    return draw.sample(facts.WOMEN + facts.MEN, count)
+    """Distinct names of people."""
+    return draw.sample(words.WOMEN + words.MEN, count)
 
 
 def sentence(text: str) -> str:
-    """A text with a capital at its start.
+    """A text with a capital first letter.
 
     Example:
         >>> sentence("the red lamp is on")
@@ -42,7 +42,7 @@ def _yes(holds: bool) -> str:
 
 
 def _shares() -> Iterator[Scene]:
-    for at, (one, other) in enumerate(facts.GOODS):
+    for at, (one, other) in enumerate(words.GOODS):
         draw = random.Random(f"shares {at}")
         a, b = people(draw, 2)
         has = "has" if at % 2 else "had"
@@ -69,7 +69,7 @@ def _shares() -> Iterator[Scene]:
 
 
 def _orders() -> Iterator[Scene]:
-    for at, (more, base, most, less, least) in enumerate(facts.COMPARED):
+    for at, (more, base, most, less, least) in enumerate(words.COMPARED):
         a, b, c = people(random.Random(f"orders {at}"), 3)  # a before b before c
         parts = [f"{a} is {more} than {b}.", f"{b} is {more} than {c}."]
         yield Scene(
@@ -86,7 +86,7 @@ def _orders() -> Iterator[Scene]:
 
 
 def _wishes() -> Iterator[Scene]:
-    for at, (wish, right, wrong) in enumerate(facts.WISHES):
+    for at, (wish, right, wrong) in enumerate(words.WISHES):
         draw = random.Random(f"wishes {at}")
         (a,) = people(draw, 1)
         km = dict(zip((right, wrong), draw.sample(range(2, 16), 2), strict=True))
@@ -108,9 +108,9 @@ def _wishes() -> Iterator[Scene]:
 
 
 def _clues() -> Iterator[Scene]:
-    for at, (held, does, place) in enumerate(facts.CLUES):
+    for at, (held, does, place) in enumerate(words.CLUES):
         a, b = people(random.Random(f"clues {at}"), 2)
-        does = does.format(his="her" if a in facts.WOMEN else "his")
+        does = does.format(his="her" if a in words.WOMEN else "his")
         start = f"Far from {b}, {a}" if at % 2 else a
         yield Scene(
             f"{start} holds {held} and {does}.",
@@ -123,7 +123,7 @@ def _clues() -> Iterator[Scene]:
 
 
 def _prices() -> Iterator[Scene]:
-    things = facts.PRICED
+    things = words.PRICED
     for at, (dear, cheap, several) in enumerate(things):
         draw = random.Random(f"prices {at}")
         absent = things[(at + 1) % len(things)][at // 2 % 2]
@@ -152,7 +152,7 @@ def _prices() -> Iterator[Scene]:
 
 
 def _rules() -> Iterator[Scene]:
-    for at, (cause, no_cause, effect, no_effect, word, other, same) in enumerate(facts.RULES):
+    for at, (cause, no_cause, effect, no_effect, word, other, same) in enumerate(words.RULES):
         # cause -> effect; no effect -> no cause; cause -> not the contrary of the effect
         seen, asked, answer = (
             (cause, effect, "Yes"),
@@ -171,7 +171,7 @@ def _rules() -> Iterator[Scene]:
 
 
 def _owners() -> Iterator[Scene]:
-    things = facts.OWNED
+    things = words.OWNED
     for at, (one, several, part, each) in enumerate(things):
         draw = random.Random(f"owners {at}")
         other = things[(at + 1) % len(things)][1]
@@ -194,7 +194,7 @@ def _owners() -> Iterator[Scene]:
 
 
 def _journeys() -> Iterator[Scene]:
-    for at, (verb, manner, start, end, country) in enumerate(facts.JOURNEYS):
+    for at, (verb, manner, start, end, country) in enumerate(words.JOURNEYS):
         (a,) = people(random.Random(f"journeys {at}"), 1)
         asked = ("comes first", f"from {start}") if at % 2 else ("comes last", f"to {end}")
         yield Scene(
@@ -214,7 +214,7 @@ def _journeys() -> Iterator[Scene]:
 
 
 def _feelings() -> Iterator[Scene]:
-    for text, pronoun, meant, who, feeling in facts.FEELINGS:
+    for text, pronoun, meant, who, feeling in words.FEELINGS:
         yield Scene(
             text,
             {
@@ -225,10 +225,10 @@ def _feelings() -> Iterator[Scene]:
 
 
 def _lines() -> Iterator[Scene]:
-    for at, (place, wish) in enumerate(facts.LINES):
+    for at, (place, wish) in enumerate(words.LINES):
         draw = random.Random(f"lines {at}")
         (a,) = people(draw, 1)
-        other = facts.LINES[(at + 1) % len(facts.LINES)][0]
+        other = words.LINES[(at + 1) % len(words.LINES)][0]
         right, wrong = draw.sample(range(2, 30), 2)
         step, first = draw.randint(1, 3), draw.randint(1, 3)
         hours = [first + step * n for n in range(4)]
@@ -252,7 +252,7 @@ def _lines() -> Iterator[Scene]:
 
 
 def _signs() -> Iterator[Scene]:
-    for text, guess, holds, choice, chosen in facts.SIGNS:
+    for text, guess, holds, choice, chosen in words.SIGNS:
         yield Scene(text, {"inference-4": (guess, holds), "decision-making-4": (choice, chosen)})
 
 
