@@ -55,6 +55,15 @@ def tiny_gguf(tiny_llama_folder):
 @pytest.fixture(scope="session")
 def tiny(tiny_llama_folder):
     """The tiny llama, loaded and proved."""
-    from layergram.models.model import load
+    from layergram.models.load import load
 
     return load(str(tiny_llama_folder), device="cpu")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run's folder, open and locked until the test ends."""
+    from layergram.storage.folder import RunFolder
+
+    with RunFolder(tmp_path / "run") as opened:
+        yield opened

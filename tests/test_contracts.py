@@ -9,7 +9,7 @@ import torch
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES
-from layergram.measures.registry import FAMILIES, chosen
+from layergram.measures.registry import FAMILIES, select_measures
 from layergram.recipe import Run, recipe
 from layergram.tracing import trace
 
@@ -196,5 +196,5 @@ def test_a_wrong_run_is_refused(field, value):
 
 
 def test_a_derived_measure_comes_after_its_source():
-    names = [record.name for record in chosen(["settling_depth", "divergence"], {})]
+    names = [record.name for record in select_measures(["settling_depth", "divergence"], {})]
     assert names == ["divergence", "settling_depth"]

@@ -12,8 +12,8 @@ from transformers import AttentionInterface
 import oracle
 import zoo
 from layergram import tracing as atlas
-from layergram.engine.run import Generation, read
-from layergram.models import hooks as taps
+from layergram.engine.run import read
+from layergram.engine.sampling import Sampling, Stream
 from oracle import ATTENTION, HEADS, LENS, RESIDUAL, assert_near, shifted
 
 torch.set_num_threads(1)
@@ -43,14 +43,12 @@ def state(network):
         ],
         "training": [m.training for m in network.modules()],
         "gradients": [p.requires_grad for p in network.parameters()],
-        "listeners": [m in taps._listeners for m in network.modules()],
         "functions": sorted(AttentionInterface()),
         "recording": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
     }
 
 
 def assert_same(before, after):
-    assert not any(after["listeners"])
     assert "eager" not in after["functions"]
     weights, other = before.pop("weights"), after.pop("weights")
     assert weights.keys() == other.keys()
@@ -63,7 +61,7 @@ class Fails:
     """A reducer that fails at its second view."""
 
     def __init__(self, needs):
-        self.needs, self.views = needs, 0
+        self.needs, self.views = (needs,), 0
 
     def take(self, view):
         self.views += 1
@@ -87,7 +85,7 @@ def test_the_model_is_as_before_after_success(model):
 def test_the_model_is_as_before_after_a_failure(model, needs):
     before = state(model.network)
     with pytest.raises(ArithmeticError, match="on purpose"):
-        list(read(model, IDS, [Fails(needs)], chunk=7))
+        list(read(model, [IDS], [[Fails(needs)]], chunk=7))
     assert_same(before, state(model.network))
 
 
@@ -95,10 +93,10 @@ def test_the_model_is_as_before_when_reading_is_broken_off(model):
     before = state(model.network)
     reducers = [Fails("attention")]
     reducers[0].views = 1000
-    steps = read(model, IDS, reducers, chunk=7)
+    steps = read(model, [IDS], [reducers], chunk=7)
     assert next(steps).ids == tuple(IDS[:7])
     tapped = state(model.network)
-    assert any(tapped[what] != before[what] for what in ("attention", "hooks"))
+    assert any(tapped[what] != before[what] for what in ("hooks",))
     steps.close()
     assert_same(before, state(model.network))
 
@@ -157,7 +155,8 @@ def test_sampling_is_the_same_for_a_seed_and_follows_the_distribution():
     assert cold == answer(model, max_new_tokens=12).token_id.values.tolist()
     first = Follows()
     for seed in range(200):
-        list(read(model, IDS[:3], [first], generation=Generation(1, 1.0, seed)))
+        stream = Stream(Sampling(1, temperature=1.0), seed=seed)
+        list(read(model, [IDS[:3]], [[first]], streams=[stream]))
     with torch.no_grad():
         p = torch.softmax(model.network(input_ids=torch.tensor([IDS[:3]])).logits[0, -1], -1)
     likely = p.argsort()[-10:].tolist()
@@ -168,7 +167,7 @@ def test_sampling_is_the_same_for_a_seed_and_follows_the_distribution():
 class Follows:
     """Keeps the token that follows the third position."""
 
-    needs = "lens"
+    needs = ("lens",)
 
     def __init__(self):
         self.tokens = []

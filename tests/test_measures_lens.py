@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
-from layergram.engine.run import LensView
+from layergram.engine.views import LensView
 from layergram.measures import MEASURES
 
 DISTRIBUTIONS = arrays(np.float64, (2, 50), elements=st.floats(-30, 30))

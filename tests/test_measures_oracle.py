@@ -83,7 +83,7 @@ class Case:
 class LastLayer:
     """Keeps the lens's log-probabilities of the last layer."""
 
-    needs = "lens"
+    needs = ("lens",)
 
     def __init__(self, layers):
         self.layers, self.parts = layers, []
@@ -179,10 +179,10 @@ def test_the_lens_without_the_norm_is_compared_with_the_model_itself(case):
 def test_the_lens_at_the_last_layer_is_the_models_output(case):
     e = case.reference
     with torch.no_grad():
-        logits = case.model.anatomy.readout.logits(e.streams[-1])
+        logits = case.model.parts.readout.logits(e.streams[-1])
     assert_near(logits, e.logits, "logits", 1e-4)
     last = LastLayer(zoo.LAYERS)
-    list(read(case.model, IDS, [last], chunk=5))
+    list(read(case.model, [IDS], [[last]], chunk=5))
     assert_near(last.log_p(), oracle.log_softmax(e.logits), "log-probabilities", 1e-4)
 
 
@@ -216,5 +216,5 @@ def test_the_embedded_model_equals_the_reference(smollm2):
     for name, values in oracle.residual_maps(e).items():
         assert_near(maps[name], values, name)
     last = LastLayer(model.layers)
-    list(read(model, ids, [last], chunk=17))
+    list(read(model, [ids], [[last]], chunk=17))
     assert_near(last.log_p(), oracle.log_softmax(e.logits), "log-probabilities", 1e-4)

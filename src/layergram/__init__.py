@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
     from layergram.experiments.heads.pipeline import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.run import head_maps as head_maps
-    from layergram.experiments.roles.applications import predict_wrong as ask
+    from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
     from layergram.experiments.roles.run import role_map as role_map
     from layergram.features.hidden_states import FeatureSpec as FeatureSpec
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from layergram.maps import write as write
     from layergram.models.edits import HeadEdit as HeadEdit
     from layergram.models.edits import edited as edited
-    from layergram.models.load import examine as check
+    from layergram.models.load import examine as check  # noqa: F401
     from layergram.models.load import load as load
     from layergram.probes import Evaluation as Evaluation
     from layergram.probes import load_probe as load_probe

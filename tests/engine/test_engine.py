@@ -14,6 +14,7 @@ import torch
 import zoo
 from layergram import tracing
 from layergram.engine.lens import LogitLens
+from layergram.engine.reducers import QueryColumns, Reduction
 from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
 from layergram.errors import LayergramError
@@ -28,10 +29,16 @@ ROOT = SOURCE.parent.parent
 CHECKS = ("engine/", "models/locate.py", "models/checks.py", "models/projections.py",
           "models/attribution.py", "models/hooks.py")  # fmt: skip
 LENGTHS = (23, 3, 11, 23, 8, 2, 17, 5)
+# without the padding and the stopping token, 0 and 1, which mean something else to some types
 TEXTS = [
-    [(at * 31 + i * 7919) % zoo.VOCABULARY for i in range(1, length - 1)] + [3, 4][: min(2, length)]
+    [2 + (at * 31 + i * 7919) % (zoo.VOCABULARY - 2) for i in range(1, length - 1)]
+    + [3, 4][: min(2, length)]
     for at, length in enumerate(LENGTHS)
 ]
+# what rounding does to these tiny models: by themselves they differ as much between chunk sizes
+ROUGH = dict.fromkeys(
+    ["gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text", "nemotron_h"], 5e-5
+)
 EVERY = [name for name, record in MEASURES.items() if not record.source]
 
 
@@ -66,7 +73,7 @@ def test_only_the_engine_and_the_checks_at_load_call_the_network():
 
 
 def test_one_function_draws_a_token():
-    """Randomness over a vocabulary is in one place: nothing else samples, sorts or exponentiates."""
+    """Randomness over a vocabulary is in one place."""
     drawing = []
     for path in sorted(SOURCE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
@@ -75,18 +82,29 @@ def test_one_function_draws_a_token():
     assert drawing == ["engine/sampling.py"]
 
 
+def rank_end(view, slack):
+    """The rank of the following token if all that are nearly as likely came before, or after."""
+    own = view.log_p.gather(1, view.next_ids.clamp(min=0)[:, None])
+    return (view.log_p > own - slack).sum(-1).float() + (slack <= 0)
+
+
 def values(model, sequences, names, **options):
     """For each sequence the values of every measure, as a batch makes them."""
     asked = {"query": "last", "context": (0, 1)}
-    reducers = [
-        {
+
+    def reducers_of():
+        made = {
             name: MEASURES[name].reducer(
                 MEASURES[name].reduction(asked, layers=model.layers, heads="mean")
             )
             for name in names
         }
-        for _ in sequences
-    ]
+        for name, slack in (("rank_low", -1e-4), ("rank_high", 1e-4)):
+            end = Reduction(partial(rank_end, slack=slack), "lens", model.layers)
+            made[name] = QueryColumns(end)
+        return made
+
+    reducers = [reducers_of() for _ in sequences]
     for _ in read(model, sequences, [list(own.values()) for own in reducers], **options):
         pass
     return [
@@ -97,15 +115,20 @@ def values(model, sequences, names, **options):
 
 def assert_same_maps(found, expected, model_type):
     for at, (one, other) in enumerate(zip(found, expected, strict=True)):
-        for name in other:
+        for name in other.keys() - {"rank_low", "rank_high"}:
             a, b = one[name], other[name]
             assert np.array_equal(np.isnan(a), np.isnan(b)), (model_type, at, name)
-            span = np.nanmax(np.abs(b)) if np.isfinite(b).any() else 0.0
+            record = MEASURES[name]
+            span = np.nanmax(np.abs(b), initial=0.2)  # smaller numbers are rounding in float32
+            if record.valid_max is not None and record.valid_min is not None:
+                span = record.valid_max - record.valid_min
             off = np.nanmax(np.abs(a - b), initial=0.0)
-            if name == "lens_rank":  # ranks differ where two tokens are equally likely
-                assert (a != b)[np.isfinite(b)].mean() < 0.02, (model_type, at)
+            if name == "lens_rank":  # ranks may differ between tokens that are equally likely
+                known = np.isfinite(b)
+                assert (a >= other["rank_low"])[known].all(), (model_type, at)
+                assert (a <= other["rank_high"])[known].all(), (model_type, at)
                 continue
-            assert off <= 1e-5 * max(span, 1e-3), (model_type, at, name, off, span)
+            assert off <= ROUGH.get(model_type, 1e-5) * span, (model_type, at, name, off, span)
 
 
 def possible(model):
@@ -124,9 +147,10 @@ FEW = ["llama", "gpt2", "gemma3_text", "gpt_oss", "qwen3_next", "mamba", "mixtra
 def test_a_batch_of_unequal_texts_gives_the_maps_of_each_text_by_itself(model_type):
     model = zoo.model(model_type)
     names = possible(model)
-    alone = [values(model, [ids], names, chunk=64)[0] for ids in TEXTS]
-    together = values(model, TEXTS, names, chunk=7, batch=8)
-    assert_same_maps(together, alone, model_type)
+    for chunk in (64, 7):
+        alone = [values(model, [ids], names, chunk=chunk)[0] for ids in TEXTS]
+        together = values(model, TEXTS, names, chunk=chunk, batch=8)
+        assert_same_maps(together, alone, model_type)
 
 
 @pytest.mark.parametrize("model_type", [kind for kind in FEW if kind in WORKING])
@@ -174,7 +198,7 @@ def test_draws_follow_the_distribution():
     for sampling, expected in (
         (Sampling(1, temperature=2.0), torch.softmax(logits / 2, -1)),
         (Sampling(1, temperature=1.0, top_k=2), torch.softmax(logits[[1, 2]], -1)),
-        (Sampling(1, temperature=1.0, top_p=0.8), torch.softmax(logits[[1, 2]], -1)),
+        (Sampling(1, temperature=1.0, top_p=0.7), torch.softmax(logits[[1, 2]], -1)),
     ):
         stream = Stream(sampling, seed=3)
         counts = np.bincount([stream.draw(logits) for _ in range(4000)], minlength=5) / 4000
@@ -196,7 +220,7 @@ def test_what_cannot_be_drawn_is_refused(name, value):
 @pytest.mark.parametrize("setting", [
     {"repetition_penalty": 1.8},
     {"no_repeat_ngram_size": 2},
-    {"suppress_tokens": list(range(0, 60))},
+    {"suppress_tokens": list(range(60))},
     {"min_new_tokens": 9},
 ])  # fmt: skip
 def test_generation_settings_of_the_model_are_honoured(setting):
@@ -249,7 +273,10 @@ def test_two_streams_at_the_same_time_do_not_disturb_one_another():
     make = partial(tracing.stream, model, measures=NAMES)
     runs = [Run(max_new_tokens=8, temperature=1.0, seed=seed) for seed in (1, 2)]
     prompts = [zoo.text(TEXTS[0]), zoo.text(TEXTS[2])]
-    alone = [tracing.trace(model, prompt=p, measures=NAMES, run=r) for p, r in zip(prompts, runs, strict=True)]
+    alone = [
+        tracing.trace(model, prompt=p, measures=NAMES, run=r)
+        for p, r in zip(prompts, runs, strict=True)
+    ]
     streams = [make(prompt=p, run=r) for p, r in zip(prompts, runs, strict=True)]
     last = [None, None]
     for turn in (0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1):

@@ -13,9 +13,9 @@ import xarray as xr
 import planted
 from layergram import maps
 from layergram.datasets.steps import Step, StepSet
-from layergram.engine.sampling import generate
+from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import Reading, Span
+from layergram.features.step_sequences import AnswerSpan, StepSequence
 from layergram.figures import plan
 from layergram.interventions.causal_test import causal_test, of_function
 from layergram.interventions.effects import Passes, causal_matrix, effects
@@ -23,7 +23,7 @@ from layergram.interventions.masking import Masking, other_heads
 from layergram.interventions.mean_outputs import mean_outputs
 from layergram.interventions.scoring import scores
 from layergram.models.edits import HeadEdit, editable_heads, edited
-from layergram.models.hooks import hear_heads
+from layergram.models.hooks import capture_heads
 from layergram.statistics.bootstrap import Bootstrap
 from layergram.words import describe, facts
 from layergram.words.find import holds
@@ -51,14 +51,14 @@ def told():
         ids = planted.there_and_back(seed)
         spans = []
         for at in (9, 21):
-            spans.append(Span(len(steps), at, at, (at,)))
+            spans.append(AnswerSpan(len(steps), at, at, (at,)))
             steps.append(step(len(steps), COPYING, f"copy {seed}", f"w{ids[at]}"))
-        readings.append(Reading(tuple(ids), tuple(spans)))
+        readings.append(StepSequence(tuple(ids), tuple(spans)))
         ids = planted.repeated(seed, half=8 + seed % 5)
         half = len(ids) // 2
         first, last = half + 3, half + 5
         words = " ".join(f"w{one}" for one in ids[first : last + 1])
-        readings.append(Reading(tuple(ids), (Span(len(steps), first, last, (first,)),)))
+        readings.append(StepSequence(tuple(ids), (AnswerSpan(len(steps), first, last, (first,)),)))
         steps.append(step(len(steps), REPEATING, f"repeat {seed}", words))
     return readings, StepSet("planted", tuple(steps))
 
@@ -86,11 +86,13 @@ def test_exact_says_whether_the_model_would_answer_so_itself(tiny):
     steps, readings = [], []
     for at in range(8):
         ids = torch.randint(5, 300, (6 + at,), generator=random).tolist()
-        answer = list(generate(tiny, [ids], most=4, seeds=[None])[0])
+        answer = list(generate(tiny, [ids], [Stream(Sampling(4))])[0])
         if at % 2:
             answer[at // 2] = (answer[at // 2] + 1) % 300
         last = len(ids) + len(answer) - 1
-        readings.append(Reading((*ids, *answer, 7), (Span(at, len(ids), last, (last,)),)))
+        readings.append(
+            StepSequence((*ids, *answer, 7), (AnswerSpan(at, len(ids), last, (last,)),))
+        )
         steps.append(step(at, COPYING, str(at), tiny.tokenizer.decode(answer)))
     steps = StepSet("own", tuple(steps))
     found = scores(tiny, readings, steps)
@@ -118,7 +120,7 @@ def tested(model, told):
     return causal_test(model, *told, TOP)
 
 
-def test_masking_the_heads_of_a_function_hurts_that_function(tested):
+def test_masking_the_run_head_analysis_a_function_hurts_that_function(tested):
     change = tested["change"].sel(score="log_likelihood")
     for name in TOP:
         own = change.sel(masked=name, function=name)
@@ -172,7 +174,7 @@ def test_steps_of_a_function_score_the_same_by_themselves(model, told):
     np.testing.assert_allclose(alone, whole.sel(step=alone["step"]), atol=1e-5)
 
 
-def test_a_killed_test_goes_on_and_ends_the_same(model, told, tested, tmp_path):
+def test_a_killed_test_goes_on_and_ends_the_same(model, told, tested, folder):
     class Stop(Exception):
         pass
 
@@ -184,20 +186,18 @@ def test_a_killed_test_goes_on_and_ends_the_same(model, told, tested, tmp_path):
             raise Stop
 
     with pytest.raises(Stop):
-        causal_test(model, *told, TOP, folder=tmp_path, progress=stop)
+        causal_test(model, *told, TOP, folder=folder, progress=stop)
     assert readings[0][1] == 24 * 3 + 5 * 12 * 2
     again = []
-    found = causal_test(
-        model, *told, TOP, folder=tmp_path, progress=lambda *told: again.append(told)
-    )
+    found = causal_test(model, *told, TOP, folder=folder, progress=lambda *told: again.append(told))
     assert again[-1] == (readings[0][1], readings[0][1])
     found.attrs.pop("created", None)
     assert found.identical(tested)
     other = {**TOP, COPYING: [planted.FIRST]}  # in the same folder, and not mixed up with it
-    beside = causal_test(model, *told, other, folder=tmp_path)
+    beside = causal_test(model, *told, other, folder=folder)
     assert beside.identical(causal_test(model, *told, other))
     with pytest.raises(LayergramError, match="another run"):
-        causal_test(model, told[0][1:], told[1], TOP, folder=tmp_path)
+        causal_test(model, told[0][1:], told[1], TOP, folder=folder)
 
 
 def test_other_heads_are_other_heads_and_differ_from_draw_to_draw(model):
@@ -235,7 +235,7 @@ def test_the_models_own_answers_get_worse_where_it_is_edited_as_it_writes(model,
 def test_the_mean_of_a_head_is_over_all_positions_and_no_padding(model, told):
     readings = told[0]
     sums, count = 0, 0
-    with torch.no_grad(), hear_heads(model.anatomy) as heads:
+    with torch.no_grad(), capture_heads(model.parts) as heads:
         for reading in readings:
             model.network(input_ids=torch.tensor([reading.ids]))
             sums, count = sums + heads[1][0].double().sum(0), count + len(reading.ids)
@@ -311,4 +311,4 @@ def test_a_test_that_cannot_be_made_is_refused(model, told, top, masking, says):
 
 
 def test_every_head_can_be_edited(model):
-    assert len(editable_heads(model.anatomy)) == 12
+    assert len(editable_heads(model.parts)) == 12

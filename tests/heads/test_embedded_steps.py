@@ -14,7 +14,7 @@ from layergram.datasets.questions import questions
 from layergram.datasets.steps import FUNCTIONS, steps
 from layergram.experiments.heads.controls import _template_folds
 from layergram.experiments.heads.importance import labelled
-from layergram.experiments.heads.pipeline import Recipe, check_split
+from layergram.experiments.heads.pipeline import HeadMapOptions, check_split
 
 WORDS = Path(__file__).parents[2] / "docs" / "embedded" / "words.py"
 facts = SimpleNamespace(**runpy.run_path(str(WORDS)))
@@ -306,7 +306,7 @@ def test_answers_alone_do_not_reveal_the_function(held, most):
 
 
 def test_templates_can_be_held_out_of_the_steps_that_make_the_maps():
-    tested = check_split(EMBEDDED, Recipe())
+    tested = check_split(EMBEDDED, HeadMapOptions())
     mapped = [step for step, out in zip(STEPS, tested, strict=True) if not out]
     labels = labelled([step.function for step in mapped], [step.group for step in mapped])
     folds = _template_folds(mapped, labels, 5, 0)

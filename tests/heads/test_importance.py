@@ -13,7 +13,7 @@ from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import JointProbe, Training, _explain, joint_probes
 from layergram.experiments.heads.controls import _shuffle, accuracies, folds_of
 from layergram.experiments.heads.importance import importance_maps, labelled, stability
-from layergram.experiments.heads.pipeline import Recipe, check_split
+from layergram.experiments.heads.pipeline import HeadMapOptions, check_split
 from layergram.experiments.heads.single_heads import head_probes, rank_correlation
 from layergram.experiments.heads.top_heads import elbow, top_heads
 from layergram.features.head_outputs import with_layer_mean
@@ -57,24 +57,24 @@ def test_importance_ranks_the_planted_heads_first(planted, explained):
     known, joint = explained
     importance, contribution = importance_maps(joint, known, planted[0])
     for name, head in PLANTED.items():
-        assert top_heads(importance.sel(panel=name), top=1) == [head]
-        cell = {"panel": name, "layer": head[0], "head": head[1]}
+        assert top_heads(importance.sel(function=name), top=1) == [head]
+        cell = {"function": name, "layer": head[0], "head": head[1]}
         assert float(contribution.sel(cell)) > 0
         assert float(importance["low"].sel(cell)) > 0
     assert (importance["low"] <= importance).all()
     assert (importance <= importance["high"]).all()
-    assert (joint.said == known.classes).mean() > 0.8
+    assert (joint.predicted == known.classes).mean() > 0.8
 
 
 def test_a_probe_of_the_planted_head_alone_sees_its_function(planted):
     features, functions, groups = planted
     found = head_probes(features, functions, groups=groups, evaluation=Evaluation(permutations=40))
     for name, (layer, head) in PLANTED.items():
-        own = found["auroc"].sel(panel=name)
+        own = found["auroc"].sel(function=name)
         assert float(own.sel(layer=layer, head=head)) > 0.95
         assert own.values.argmax() == (layer - 1) * HEADS + head
-        assert float(found["p_map"].sel(panel=name)) == pytest.approx(1 / 41)
-        assert float(found["p_map_shuffled"].sel(panel=name)) > 0.05
+        assert float(found["p_map"].sel(function=name)) == pytest.approx(1 / 41)
+        assert float(found["p_map_shuffled"].sel(function=name)) > 0.05
 
 
 def test_gradient_times_activation_is_that_of_finite_differences():
@@ -104,9 +104,9 @@ def test_no_probe_is_trained_on_the_group_that_it_is_tested_on(planted):
     apart = np.array([0, 2, 1, 3])[np.arange(180) % 4]  # steps of a question in unlike folds
     leaky = joint_probes(features, classes, apart, training=FAST)
     free = joint_probes(features, classes, apart, groups=number, training=FAST)
-    assert (leaky.said == classes).mean() > 0.8
-    assert (honest.said == classes).mean() < 0.55
-    assert (free.said == classes).mean() < 0.55
+    assert (leaky.predicted == classes).mean() > 0.8
+    assert (honest.predicted == classes).mean() < 0.55
+    assert (free.predicted == classes).mean() < 0.55
 
 
 def test_training_is_seeded_and_leaves_the_random_state(planted, explained):
@@ -167,18 +167,18 @@ def test_a_head_beside_an_informed_one_is_not_taken_for_it(planted):
     features, functions, groups = planted
     found = head_probes(features, functions, groups=groups, evaluation=Evaluation(permutations=0))
     for name, (layer, head) in PLANTED.items():
-        others = found["auroc"].sel(panel=name, layer=layer).drop_sel(head=head)
+        others = found["auroc"].sel(function=name, layer=layer).drop_sel(head=head)
         assert (others < 0.7).all()
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.35, 0.5])
 def test_the_share_that_is_asked_for_is_put_aside_in_whole_main_questions(share):
     steps = load_steps("functions")
-    tested = check_split(steps, Recipe(test_share=share))
+    tested = check_split(steps, HeadMapOptions(test_share=share))
     assert tested.mean() == pytest.approx(share, abs=0.03)
     groups = np.array([step.group for step in steps.steps])
     assert not set(groups[tested]) & set(groups[~tested])
-    assert not check_split(steps, Recipe(masking=None)).any()
+    assert not check_split(steps, HeadMapOptions(masking=None)).any()
 
 
 def test_too_few_main_questions_are_refused_before_any_work():
@@ -193,10 +193,10 @@ def test_too_few_main_questions_are_refused_before_any_work():
         )
 
     with pytest.raises(LayergramError, match="main questions"):
-        check_split(steps(3), Recipe())
+        check_split(steps(3), HeadMapOptions())
     with pytest.raises(LayergramError, match="folds"):
-        check_split(steps(4), Recipe(masking=None))
-    assert check_split(steps(20), Recipe()).any()
+        check_split(steps(4), HeadMapOptions(masking=None))
+    assert check_split(steps(20), HeadMapOptions()).any()
 
 
 def test_stability_is_1_for_equal_folds_and_about_0_for_noise(planted, explained):

@@ -11,14 +11,14 @@ import planted
 from layergram import maps
 from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import Reading, Span
+from layergram.features.step_sequences import AnswerSpan, StepSequence
 from layergram.figures import plan
 from layergram.interventions.masking import Masking
 from layergram.interventions.mean_outputs import mean_outputs
-from layergram.interventions.steering import compare, random_steering, steering_edit
-from layergram.interventions.sweep import measure_gauge, score_gauge, sweep_heads
+from layergram.interventions.steering import compare_edits, random_steering, steering_edit
+from layergram.interventions.sweep import measure_metric, score_metric, sweep_heads
 from layergram.models.edits import HeadEdit, edited
-from layergram.models.hooks import hear_heads
+from layergram.models.hooks import capture_heads
 from layergram.words import describe
 
 torch.set_num_threads(1)
@@ -35,10 +35,10 @@ def told(sequences):
     for at, (ids, places) in enumerate(sequences):
         spans = []
         for place in places:
-            spans.append(Span(len(steps), place, place, (place,)))
+            spans.append(AnswerSpan(len(steps), place, place, (place,)))
             answer = f"w{ids[place]}"
             steps.append(Step(str(len(steps)), "", "next", answer, "Retrieval", str(at), ""))
-        readings.append(Reading(tuple(ids), tuple(spans)))
+        readings.append(StepSequence(tuple(ids), tuple(spans)))
     return readings, StepSet("planted", tuple(steps))
 
 
@@ -52,7 +52,7 @@ REPEATED = [(planted.repeated(seed, half=14), range(20, 27)) for seed in range(8
     ids=["copying", "induction"],
 )
 def test_the_sweep_finds_exactly_the_planted_heads(model, sequences, needed):
-    found = sweep_heads(model, score_gauge(*told(sequences)))
+    found = sweep_heads(model, score_metric(*told(sequences)))
     assert found.dims == ("layer", "head") and found.shape == (3, 4)
     cells = {
         (int(layer), int(head)): float(found.sel(layer=layer, head=head))
@@ -69,18 +69,18 @@ def test_the_sweep_finds_exactly_the_planted_heads(model, sequences, needed):
 
 
 def test_a_cell_is_the_mean_change_under_that_edit(model):
-    gauge = score_gauge(*told(COPIED), score="exact")
-    found = sweep_heads(model, gauge, heads=[planted.COPY, planted.FIRST])
-    before = gauge.read(model)
+    metric = score_metric(*told(COPIED), score="exact")
+    found = sweep_heads(model, metric, heads=[planted.COPY, planted.FIRST])
+    before = metric.read(model)
     with edited(model, HeadEdit((planted.COPY,))):
-        after = gauge.read(model)
+        after = metric.read(model)
     assert float(found.sel(layer=2, head=3)) == pytest.approx((after - before).mean())
     assert np.isfinite(found.values).sum() == 2 and found.attrs["missing"] == "not taken out"
 
 
 def test_any_measure_can_be_swept(model):
     texts = [" ".join(f"w{i}" for i in planted.repeated(seed)) for seed in range(4)]
-    found = sweep_heads(model, measure_gauge(texts, "residual_norm"))
+    found = sweep_heads(model, measure_metric(texts, "residual_norm"))
     lost = found.values.copy()
     assert found.attrs["units"] == "1" and np.isfinite(lost).all()
     loud = {planted.MATCHED, planted.INDUCTION, planted.COPY, planted.FIRST}
@@ -88,25 +88,25 @@ def test_any_measure_can_be_swept(model):
     assert {(int(layer) + 1, int(head)) for layer, head in loudest} <= loud
 
 
-def test_a_killed_sweep_goes_on_and_ends_the_same(model, tmp_path):
-    gauge = score_gauge(*told(COPIED[:4]))
+def test_a_killed_sweep_goes_on_and_ends_the_same(model, folder):
+    metric = score_metric(*told(COPIED[:4]))
 
     def stop(done, total):
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep_heads(model, gauge, folder=tmp_path, progress=stop)
+        sweep_heads(model, metric, folder=folder, progress=stop)
     calls = []
-    again = sweep_heads(model, gauge, folder=tmp_path, progress=lambda *told: calls.append(told))
-    assert calls[0] == (1, 13) and calls[-1] == (13, 13)
-    np.testing.assert_array_equal(again, sweep_heads(model, gauge))
+    again = sweep_heads(model, metric, folder=folder, progress=lambda *told: calls.append(told))
+    assert calls[0] == (5, 13) and calls[-1] == (13, 13)
+    np.testing.assert_array_equal(again, sweep_heads(model, metric))
     with pytest.raises(LayergramError, match="another run"):
-        sweep_heads(model, gauge, masking=Masking(how="scale", factor=0.5), folder=tmp_path)
+        sweep_heads(model, metric, masking=Masking(how="scale", factor=0.5), folder=folder)
 
 
 def test_the_map_can_be_drawn_and_described(model, tmp_path):
-    found = sweep_heads(model, score_gauge(*told(COPIED)))
+    found = sweep_heads(model, score_metric(*told(COPIED)))
     assert plan(found).scales[0].kind == "diverging"
     text = describe(found)
     assert "layer 2, head 3" in text and "without the head" in text
@@ -118,19 +118,19 @@ def test_heads_are_swept_at_their_means_too(model):
     readings, steps = told(COPIED)
     masking = Masking(how="mean")
     means = mean_outputs(model, readings)
-    found = sweep_heads(model, score_gauge(readings, steps), masking=masking, means=means)
+    found = sweep_heads(model, score_metric(readings, steps), masking=masking, means=means)
     assert int(found.values.argmin()) == 7  # layer 2, head 3
     with pytest.raises(LayergramError, match="no means"):
-        sweep_heads(model, score_gauge(readings, steps), masking=masking)
+        sweep_heads(model, score_metric(readings, steps), masking=masking)
 
 
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda m: sweep_heads(m, score_gauge(*told(COPIED)), heads=[(4, 0)]), "layers 1 to 3"),
-        (lambda m: score_gauge(*told(COPIED), score="likelihood"), "did you mean"),
-        (lambda m: measure_gauge(["w1 w2", "w3 w4"], "divergense"), "did you mean"),
-        (lambda m: measure_gauge(["w1 w2"], "divergence"), "2 or more"),
+        (lambda m: sweep_heads(m, score_metric(*told(COPIED)), heads=[(4, 0)]), "layers 1 to 3"),
+        (lambda m: score_metric(*told(COPIED), score="likelihood"), "did you mean"),
+        (lambda m: measure_metric(["w1 w2", "w3 w4"], "divergense"), "did you mean"),
+        (lambda m: measure_metric(["w1 w2"], "divergence"), "2 or more"),
     ],
 )
 def test_a_sweep_that_cannot_be_made_is_refused(model, ask, says):
@@ -142,7 +142,7 @@ def outputs_where(model, sequences):
     """Outputs of all heads [example, layer, head, feature] where the answers are predicted."""
     rows = []
     for ids, places in sequences:
-        with torch.no_grad(), hear_heads(model.anatomy) as heads:
+        with torch.no_grad(), capture_heads(model.parts) as heads:
             model.network(input_ids=torch.tensor([ids]))
             rows += [torch.stack([h[0, at - 1] for h in heads]).numpy() for at in places]
     return xr.DataArray(
@@ -192,7 +192,7 @@ def test_steering_moves_the_model_to_what_the_right_answers_have(model):
     edit = steering_edit(model, outputs, right, [planted.COPY])
     fresh = [asked(random.permutation(rest)[:6].tolist()) for _ in range(12)]
     readings, steps = told(fresh)
-    found = compare(
+    found = compare_edits(
         model,
         readings,
         steps,

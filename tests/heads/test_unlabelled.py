@@ -14,9 +14,9 @@ from layergram.errors import LayergramError
 from layergram.experiments.heads.patterns import (
     SEQUENCES,
     UNLABELLED,
-    head_maps,
-    left_out,
+    attention_patterns,
     mean_interval,
+    unsupported_patterns,
 )
 from layergram.recipe import Run
 from layergram.tracing import trace
@@ -33,7 +33,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def planted_maps():
     texts = [" ".join(f"w{i}" for i in planted.repeated(seed)) for seed in range(3)]
-    return head_maps(planted.model(), texts)
+    return attention_patterns(planted.model(), texts)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_other_maps_show_what_the_planted_heads_are_like(planted_maps):
 
 @pytest.mark.parametrize("chunk", [5, 256])
 def test_a_cell_is_the_mean_over_all_tokens_of_all_texts(chunk, tiny):
-    found = head_maps(tiny, TEXTS, induction="texts", chunk=chunk)
+    found = attention_patterns(tiny, TEXTS, induction="texts", chunk=chunk)
     assert tuple(found) == UNLABELLED
     for name, array in found.items():
         values = []
@@ -86,13 +86,17 @@ def test_a_cell_is_the_mean_over_all_tokens_of_all_texts(chunk, tiny):
 
 
 def test_induction_is_measured_on_random_tokens_unless_texts_are_asked_for(tiny):
-    kinds = {kind: head_maps(tiny, TEXTS, induction=kind) for kind in ("random", "texts")}
-    again = head_maps(tiny, measures=["attention_induction"], seed=0)["attention_induction"]
+    kinds = {kind: attention_patterns(tiny, TEXTS, induction=kind) for kind in ("random", "texts")}
+    again = attention_patterns(tiny, measures=["attention_induction"], seed=0)[
+        "attention_induction"
+    ]
     random = kinds["random"]["attention_induction"]
     np.testing.assert_array_equal(random, again)  # the texts do not count
     assert maps.options_of(random)["sequences"] == SEQUENCES
     assert "random tokens each, repeated once" in random.attrs["definition"]
-    other = head_maps(tiny, measures=["attention_induction"], seed=1)["attention_induction"]
+    other = attention_patterns(tiny, measures=["attention_induction"], seed=1)[
+        "attention_induction"
+    ]
     assert not np.array_equal(random, other)
     assert not np.array_equal(random, kinds["texts"]["attention_induction"])
     np.testing.assert_array_equal(
@@ -101,7 +105,7 @@ def test_induction_is_measured_on_random_tokens_unless_texts_are_asked_for(tiny)
 
 
 def test_one_text_has_intervals_over_blocks_of_tokens(tiny):
-    array = head_maps(tiny, TEXTS[0], measures=["attention_first"])["attention_first"]
+    array = attention_patterns(tiny, TEXTS[0], measures=["attention_first"])["attention_first"]
     assert "one text, with intervals over blocks of" in array.attrs["definition"]
     values = trace(tiny, TEXTS[0], measures=["attention_first"], run=Run(heads="each"))
     values = values["attention_first"].values
@@ -141,7 +145,7 @@ def test_a_unit_without_values_does_not_count():
 
 
 def test_the_map_says_how_it_was_made_and_which_heads_share_keys(tiny, tmp_path):
-    array = head_maps(tiny, TEXTS, measures=["attention_previous"])["attention_previous"]
+    array = attention_patterns(tiny, TEXTS, measures=["attention_previous"])["attention_previous"]
     options = maps.options_of(array)
     assert options["texts"] == 3 and options["tokens"] > 50 and "sha256" in options["texts_digest"]
     assert array["kv_group"].values.tolist() == [0, 0, 1, 1]
@@ -149,12 +153,14 @@ def test_the_map_says_how_it_was_made_and_which_heads_share_keys(tiny, tmp_path)
     assert array.attrs["model"] == tiny.name
     again = maps.read(maps.write(array, tmp_path / "a.nc"))
     assert again["kv_group"].values.tolist() == [0, 0, 1, 1]
-    own = head_maps(planted.model(), "w1 w2 w3 w4", measures=["attention_first"])
+    own = attention_patterns(planted.model(), "w1 w2 w3 w4", measures=["attention_first"])
     assert "kv_group" not in own["attention_first"].coords
 
 
 def test_layers_without_heads_are_missing():
-    array = head_maps(zoo.model("qwen3_next"), zoo.text(range(20)), measures=["attention_first"])
+    array = attention_patterns(
+        zoo.model("qwen3_next"), zoo.text(range(20)), measures=["attention_first"]
+    )
     found = array["attention_first"]
     assert np.isnan(found.sel(layer=1)).all() and not np.isnan(found.sel(layer=[2, 3])).any()
     assert found.attrs["missing"] == "no such head in the layer"
@@ -163,15 +169,15 @@ def test_layers_without_heads_are_missing():
 def test_what_the_model_cannot_have_is_left_out_unless_it_is_asked_for():
     model = zoo.model("gemma4_text")
     texts = [zoo.text(range(12)), zoo.text(range(5, 20))]
-    found = head_maps(model, texts)
+    found = attention_patterns(model, texts)
     assert set(found) == set(UNLABELLED) - {"head_logit_attribution"}
-    assert list(left_out(model)) == ["head_logit_attribution"]
-    assert "layer 1 that is not its input" in left_out(model)["head_logit_attribution"]
-    assert left_out(planted.model()) == {}
+    assert list(unsupported_patterns(model)) == ["head_logit_attribution"]
+    assert "layer 1 that is not its input" in unsupported_patterns(model)["head_logit_attribution"]
+    assert unsupported_patterns(planted.model()) == {}
     with pytest.raises(LayergramError, match="layer 1 that is not its input"):
-        head_maps(model, texts, measures=["head_logit_attribution"])
+        attention_patterns(model, texts, measures=["head_logit_attribution"])
     with pytest.raises(LayergramError, match="show no attention weights"):
-        head_maps(zoo.model("mamba"), texts)
+        attention_patterns(zoo.model("mamba"), texts)
 
 
 @pytest.mark.parametrize(
@@ -193,12 +199,12 @@ def test_what_the_model_cannot_have_is_left_out_unless_it_is_asked_for():
 )
 def test_a_wrong_request_is_one_clear_message(request_, says, tiny):
     with pytest.raises(LayergramError, match=says):
-        head_maps(tiny, **request_)
+        attention_patterns(tiny, **request_)
 
 
 def test_the_embedded_model_has_a_sink_and_induction_heads(smollm2):
     model = load(smollm2.model, tokenizer=smollm2.tokenizer)
-    found = head_maps(model, measures=["attention_first", "attention_induction"])
+    found = attention_patterns(model, measures=["attention_first", "attention_induction"])
     assert (found["attention_first"] > 0.3).mean() > 0.5
     induction = found["attention_induction"]
     assert induction.max() > 0.7 and float(induction.median()) < 0.05

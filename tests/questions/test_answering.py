@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from layergram.answers.ask import Asking, answer, by_length
-from layergram.answers.judge import _copied, _row, coverage, judge
+from layergram.answers.ask import AnswerOptions, answer_of, ask
+from layergram.answers.judge import _copied, _row, coverage, judge_answers
 from layergram.datasets.questions import Question, QuestionSet
-from layergram.engine.sampling import generate, padding_is_exact
+from layergram.engine.batch import by_length
+from layergram.engine.sampling import Sampling, Stream, generate, padding_is_exact
 from layergram.errors import LayergramError
-from layergram.recipe import Run
+from layergram.storage.folder import RunFolder
 
 WORDS = "the quick brown fox of Paris said that a layer reads what others wrote"
 
@@ -32,26 +32,30 @@ def some_questions(count):
 
 
 def prompts_of(tiny, questions):
-    from layergram.tracing import put
+    return [tiny.format_prompt(q.prompt).ids for q in questions.questions]
 
-    return [put(tiny, q.prompt, Run()).ids for q in questions.questions]
+
+def greedy(model, prompts, most):
+    return generate(model, prompts, [Stream(Sampling(most)) for _ in prompts])
 
 
 def test_batched_is_as_one_by_one(tiny):
     prompts = prompts_of(tiny, some_questions(9))
     assert len(set(map(len, prompts))) > 3 and padding_is_exact(tiny, prompts)
-    seeds = [None, 1, 2, None, 4, 5, None, 7, 8]
-    together = generate(tiny, prompts, most=12, seeds=seeds)
-    for prompt, seed, ids in zip(prompts, seeds, together, strict=True):
-        assert generate(tiny, [prompt], most=12, seeds=[seed]) == [ids]
+    hot = [0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]
+
+    def streams():
+        return [Stream(Sampling(12, temperature=t), seed=at) for at, t in enumerate(hot)]
+
+    together = generate(tiny, prompts, streams())
+    for prompt, stream, ids in zip(prompts, streams(), together, strict=True):
+        assert generate(tiny, [prompt], [stream]) == [ids]
     assert len(set(together)) > 4
 
 
 def test_greedy_is_as_transformers_generates(tiny):
     prompts = prompts_of(tiny, some_questions(4))
-    for prompt, ids in zip(
-        prompts, generate(tiny, prompts, most=10, seeds=[None] * 4), strict=True
-    ):
+    for prompt, ids in zip(prompts, greedy(tiny, prompts, 10), strict=True):
         given = torch.tensor([prompt])
         out = tiny.network.generate(
             given, attention_mask=torch.ones_like(given), do_sample=False, max_new_tokens=10
@@ -61,10 +65,10 @@ def test_greedy_is_as_transformers_generates(tiny):
 
 def test_an_answer_ends_at_the_stopping_token(tiny, monkeypatch):
     prompts = prompts_of(tiny, some_questions(6))
-    free = generate(tiny, prompts, most=12, seeds=[None] * 6)
+    free = greedy(tiny, prompts, 12)
     stop = free[0][3]
     monkeypatch.setattr(tiny.network.generation_config, "eos_token_id", stop)
-    ended = generate(tiny, prompts, most=12, seeds=[None] * 6)
+    ended = greedy(tiny, prompts, 12)
     for whole, cut in zip(free, ended, strict=True):
         until = whole.index(stop) + 1 if stop in whole else len(whole)
         assert cut == whole[:until]
@@ -74,17 +78,17 @@ def test_an_answer_ends_at_the_stopping_token(tiny, monkeypatch):
 def test_a_model_that_padding_would_change_gets_batches_of_one_length(tiny, monkeypatch):
     monkeypatch.setattr("layergram.engine.sampling.SLACK", -1.0)
     assert not padding_is_exact(tiny, prompts_of(tiny, some_questions(4)))
-    assert by_length([5, 5, 4, 5], size=2, mixed="no") == [[0, 1], [3], [2]]
+    assert by_length([5, 5, 4, 5], size=2, mixed=False) == [[0, 1], [3], [2]]
 
 
 def test_drawn_answers_do_not_depend_on_their_company(tiny):
-    asking = Asking(samples=2, max_new_tokens=6, batch=3)
+    options = AnswerOptions(samples=2, max_new_tokens=6, batch=3)
     some = some_questions(5)
-    found = answer(tiny, some, asking=asking)
-    alone = answer(tiny, QuestionSet("some", some.questions[3:4]), asking=asking)
+    found = ask(tiny, some, options=options)
+    alone = ask(tiny, QuestionSet("some", some.questions[3:4]), options=options)
     assert [a.ids for a in found if a.question.id == "3"] == [a.ids for a in alone]
     assert [a.sample for a in alone] == [0, 1, 2] and len({a.ids for a in alone}) == 3
-    other = answer(tiny, some, asking=Asking(samples=2, max_new_tokens=6, seed=1))
+    other = ask(tiny, some, options=AnswerOptions(samples=2, max_new_tokens=6, seed=1))
     assert other[0].ids == found[0].ids and other[1].ids != found[1].ids
 
 
@@ -94,72 +98,80 @@ torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from test_answering import ask_and_judge
-from layergram.models.model import load
+from layergram.models.load import load
 ask_and_judge(load(sys.argv[1], device="cpu"), Path(sys.argv[2]))
 """
 
 
-def ask_and_judge(model, folder):
-    asking = Asking(max_new_tokens=12, samples=1, batch=4)
-    judge(model, answer(model, some_questions(30), asking=asking, folder=folder), folder=folder)
+def ask_and_judge(model, path):
+    options = AnswerOptions(max_new_tokens=12, samples=1, batch=4)
+    with RunFolder(path) as folder:
+        answers = ask(model, some_questions(150), options=options, folder=folder)
+        return judge_answers(model, answers, folder=folder)
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tiny, tiny_llama_folder, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+def test_a_killed_run_resumes_and_ends_the_same(tiny, tiny_llama_folder, tmp_path):
+    killed = tmp_path / "killed"
     words = [sys.executable, "-c", PROGRAM, tiny_llama_folder, killed, Path(__file__).parent]
-    process, log = subprocess.Popen(list(map(str, words))), killed / "answers.jsonl"
-    while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < 12):
+    process = subprocess.Popen(list(map(str, words)))
+    while process.poll() is None and not list(killed.glob("answers/shards/*")):
         time.sleep(0.001)
     process.kill()
     process.wait()
-    lines = log.read_bytes().splitlines(keepends=True)
-    assert 12 <= len(lines) < 60, "it was to be killed in the middle"
-    log.write_bytes(b"".join(lines[:-1]) + lines[-1][:-5])  # as if in the midst of a batch
-    ask_and_judge(tiny, killed)
-    ask_and_judge(tiny, whole)
-    assert {path.name for path in killed.iterdir()} == {path.name for path in whole.iterdir()}
-    for name in ("answers.jsonl", "rows.jsonl"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    done = len(list(killed.glob("answers/shards/*")))
+    assert 1 <= done < 5, "it was to be killed in the middle"
+    assert ask_and_judge(tiny, killed) == ask_and_judge(tiny, tmp_path / "whole")
 
 
-def test_a_finished_run_asks_nothing_again(tiny, tmp_path, monkeypatch):
-    asking = Asking(max_new_tokens=4)
-    first = answer(tiny, some_questions(5), asking=asking, folder=tmp_path)
+def test_another_batch_size_at_the_restart_gives_the_same_answers(tiny, folder):
+    def stop(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    many = some_questions(80)
+    with pytest.raises(KeyboardInterrupt):
+        ask(tiny, many, options=AnswerOptions(12, batch=32), folder=folder, progress=stop)
+    resumed = ask(tiny, many, options=AnswerOptions(12, batch=3), folder=folder)
+    assert resumed == ask(tiny, many, options=AnswerOptions(12))
+
+
+def test_a_finished_run_asks_nothing_again(tiny, folder, monkeypatch):
+    options = AnswerOptions(max_new_tokens=4)
+    first = ask(tiny, some_questions(5), options=options, folder=folder)
     monkeypatch.setattr("layergram.answers.ask.generate", None)
-    assert answer(tiny, some_questions(5), asking=asking, folder=tmp_path) == first
+    assert ask(tiny, some_questions(5), options=options, folder=folder) == first
 
 
-def test_a_folder_of_another_run_is_left_alone(tiny, tmp_path):
-    answer(tiny, some_questions(3), asking=Asking(max_new_tokens=4), folder=tmp_path)
-    before = (tmp_path / "answers.jsonl").read_bytes()
-    with pytest.raises(LayergramError, match=r"another run: asking.*max_new_tokens': 4"):
-        answer(tiny, some_questions(3), asking=Asking(max_new_tokens=5), folder=tmp_path)
+def test_a_folder_of_another_run_is_left_alone(tiny, folder):
+    def of(path):
+        return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+    ask(tiny, some_questions(3), options=AnswerOptions(max_new_tokens=4), folder=folder)
+    before = of(folder.path / "answers")
+    with pytest.raises(LayergramError, match="max_new_tokens"):
+        ask(tiny, some_questions(3), options=AnswerOptions(max_new_tokens=5), folder=folder)
     with pytest.raises(LayergramError, match="questions_digest"):
-        answer(tiny, some_questions(4), asking=Asking(max_new_tokens=4), folder=tmp_path)
-    assert (tmp_path / "answers.jsonl").read_bytes() == before
+        ask(tiny, some_questions(4), options=AnswerOptions(max_new_tokens=4), folder=folder)
+    assert of(folder.path / "answers") == before
 
 
-def test_a_question_longer_than_the_context_is_refused_before_anything_is_asked(tiny, tmp_path):
+def test_a_question_longer_than_the_context_is_refused_before_anything_is_asked(tiny, folder):
     long = QuestionSet("long", (Question("a", "Hi?", ("x",)), Question("b", "fox " * 600, ("x",))))
     with pytest.raises(LayergramError, match=r"(?s)1 questions .*'b'.*512 tokens"):
-        answer(tiny, long, folder=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        ask(tiny, long, folder=folder)
+    assert not (folder.path / "answers").exists()
 
 
 def made(tiny, reply, aliases=("Paris",), stop=True):
     """An answer whose reply is this text."""
-    from layergram.answers.ask import answer_of
-    from layergram.tracing import put
-
     question = Question("1", "Where?", tuple(aliases))
     ids = tiny.tokenizer(reply, add_special_tokens=False)["input_ids"]
     ids += [tiny.tokenizer.eos_token_id] * stop
-    prompt = put(tiny, question.prompt, Run())
-    return answer_of(tiny, question, 0, prompt, ids, stops=(tiny.tokenizer.eos_token_id,))
+    return answer_of(tiny, question, 0, tiny.format_prompt(question.prompt), ids)
 
 
 def row_of(tiny, reply, aliases=("Paris",), **how):
-    return judge(tiny, [made(tiny, reply, aliases, **how)])[0]
+    return judge_answers(tiny, [made(tiny, reply, aliases, **how)])[0]
 
 
 @pytest.mark.parametrize(
@@ -228,16 +240,12 @@ def test_what_the_model_copies_counts_only_word_for_word():
     assert _copied(much, "Take 3 and 4, have 8.", "3 and 4\n") is None
 
 
-def test_every_rule_is_in_the_rows_file(tiny, tmp_path):
-    rows = judge(
-        tiny,
-        [made(tiny, "It is Paris."), made(tiny, "It is Lyon."), made(tiny, "no idea " * 6)],
-        folder=tmp_path,
-    )
-    told = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    assert [(t["right"], t["exact"], t["extractor"]) for t in told[:2]] == [
+def test_every_row_says_by_what_rule_it_was_judged(tiny):
+    replies = ["It is Paris.", "It is Lyon.", "no idea " * 6]
+    rows = judge_answers(tiny, [made(tiny, reply) for reply in replies])
+    assert [(row.right, row.exact, row.extractor) for row in rows[:2]] == [
         (True, "Paris", "alias"), (False, "Lyon", "name"),
     ]  # fmt: skip
     counts = coverage(rows)
     assert counts["answers"] == 3 and counts["right"] == 1
-    assert counts["with_exact_answer"] == 2 + bool(told[2]["exact"])
+    assert counts["with_exact_answer"] == 2 + bool(rows[2].exact)

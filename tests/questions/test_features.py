@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from test_answering import made
 
-from layergram.answers.judge import judge
+from layergram.answers.judge import judge_answers
 from layergram.errors import LayergramError
 from layergram.experiments.roles.controls import letters_of, random_weights
-from layergram.features.hidden_states import SCORES, Wanted, hidden_states
+from layergram.features.hidden_states import SCORES, FeatureSpec, hidden_states
 from layergram.maps import ROLES
 
 REPLIES = [
@@ -26,7 +27,13 @@ REPLIES = [
 
 @pytest.fixture(scope="module")
 def rows(tiny):
-    return judge(tiny, [made(tiny, reply) for reply in REPLIES])
+    judged = judge_answers(tiny, [made(tiny, reply) for reply in REPLIES])
+    return [replace(row, id=str(at)) for at, row in enumerate(judged)]
+
+
+def test_two_answers_of_one_key_are_refused(tiny, rows):
+    with pytest.raises(LayergramError, match="more than once"):
+        hidden_states(tiny, [rows[0], rows[0]])
 
 
 def hidden(tiny, row):
@@ -34,12 +41,12 @@ def hidden(tiny, row):
         return tiny.network(torch.tensor([row.ids]), output_hidden_states=True)
 
 
-def test_the_residual_streams_are_the_models_own(tiny, rows, tmp_path):
-    found = hidden_states(tiny, rows, tmp_path)
+def test_the_residual_streams_are_the_models_own(tiny, rows, folder):
+    found = hidden_states(tiny, rows, folder)
     states = found["features"]
     assert states.dims == ("example", "layer", "role", "feature")
     assert states.shape == (5, 4, 15, 32) and states["layer"].values.tolist() == [0, 1, 2, 3]
-    assert isinstance(states.variable._data, np.memmap) or states.dtype == np.float32
+    assert states.dtype == np.float32
     for at, row in enumerate(rows):
         own = hidden(tiny, row).hidden_states  # the last one is normed: not compared
         for role, place in row.roles.items():
@@ -53,9 +60,9 @@ def test_the_residual_streams_are_the_models_own(tiny, rows, tmp_path):
             np.testing.assert_allclose(normed, own[3][0, place], atol=1e-4)
 
 
-def test_attention_and_mlp_are_what_a_layer_adds(tiny, rows, tmp_path):
+def test_attention_and_mlp_are_what_a_layer_adds(tiny, rows, folder):
     taken = {
-        where: hidden_states(tiny, rows, tmp_path, wanted=Wanted(where=where, name=where))[where]
+        where: hidden_states(tiny, rows, folder, spec=FeatureSpec(where=where, name=where))[where]
         for where in ("residual", "attention", "mlp")
     }
     assert taken["mlp"]["layer"].values.tolist() == [1, 2, 3]
@@ -63,8 +70,8 @@ def test_attention_and_mlp_are_what_a_layer_adds(tiny, rows, tmp_path):
     np.testing.assert_allclose(update, taken["attention"].values + taken["mlp"].values, atol=1e-5)
 
 
-def test_scores_are_the_models_own_probabilities(tiny, rows, tmp_path):
-    told = hidden_states(tiny, rows, tmp_path)["scores"]
+def test_scores_are_the_models_own_probabilities(tiny, rows, folder):
+    told = hidden_states(tiny, rows, folder)["scores"]
     assert told["score"].values.tolist() == list(SCORES)
     for at, row in enumerate(rows):
         log_p = torch.log_softmax(hidden(tiny, row).logits[0].double(), -1)
@@ -81,59 +88,52 @@ def test_scores_are_the_models_own_probabilities(tiny, rows, tmp_path):
             assert float(told.sel(score=name)[at]) == pytest.approx(value, abs=1e-4), name
 
 
-def test_some_layers_and_roles_are_part_of_all(tiny, rows, tmp_path):
-    whole = hidden_states(tiny, rows, tmp_path)["features"]
-    wanted = Wanted(layers=(2, 3), roles=("exact_answer_last", "-1"), name="few")
-    few = hidden_states(tiny, rows, tmp_path, wanted=wanted)["few"]
+def test_some_layers_and_roles_are_part_of_all(tiny, rows, folder):
+    whole = hidden_states(tiny, rows, folder)["features"]
+    spec = FeatureSpec(layers=(2, 3), roles=("exact_answer_last", "-1"), name="few")
+    few = hidden_states(tiny, rows, folder, spec=spec)["few"]
     np.testing.assert_array_equal(few, whole.sel(layer=[2, 3], role=["exact_answer_last", "-1"]))
 
 
-def test_a_killed_store_goes_on_and_ends_the_same(tiny, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("layergram.features.hidden_states.BATCH", 2)
-    hidden_states(tiny, rows, tmp_path / "whole")
-
-    def stop(done, total):
-        if done == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        hidden_states(tiny, rows, tmp_path / "killed", progress=stop)
-    assert not (tmp_path / "killed/features.json").exists()
-    calls = []
-    hidden_states(tiny, rows, tmp_path / "killed", progress=lambda *told: calls.append(told))
-    assert calls == [(5, 5)]
-    for name in ("features.npy", "scores.npy", "features.json"):
-        whole, killed = (tmp_path / folder / name for folder in ("whole", "killed"))
-        assert whole.read_bytes() == killed.read_bytes()
-    manifest = json.loads((tmp_path / "whole/features.json").read_text())
-    assert list(manifest["arrays"]["features"]) == ["example", "layer", "role", "feature"]
-    assert manifest["arrays"]["features"]["role"] == list(ROLES)
+def test_the_states_can_be_opened_without_layergram(tiny, rows, folder):
+    found = hidden_states(tiny, rows, folder)
+    opened = xr.open_zarr(folder.path / "features" / "arrays.zarr")
+    assert opened["features"].dims == ("example", "layer", "role", "feature")
+    assert opened["role"].values.tolist() == list(ROLES)
+    assert opened["example"].values.tolist() == [row.key for row in rows]
+    np.testing.assert_array_equal(opened["features"], found["features"])
+    np.testing.assert_array_equal(hidden_states(tiny, rows)["features"], found["features"])
 
 
-def test_the_states_of_another_run_are_left_alone(tiny, rows, tmp_path):
-    hidden_states(tiny, rows, tmp_path)
-    before = (tmp_path / "features.npy").read_bytes()
-    with pytest.raises(LayergramError, match="another run: other arrays, made_from"):
-        hidden_states(tiny, rows[:3], tmp_path)
-    assert (tmp_path / "features.npy").read_bytes() == before
+def test_states_are_those_of_the_asked_answers_in_any_order(tiny, rows):
+    turned = hidden_states(tiny, rows[::-1])["features"]
+    whole = hidden_states(tiny, rows)["features"]
+    np.testing.assert_allclose(turned, whole[::-1], atol=1e-5)
 
 
-def test_float16_holds_what_it_can(tiny, rows, tmp_path, monkeypatch):
-    half = hidden_states(tiny, rows, tmp_path, wanted=Wanted(dtype="float16"))["features"]
+def test_the_states_of_another_run_are_left_alone(tiny, rows, folder):
+    hidden_states(tiny, rows, folder)
+    with pytest.raises(LayergramError, match="another run"):
+        hidden_states(tiny, rows[:3], folder)
+    assert hidden_states(tiny, rows, folder)["features"].shape[0] == 5
+
+
+def test_float16_holds_what_it_can(tiny, rows, folder, monkeypatch):
+    half = hidden_states(tiny, rows, folder, spec=FeatureSpec(dtype="float16"))["features"]
     assert half.dtype == np.float16
     monkeypatch.setattr("numpy.finfo", lambda kind: type("Small", (), {"max": 1e-6}))
     with pytest.raises(LayergramError, match="store them in float32"):
-        hidden_states(tiny, rows, tmp_path / "b", wanted=Wanted(dtype="float16"))
+        hidden_states(tiny, rows, spec=FeatureSpec(dtype="float16"))
 
 
 def test_what_there_is_not_is_refused():
     with pytest.raises(LayergramError, match="did you mean 'residual'"):
-        Wanted(where="residul")
+        FeatureSpec(where="residul")
     with pytest.raises(LayergramError, match="did you mean 'last_q'"):
-        Wanted(roles=("last_w",))
+        FeatureSpec(roles=("last_w",))
 
 
-def test_random_weights_have_the_shape_and_nothing_else(tiny, rows, tmp_path):
+def test_random_weights_have_the_shape_and_nothing_else(tiny, rows, folder):
     state = torch.random.get_rng_state()
     fresh = random_weights(tiny, seed=3)
     assert torch.equal(torch.random.get_rng_state(), state)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from layergram.answers.ask import Asking, answer
-from layergram.answers.judge import coverage, judge
+from layergram.answers.ask import AnswerOptions, ask
+from layergram.answers.judge import coverage, judge_answers
 from layergram.datasets.questions import questions
 
 FOLDER = Path(os.environ.get("LAYERGRAM_DATA", "not set"))
@@ -29,5 +29,5 @@ def test_a_published_set_is_read_and_answered(file, count, fields, tiny):
         pytest.skip(f"LAYERGRAM_DATA names no folder with {file}")
     found = questions(FOLDER / file)
     assert len(found) == count and set(dict(found.columns)) == fields
-    rows = judge(tiny, answer(tiny, found.first(6), asking=Asking(max_new_tokens=8)))
+    rows = judge_answers(tiny, ask(tiny, found.first(6), options=AnswerOptions(max_new_tokens=8)))
     assert coverage(rows)["answers"] == 6

@@ -11,7 +11,8 @@ from layergram.datasets.questions import Question, QuestionSet
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
 from layergram.errors import LayergramError
 from layergram.models.model import Model
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage
 from layergram.tokens import Tokens, append
 
@@ -133,7 +134,7 @@ def ask(
         "answers",
         tuple(sorted(asked, key=lambda key: -len(prompts[asked[key][0].id]))),  # longest first
         {
-            **model.provenance(),
+            **model.fingerprint(),
             "questions": questions.name,
             "questions_digest": questions.digest,
             "prompts": digest_of([prompt.ids for prompt in prompts.values()]),

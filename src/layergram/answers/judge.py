@@ -15,7 +15,8 @@ from layergram.answers.roles import role_positions
 from layergram.datasets.questions import Question
 from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.models.model import Model
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage
 from layergram.tokens import encode, positions
 
@@ -88,6 +89,45 @@ class Row:
     def valid(self) -> bool:
         """Whether an exact answer was found, so that the row has all roles of one."""
         return self.exact_tokens is not None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is made of one reply.
+
+    Attributes:
+        right: whether the reply names an accepted answer.
+        exact: the exact answer as it stands in the reply, or "" where none was found.
+        rule: what found it: ``alias`` (a right reply), a rule
+            (:data:`layergram.answers.exact.RULES`), or "".
+    """
+
+    right: bool
+    exact: str
+    rule: str
+
+
+def judge(
+    accepted: Sequence[str], reply: str, *, options: Sequence[str] = (), question: str = ""
+) -> Judgement:
+    """Whether a reply is right, and the exact answer in it, by rules alone.
+
+    Args:
+        accepted: the accepted answers, each as good as the other.
+        reply: the reply.
+        options: the texts to choose from, lettered A, B, C, …, or none.
+        question: the question; numbers in it answer nothing.
+
+    Example:
+        >>> judge(["Paris"], "It is Paris.")
+        Judgement(right=True, exact='Paris', rule='alias')
+        >>> judge(["9"], "The sum is 19.")
+        Judgement(right=False, exact='19', rule='number')
+    """
+    exact = exact_answer(Question("", question, tuple(accepted), tuple(options)), reply)
+    if exact is None:
+        return Judgement(False, "", "")
+    return Judgement(exact.by == "alias", reply[exact.start : exact.end], exact.by)
 
 
 def judge_answers(
@@ -163,7 +203,7 @@ def _ask_model(
     stage = Stage(
         "extracts",
         tuple(sorted(prompts, key=lambda key: -len(prompts[key]))),
-        {**model.provenance(), "prompts": digest_of(list(prompts.values())), "most": MOST},
+        {**model.fingerprint(), "prompts": digest_of(list(prompts.values())), "most": MOST},
     )
 
     def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:

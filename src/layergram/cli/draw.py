@@ -54,9 +54,7 @@ def command(
         )
     jobs = [list(maps)] if together else [[path] for path in maps]
     summaries = [
-        _draw(
-            {path: arrays[path] for path in job}, _target(job, out), style or Style(), output.quiet
-        )
+        _draw({p: arrays[p] for p in job}, _target(job, out), style or Style(), quiet=output.quiet)
         for job in jobs
     ]
     if output.json:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,25 +42,26 @@ class Reduction:
         return values.sum(0, keepdim=True) if self.pool == "sum" else values.mean(0, keepdim=True)
 
 
-class Reducer(Protocol):
-    """A collector that ends in values for every token."""
-
-    needs: tuple[str, ...]
-
-    def __init__(self, reduction: Reduction) -> None: ...
-
-    def take(self, view: Any) -> None:
-        """Reduce one view."""
-
-    def values(self, tokens: int) -> Values:
-        """[layer, head, token] with NaN where there is no value."""
-
-
-class QueryColumns:
-    """Keeps the columns of each chunk's own tokens: the function gives [token] or [head, token]."""
+class Reducer:
+    """A collector that ends in values for every token, made of one :class:`Reduction`."""
 
     def __init__(self, reduction: Reduction) -> None:
         self.reduction, self.needs = reduction, (reduction.needs,)
+
+    def take(self, view: Any) -> None:
+        """Reduce one view."""
+        raise NotImplementedError
+
+    def values(self, tokens: int) -> Values:
+        """[layer, head, token] with NaN where there is no value."""
+        raise NotImplementedError
+
+
+class QueryColumns(Reducer):
+    """Keeps the columns of each chunk's own tokens: the function gives [token] or [head, token]."""
+
+    def __init__(self, reduction: Reduction) -> None:
+        super().__init__(reduction)
         self.parts: list[list[Tensor]] = [[] for _ in range(reduction.layers)]
 
     def take(self, view: Any) -> None:
@@ -100,7 +101,7 @@ class KeySums:
     replaces: bool = False
 
 
-class KeyMeans:
+class KeyMeans(Reducer):
     """Adds up what each chunk's queries give to the keys, and divides by how many could.
 
     The function gives :class:`KeySums`; the value of a key is the sum divided by the count (or by
@@ -108,7 +109,7 @@ class KeyMeans:
     """
 
     def __init__(self, reduction: Reduction) -> None:
-        self.reduction, self.needs = reduction, (reduction.needs,)
+        super().__init__(reduction)
         self.sums: list[Tensor | None] = [None] * reduction.layers
         self.counts: list[Tensor | None] = [None] * reduction.layers
         self.divisor: int | None = None

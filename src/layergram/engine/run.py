@@ -108,7 +108,7 @@ def read(
     mixed = model.batches and not streams
     for places in read_batches(model, lengths, size=batch, chunk=chunk, mixed=mixed):
         rows = [
-            _Row(at, list(sequences[at]), list(collectors[at]), *(streams[at : at + 1]))
+            _Row(at, list(sequences[at]), list(collectors[at]), streams[at] if streams else None)
             for at in places
         ]
         yield from _read_batch(model, rows, lens, chunk)

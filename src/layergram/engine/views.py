@@ -129,14 +129,15 @@ class HeadsView:
 
 
 class Collector(Protocol):
-    """Takes the views of one sequence as they come and keeps what it needs of them.
+    """Takes the views of one sequence as they come and keeps what it needs of them."""
 
-    Attributes:
-        needs: the kinds of views it takes: ``attention``, ``residual``, ``mlp``,
-            ``attention_output``, ``lens``, ``output``, ``heads``.
-    """
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The kinds of views it takes.
 
-    needs: tuple[str, ...]
+        Any of ``attention``, ``residual``, ``mlp``, ``attention_output``, ``lens``, ``output`` and
+        ``heads``.
+        """
 
     def take(self, view: Any) -> None:
         """Reduce one view; its tensors must not be kept."""

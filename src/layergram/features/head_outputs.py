@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,11 +83,15 @@ def head_outputs(
     shape = (model.layers, max(heads), width)
     order = sorted(sequences, key=lambda sequence: -len(sequence.ids))
     homes = {str(span.step): (sequence, span) for sequence in order for span in sequence.spans}
-    axes = {"layer": list(range(1, shape[0] + 1)), "head": list(range(shape[1])), "feature": width}
+    axes: dict[str, Any] = {
+        "layer": list(range(1, shape[0] + 1)),
+        "head": list(range(shape[1])),
+        "feature": width,
+    }
     stage = Stage(
         "head_outputs",
         tuple(homes),
-        {**model.provenance(), "tokens": tokens, "sequences": digest_of_sequences(sequences)},
+        {**model.fingerprint(), "tokens": tokens, "sequences": digest_of_sequences(sequences)},
         {"head_outputs": ArraySpec(axes)},
         shard_size=SHARD,
     )
@@ -104,8 +109,8 @@ def head_outputs(
         values = {key: array for one in collectors for key, array in one.means().items()}
         return {"head_outputs": np.stack([values[int(step)] for step in steps])}
 
-    found = run_stage(stage, work, folder, progress=progress)["head_outputs"]
-    return found.sel(example=sorted(homes, key=int)).drop_vars("example")
+    found: xr.Dataset = run_stage(stage, work, folder, progress=progress)
+    return found["head_outputs"].sel(example=sorted(homes, key=int)).drop_vars("example")
 
 
 class AnswerHeads:

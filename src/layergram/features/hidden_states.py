@@ -17,7 +17,8 @@ from layergram.engine.views import Collector, OutputView, PartView, ResidualView
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps import ROLES
 from layergram.models.model import Model
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 from layergram.storage.stage import ArraySpec, Stage, run_stage
 
 WHERE = {
@@ -141,27 +142,29 @@ def hidden_states(
     """
     spec = spec or FeatureSpec()
     layers = spec.layers or tuple(range(spec.first_layer, model.layers + 1))
+    width = int(model.parts.readout.unembedding.weight.shape[1])
     scores = "scores" if spec.name == "features" else f"{spec.name}_scores"
-    axes = {"layer": list(layers), "role": list(spec.roles), "feature": model.width}
+    axes: dict[str, Any] = {"layer": list(layers), "role": list(spec.roles), "feature": width}
     by_key = {answer.key: answer for answer in answers}
     stage = Stage(
         spec.name,
-        tuple(by_key),
+        tuple(answer.key for answer in answers),
         {
-            **model.provenance(),
+            **model.fingerprint(),
             "where": spec.where,
             "answers": digest_of([[answer.ids, dict(answer.roles)] for answer in answers]),
         },
-        {spec.name: ArraySpec(axes, spec.dtype), scores: ArraySpec({"score": list(SCORES)})},
+        {
+            spec.name: ArraySpec(axes, spec.dtype, {"layer": 1}),
+            scores: ArraySpec({"score": list(SCORES)}),
+        },
     )
 
     def work(keys: Sequence[str]) -> dict[str, Values]:
         batch = [by_key[key] for key in keys]
-        states = [RoleStates(spec, layers, answer, model.width) for answer in batch]
+        states = [RoleStates(spec, layers, answer, width) for answer in batch]
         likelihoods = [AnswerScores(answer) for answer in batch]
-        collectors: list[list[Collector]] = [
-            list(pair) for pair in zip(states, likelihoods, strict=True)
-        ]
+        collectors: Sequence[tuple[Collector, ...]] = list(zip(states, likelihoods, strict=True))
         for _ in read(model, [answer.ids for answer in batch], collectors):
             pass
         values = np.stack([one.values for one in states])
@@ -169,7 +172,8 @@ def hidden_states(
             _check_size(values)
         return {spec.name: values, scores: np.stack([one.scores() for one in likelihoods])}
 
-    return run_stage(stage, work, folder, progress=progress)
+    found: xr.Dataset = run_stage(stage, work, folder, progress=progress)
+    return found
 
 
 class RoleStates:

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
 from layergram.models.model import Model
-from layergram.storage.folder import digest_of
+from layergram.storage.files import digest_of
 from layergram.tokens import Tokens, encode, positions
 
 _LITTLE_CONTENT = """

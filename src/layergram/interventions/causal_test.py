@@ -22,7 +22,8 @@ from layergram.interventions.mean_outputs import mean_outputs
 from layergram.interventions.scoring import Progress, scores
 from layergram.models.edits import Head, HeadEdit, edited
 from layergram.models.model import Model
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 
 
 def causal_test(

@@ -99,7 +99,7 @@ def scores(
         name,
         tuple(sorted(by_key, key=lambda key: -len(by_key[key].ids))),
         {
-            **model.provenance(),
+            **model.fingerprint(),
             "steps": steps.name,
             "steps_digest": steps.digest,
             "sequences": digest_of_sequences(sequences),

@@ -20,7 +20,8 @@ from layergram.models.edits import HOW, Head, editable_heads, edited
 from layergram.models.model import Model
 from layergram.recipe import Run
 from layergram.statistics.bootstrap import Bootstrap, Values
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage
 from layergram.tracing import trace
 
@@ -163,7 +164,7 @@ def sweep_heads(
         f"sweep/{metric.name}",
         tuple(passes),
         {
-            **model.provenance(),
+            **model.fingerprint(),
             "metric": metric.name,
             **metric.made_from,
             "edit": masking.edit(asked, means).words,

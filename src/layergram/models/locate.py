@@ -7,9 +7,8 @@ off by planting known logits. Nothing here goes by a module's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from layergram.errors import LayergramError
-from layergram.models.hooks import first_tensor, hear_attention, listen_once, weights_place
+from layergram.models.hooks import (
+    attention_once,
+    capture_attention,
+    first_tensor,
+    weights_place,
+)
+from layergram.models.parts import Call, Parts, Readout
 from layergram.models.projections import output_projections
 
 REPORT = "this architecture needs code of its own: report its name"
@@ -25,74 +30,17 @@ REPORT = "this architecture needs code of its own: report its name"
 # what a model may do between two modules of its head without a module of its own
 ACTIVATIONS = (nn.GELU(), nn.GELU("tanh"), nn.ReLU(), nn.SiLU(), nn.Tanh())
 
+SAMPLE_TOKENS = 12
 
-@dataclass(frozen=True)
-class Readout:
-    """The way from a residual stream to the logits: norm, unembedding, scale and soft cap.
-
-    ``logits = cap * tanh(scale * unembedding(path(h)) / cap)``, without the tanh where there is no
-    cap.
-
-    Attributes:
-        path: the modules between the last layer and the unembedding, in order (the final norm;
-            in some models also a projection or an activation, in some nothing).
-        unembedding: the linear map onto the vocabulary, W_U.
-        scale: factor on the logits.
-        cap: bound of the soft cap, or ``None``.
-    """
-
-    path: tuple[nn.Module, ...]
-    unembedding: nn.Module
-    scale: float
-    cap: float | None
-
-    def logits(self, h: Tensor, *, norm: str = "final") -> Tensor:
-        """Logits [n, V] in float32 of streams [n, d]; ``norm="none"`` leaves ``path`` out."""
-        if norm == "final":
-            for module in self.path:
-                h = module(h)
-        return self.finish(self.unembedding(h))
-
-    def finish(self, raw: Tensor) -> Tensor:
-        """What the model makes of the unembedding's output: scaled and capped, in float32."""
-        raw = raw.float()
-        if self.scale != 1.0:
-            raw = raw * self.scale
-        return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
+NO_CACHE = (TypeError, ValueError, RuntimeError, AttributeError, IndexError)
+"""What a model raises that cannot read against its cache."""
 
 
-@dataclass(frozen=True)
-class Anatomy:
-    """The parts of one model.
-
-    Attributes:
-        layers: the decoder layers, in order.
-        attention: for each layer its attention module, or ``None`` where it has none that shows
-            weights (linear attention, state space).
-        way: how attention is tapped, ``interface`` or ``output`` (:mod:`layergram.models.hooks`).
-        heads: for each layer its number of query heads, 0 without attention.
-        projections: for each layer the output projection of its attention, whose input is the
-            heads' outputs side by side; ``None`` where there is none of that width.
-        readout: from the residual stream to the logits.
-        names: module -> its dotted name.
-    """
-
-    layers: tuple[nn.Module, ...]
-    attention: tuple[nn.Module | None, ...]
-    way: str
-    heads: tuple[int, ...]
-    projections: tuple[nn.Module | None, ...]
-    readout: Readout
-    names: dict[nn.Module, str]
-
-
-@dataclass
-class Call:
-    """One call of a module: the first tensor of numbers it was given, and the first it made."""
-
-    module: nn.Module
-    input: Tensor | None
-    output: Tensor | None
+def sample_ids(network: Any) -> Tensor:
+    """Tokens [1, n] to try a model out on: spread over its vocabulary, and the same every time."""
+    embedding = network.get_input_embeddings().weight
+    ids = torch.arange(1, SAMPLE_TOKENS + 1) * 7919 % embedding.shape[0]
+    return ids[None].to(embedding.device)
 
 
 @contextmanager
@@ -118,7 +66,7 @@ def watched(
         yield calls
 
 
-def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
+def locate_parts(network: nn.Module, ids: Tensor, *, name: str) -> Parts:
     """Find the parts of a causal language model by running it on ``ids`` [1, n].
 
     Raises:
@@ -133,9 +81,10 @@ def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
     readout = _readout(network, ids, calls, layers, head, name)
     way, attention, heads = _attention(network, ids, layers)
     projections = output_projections(network, ids, calls, attention, heads, way=way)
-    # last, because some models put other modules in place when they first run
+    # late, because some models put other modules in place when they first run
     names = {module: path for path, module in network.named_modules()}
-    return Anatomy(tuple(layers), attention, way, heads, projections, readout, names)
+    kv_groups = _kv_groups(network, ids, heads)
+    return Parts(tuple(layers), attention, way, heads, kv_groups, projections, readout, names)
 
 
 def _lost(name: str, part: str, got: str) -> LayergramError:
@@ -281,20 +230,41 @@ def _dtype(network: nn.Module) -> torch.dtype:
 def _attention(
     network: nn.Module, ids: Tensor, layers: list[nn.Module]
 ) -> tuple[str, tuple[nn.Module | None, ...], tuple[int, ...]]:
-    """Which way the attention can be tapped, with each layer's module and number of heads."""
+    """Which way the attention can be captured, with each layer's module and number of heads."""
     for way in ("interface", "output"):
         if way == "interface":
             candidates = [m for layer in layers for m in layer.modules()]
         else:
             candidates = _modules_with_weights(network, ids, layers)
-        heard = listen_once(network, ids, candidates, way=way)
-        heads = {module: weights.shape[0] for module, weights in heard.items()}
+        shown = attention_once(network, ids, candidates, way=way)
+        heads = {module: weights.shape[1] for module, weights in shown.items()}
         if heads:
             found = tuple(
                 next((m for m in layer.modules() if m in heads), None) for layer in layers
             )
             return way, found, tuple(heads[m] if m is not None else 0 for m in found)
     return "interface", (None,) * len(layers), (0,) * len(layers)
+
+
+def _kv_groups(network: nn.Module, ids: Tensor, heads: Sequence[int]) -> tuple[int, ...] | None:
+    """The keys and values that each query head uses, read off the cache of two tokens.
+
+    So many of a layer's heads in a row share one.
+    """
+    try:
+        with torch.no_grad():
+            cache = network(input_ids=ids[:, :2], use_cache=True).past_key_values
+    except NO_CACHE:
+        return None
+    shared = set()
+    for layer, count in zip(getattr(cache, "layers", ()), heads, strict=False):
+        keys = getattr(layer, "keys", None)
+        if count and isinstance(keys, Tensor) and keys.ndim == 4 and count % keys.shape[1] == 0:
+            shared.add((count, keys.shape[1]))
+        elif count:
+            return None
+    ((count, groups),) = shared if len(shared) == 1 else {(1, 1)}
+    return None if groups == count else tuple(head * groups // count for head in range(count))
 
 
 def _modules_with_weights(
@@ -311,6 +281,6 @@ def _modules_with_weights(
 
             for module in layer.modules():
                 stack.callback(module.register_forward_hook(hook).remove)
-        with torch.no_grad(), hear_attention(network, {}, way="output") as extra:
+        with torch.no_grad(), capture_attention(network, {}, way="output") as extra:
             network(input_ids=ids, use_cache=False, **extra)
     return list(innermost.values())

@@ -62,7 +62,7 @@ def norm_of(module: nn.Module, like: Tensor) -> Norm | None:
     try:
         offset = module(torch.zeros_like(ramp))
         made, lifted = module(ramp) - offset, module(ramp + LARGE) - offset
-    except (TypeError, ValueError, RuntimeError, AttributeError):
+    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
         return None
     if not isinstance(made, Tensor) or made.shape != ramp.shape:
         return None

@@ -11,7 +11,8 @@ from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.features.step_sequences import AnswerSpan, StepSequence, content_tokens
 from layergram.interventions.scoring import SPARE, check_room
 from layergram.models.model import Model
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage
 from layergram.tokens import texts_of
 
@@ -51,7 +52,7 @@ def model_answers(
         "model_answers",
         tuple(map(str, sorted(prompts, key=lambda step: -len(prompts[step])))),
         {
-            **model.provenance(),
+            **model.fingerprint(),
             "prompts": digest_of([list(prompts.values()), list(room.values())]),
         },
     )

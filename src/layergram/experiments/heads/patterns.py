@@ -20,7 +20,7 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.measures import MEASURES, Measure, select_measures
 from layergram.measures.support import unsupported_by
 from layergram.models.model import Model
-from layergram.storage.folder import digest_of
+from layergram.storage.files import digest_of
 from layergram.token_sources import check_text
 from layergram.tokens import encode
 
@@ -250,7 +250,7 @@ def _map(
     shared: dict[str, int] = {}
     groups = model.parts.kv_groups
     if groups is not None:
-        coords["kv_group"] = ("head", groups)
+        coords["kv_group"] = ("head", list(groups))
         shared = {"key_value_groups": len(set(groups))}
     context = " The context is the first half of the text." if "context" in record.resolvers else ""
     number = int(counts.max(axis=(1, 2)).sum())

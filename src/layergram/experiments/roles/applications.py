@@ -28,7 +28,8 @@ from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
 from layergram.probes import ERROR_TYPES, STRATEGIES, Probe
 from layergram.progress import Progress, no_progress, stage_progress
-from layergram.storage.folder import RunFolder, digest_of
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
 
 FEWEST_FOR_TYPES = 6
 """Fewest drawn answers per question that types of errors are told from."""

@@ -243,7 +243,7 @@ def provenance(
 ) -> dict[str, Any]:
     """The attributes of a role map that say how it was made."""
     counts = coverage(rows)
-    options = {
+    made_with = {
         "questions": questions.name,
         "questions_digest": questions.digest,
         "where": options.features.where,
@@ -252,7 +252,7 @@ def provenance(
     return {
         **model.provenance(),
         "seed": options.answers.seed,
-        "options": json.dumps(options, ensure_ascii=False),
+        "options": json.dumps(made_with, ensure_ascii=False),
         "answers": counts["answers"],
         "coverage": counts["coverage"],
         "right": counts["right_with_exact_answer"],
