@@ -20,7 +20,7 @@ GREEDY = 0
 """Number of the answer that is made of the likeliest tokens; drawn ones count from 1."""
 
 
-SHARD = 64
+SHARD = 32
 """Answers that are kept together: what an interruption can lose, and the largest batch."""
 
 
