@@ -18,7 +18,7 @@ import resource, time
 import numpy as np, torch
 from layergram.tracing import trace
 from layergram.measures import MEASURES
-from layergram.models.model import load
+from layergram.models.load import load
 
 model = load("smollm2", device="cpu")
 sentence = "The layers of a model write into one stream and read from it again. "

@@ -95,7 +95,7 @@ def _lacks(model: Model) -> list[str]:
 
 def _attention_remarks(model: Model) -> list[str]:
     remarks = []
-    heads = model.anatomy.heads
+    heads = model.parts.heads
     if any(heads) and not all(heads):
         remarks.append("maps of attention have no values in the layers without it")
     rows = next(proof for proof in model.proofs if proof.name == "rows")
@@ -133,7 +133,7 @@ def _against_eager(model_type: str, model: Model, received: np.ndarray) -> list[
         out = eager(input_ids=ids, use_cache=False, output_attentions=True)
     square = (len(IDS), len(IDS))  # what layers of linear attention return is no such thing
     shown = [w[0].numpy() for w in out.attentions if w is not None and w.shape[-2:] == square]
-    layers = [received[layer, :heads] for layer, heads in enumerate(model.anatomy.heads) if heads]
+    layers = [received[layer, :heads] for layer, heads in enumerate(model.parts.heads) if heads]
     if len(shown) != len(layers):
         return [f"{len(layers)} of {len(shown)} attention modules shown: the first of each layer"]
     for weights, found in zip(shown, layers, strict=True):

@@ -55,6 +55,6 @@ def tiny_gguf(tiny_llama_folder):
 @pytest.fixture(scope="session")
 def tiny(tiny_llama_folder):
     """The tiny llama, loaded and proved."""
-    from layergram.models.model import load
+    from layergram.models.load import load
 
     return load(str(tiny_llama_folder), device="cpu")

@@ -21,7 +21,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from layergram.models.model import Model, load
+from layergram.models.load import load
+from layergram.models.model import Model
 
 LAYERS, HEADS, WIDTH, TOKENS, LONGEST = 3, 4, 128, 24, 96
 D_HEAD = WIDTH // HEADS

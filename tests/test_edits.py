@@ -10,7 +10,7 @@ import zoo
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.models.edits import HeadEdit, edited, edits_in_force, head_width
-from layergram.models.hooks import hear_attention, hear_heads
+from layergram.models.hooks import capture_attention, capture_heads
 from layergram.recipe import Run, recipe
 from layergram.tracing import trace
 from layergram.words import describe
@@ -33,7 +33,7 @@ def logits(model, ids=IDS):
 
 
 def outputs(model, ids=IDS):
-    with torch.no_grad(), hear_heads(model.anatomy) as heads:
+    with torch.no_grad(), capture_heads(model.parts) as heads:
         model.network(input_ids=torch.tensor([ids]), use_cache=False)
         return [h[0].clone() for h in heads]
 
@@ -45,9 +45,9 @@ def test_masking_a_head_is_zeroing_its_part_of_the_output_projection(model):
     try:
         with torch.no_grad():
             for layer, head in HEADS:
-                projection = model.anatomy.projections[layer - 1]
+                projection = model.parts.projections[layer - 1]
                 kept[projection] = kept.get(projection, projection.weight.clone())
-                d = head_width(model.anatomy, layer)
+                d = head_width(model.parts, layer)
                 across = (
                     projection.weight.T if hasattr(projection, "in_features") else projection.weight
                 )
@@ -62,7 +62,7 @@ def test_masking_a_head_is_zeroing_its_part_of_the_output_projection(model):
 
 def test_the_parts_of_a_projections_input_are_the_heads_of_the_attention(model):
     """A head that attention itself puts out as zeros is heard as zeros, and no other is."""
-    if model.anatomy.way != "interface":
+    if model.parts.way != "interface":
         pytest.skip("this type does not show what its attention puts out")
 
     def silent(seen):
@@ -70,9 +70,9 @@ def test_the_parts_of_a_projections_input_are_the_heads_of_the_attention(model):
         out[:, :, 2] = 0
         return out
 
-    listeners = dict.fromkeys(model.anatomy.attention, silent)
-    with torch.no_grad(), hear_heads(model.anatomy) as heads:
-        with hear_attention(model.network, listeners, way="interface") as extra:
+    hooks = dict.fromkeys(model.parts.attention, silent)
+    with torch.no_grad(), capture_heads(model.parts) as heads:
+        with capture_attention(model.network, hooks, way="interface") as extra:
             model.network(input_ids=torch.tensor([IDS]), use_cache=False, **extra)
         for heard in heads:
             loud = heard[0].abs().amax(dim=(0, 2)) > 0
@@ -87,7 +87,7 @@ def test_the_identity_edit_changes_no_bit(model):
 
 def test_what_each_edit_hands_on(model):
     own = outputs(model)
-    vectors = [torch.randn(head_width(model.anatomy, layer)) for layer, _ in HEADS]
+    vectors = [torch.randn(head_width(model.parts, layer)) for layer, _ in HEADS]
     wanted = {
         "zero": lambda x, v: torch.zeros_like(x),
         "scale": lambda x, v: x * 0.5,
@@ -131,7 +131,7 @@ def test_chunks_under_an_edit_give_what_reading_at_once_does(model):
 def test_after_an_exception_the_model_is_untouched(model):
     before = logits(model)
     edits = HeadEdit(HEADS), HeadEdit(((1, 1),))
-    with pytest.raises(ZeroDivisionError), edited(model, *edits), hear_heads(model.anatomy):
+    with pytest.raises(ZeroDivisionError), edited(model, *edits), capture_heads(model.parts):
         logits(model)
         raise ZeroDivisionError
     assert edits_in_force(model) == ()
@@ -141,8 +141,8 @@ def test_after_an_exception_the_model_is_untouched(model):
 
 def test_what_is_heard_is_cleared_at_each_pass(tiny):
     known = []
-    with torch.no_grad(), hear_heads(tiny.anatomy) as heads:
-        hook = tiny.anatomy.layers[0].register_forward_hook(
+    with torch.no_grad(), capture_heads(tiny.parts) as heads:
+        hook = tiny.parts.layers[0].register_forward_hook(
             lambda *_: known.append([h is not None for h in heads])
         )
         for length in (7, 5):
@@ -154,10 +154,10 @@ def test_what_is_heard_is_cleared_at_each_pass(tiny):
 
 def test_layers_without_separate_heads_are_heard_as_none():
     hybrid = zoo.model("jamba")
-    with torch.no_grad(), hear_heads(hybrid.anatomy) as heads:
+    with torch.no_grad(), capture_heads(hybrid.parts) as heads:
         hybrid.network(input_ids=torch.tensor([IDS]), use_cache=False)
         heard = [h is not None for h in heads]
-    assert heard == [count > 0 for count in hybrid.anatomy.heads] and not all(heard) and any(heard)
+    assert heard == [count > 0 for count in hybrid.parts.heads] and not all(heard) and any(heard)
     with pytest.raises(LayergramError, match="do not lie side by side"):
         lacking = heard.index(False) + 1
         with edited(hybrid, HeadEdit(((lacking, 0),))):
@@ -166,7 +166,7 @@ def test_layers_without_separate_heads_are_heard_as_none():
 
 def test_heads_that_are_mixed_before_the_projection_are_not_taken_for_heads():
     mixed = zoo.model("diffllama")  # it subtracts the outputs of two attentions
-    assert any(mixed.anatomy.heads) and mixed.anatomy.projections == (None,) * 3
+    assert any(mixed.parts.heads) and mixed.parts.projections == (None,) * 3
 
 
 def test_edits_add_up_and_are_told_in_words(tiny):

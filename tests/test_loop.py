@@ -13,7 +13,6 @@ import oracle
 import zoo
 from layergram import tracing as atlas
 from layergram.engine.run import Generation, read
-from layergram.models import hooks as taps
 from oracle import ATTENTION, HEADS, LENS, RESIDUAL, assert_near, shifted
 
 torch.set_num_threads(1)
@@ -43,14 +42,12 @@ def state(network):
         ],
         "training": [m.training for m in network.modules()],
         "gradients": [p.requires_grad for p in network.parameters()],
-        "listeners": [m in taps._listeners for m in network.modules()],
         "functions": sorted(AttentionInterface()),
         "recording": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
     }
 
 
 def assert_same(before, after):
-    assert not any(after["listeners"])
     assert "eager" not in after["functions"]
     weights, other = before.pop("weights"), after.pop("weights")
     assert weights.keys() == other.keys()

@@ -179,7 +179,7 @@ def test_the_lens_without_the_norm_is_compared_with_the_model_itself(case):
 def test_the_lens_at_the_last_layer_is_the_models_output(case):
     e = case.reference
     with torch.no_grad():
-        logits = case.model.anatomy.readout.logits(e.streams[-1])
+        logits = case.model.parts.readout.logits(e.streams[-1])
     assert_near(logits, e.logits, "logits", 1e-4)
     last = LastLayer(zoo.LAYERS)
     list(read(case.model, IDS, [last], chunk=5))

@@ -20,7 +20,8 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
 )
 
-from layergram.models.model import Model, load
+from layergram.models.load import load
+from layergram.models.model import Model
 
 VOCABULARY = 128
 LAYERS = 3

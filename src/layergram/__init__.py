@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from layergram.errors import LayergramError
     from layergram.figures import draw, save
     from layergram.maps import difference, read, write
-    from layergram.models.model import load
+    from layergram.models.load import load
     from layergram.recipe import Run
     from layergram.tracing import trace
     from layergram.words import describe
@@ -30,7 +30,7 @@ _HOMES = {
     "describe": "words",
     "difference": "maps",
     "draw": "figures",
-    "load": "models.model",
+    "load": "models.load",
     "read": "maps",
     "save": "figures",
     "trace": "tracing",

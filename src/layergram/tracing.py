@@ -14,7 +14,8 @@ from layergram.engine.run import Generation, Step, read
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
 from layergram.models.edits import record_of_edits
-from layergram.models.model import Model, load
+from layergram.models.load import load
+from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.tokens import Tokens, append, encode, find
 
@@ -344,10 +345,10 @@ def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
     if record.alignment == "predicts":
         reasons.append("nothing predicts the first token")
     if record.per_head:
-        without = [str(layer) for layer, n in enumerate(model.anatomy.heads, start=1) if n == 0]
+        without = [str(layer) for layer, n in enumerate(model.parts.heads, start=1) if n == 0]
         if without:
             reasons.append(f"no attention weights in layer {', '.join(without)}")
-        counts = {n for n in model.anatomy.heads if n}
+        counts = {n for n in model.parts.heads if n}
         if array.ndim == 3 and len(counts) > 1:
             reasons.append("not all layers have as many heads")
     if record.missing:

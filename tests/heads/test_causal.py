@@ -23,7 +23,7 @@ from layergram.interventions.masking import Masking, other_heads
 from layergram.interventions.mean_outputs import mean_outputs
 from layergram.interventions.scoring import scores
 from layergram.models.edits import HeadEdit, editable_heads, edited
-from layergram.models.hooks import hear_heads
+from layergram.models.hooks import capture_heads
 from layergram.statistics.bootstrap import Bootstrap
 from layergram.words import describe, facts
 from layergram.words.find import holds
@@ -235,7 +235,7 @@ def test_the_models_own_answers_get_worse_where_it_is_edited_as_it_writes(model,
 def test_the_mean_of_a_head_is_over_all_positions_and_no_padding(model, told):
     readings = told[0]
     sums, count = 0, 0
-    with torch.no_grad(), hear_heads(model.anatomy) as heads:
+    with torch.no_grad(), capture_heads(model.parts) as heads:
         for reading in readings:
             model.network(input_ids=torch.tensor([reading.ids]))
             sums, count = sums + heads[1][0].double().sum(0), count + len(reading.ids)
@@ -311,4 +311,4 @@ def test_a_test_that_cannot_be_made_is_refused(model, told, top, masking, says):
 
 
 def test_every_head_can_be_edited(model):
-    assert len(editable_heads(model.anatomy)) == 12
+    assert len(editable_heads(model.parts)) == 12

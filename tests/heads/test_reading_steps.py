@@ -15,7 +15,7 @@ from layergram.experiments.heads.model_answers import own_answers
 from layergram.features.head_outputs import _least_expected, head_outputs
 from layergram.features.step_sequences import readings, telling
 from layergram.models.edits import HeadEdit, edited
-from layergram.models.hooks import hear_heads, hear_residual
+from layergram.models.hooks import capture_heads, capture_residual
 
 
 def step(at, question, asked, answer, group):
@@ -98,7 +98,7 @@ def test_outputs_of_other_steps_or_another_model_are_not_taken(tiny, tmp_path):
 
 def test_outputs_are_those_before_the_answer_and_follow_the_chosen_tokens(tiny, tmp_path):
     read = readings(tiny, STEPS)
-    with torch.inference_mode(), hear_heads(tiny.anatomy) as heard:
+    with torch.inference_mode(), capture_heads(tiny.parts) as heard:
         tiny.network(input_ids=torch.tensor([read[1].ids]))
         layers = [outputs[0] for outputs in heard]
     span = read[1].spans[0]
@@ -115,7 +115,7 @@ def test_outputs_are_those_before_the_answer_and_follow_the_chosen_tokens(tiny, 
 
 
 def _stream(model, reading):
-    with torch.inference_mode(), hear_residual(model.anatomy.layers) as streams:
+    with torch.inference_mode(), capture_residual(model.parts.layers) as streams:
         model.network(input_ids=torch.tensor([reading.ids]))
         return streams[-1][0]
 

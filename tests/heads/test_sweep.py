@@ -18,7 +18,7 @@ from layergram.interventions.mean_outputs import mean_outputs
 from layergram.interventions.steering import compare, random_steering, steering_edit
 from layergram.interventions.sweep import measure_gauge, score_gauge, sweep_heads
 from layergram.models.edits import HeadEdit, edited
-from layergram.models.hooks import hear_heads
+from layergram.models.hooks import capture_heads
 from layergram.words import describe
 
 torch.set_num_threads(1)
@@ -142,7 +142,7 @@ def outputs_where(model, sequences):
     """Outputs of all heads [example, layer, head, feature] where the answers are predicted."""
     rows = []
     for ids, places in sequences:
-        with torch.no_grad(), hear_heads(model.anatomy) as heads:
+        with torch.no_grad(), capture_heads(model.parts) as heads:
             model.network(input_ids=torch.tensor([ids]))
             rows += [torch.stack([h[0, at - 1] for h in heads]).numpy() for at in places]
     return xr.DataArray(

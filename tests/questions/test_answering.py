@@ -94,7 +94,7 @@ torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from test_answering import ask_and_judge
-from layergram.models.model import load
+from layergram.models.load import load
 ask_and_judge(load(sys.argv[1], device="cpu"), Path(sys.argv[2]))
 """
 

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
-    from layergram.models.checks import Proof
     from layergram.models.model import Model
+    from layergram.models.parts import Proof
 
 SIGNS = {"proved": "proved", "failed": "FAILED", "absent": "absent"}
 
@@ -40,7 +40,7 @@ def command(
         json_summary: print the proofs as JSON.
     """
     from layergram.models.checks import require
-    from layergram.models.model import examine
+    from layergram.models.load import examine
     from layergram.models.sources.request import check_request
 
     check_request(model, device=device, dtype=dtype)
@@ -57,20 +57,20 @@ def command(
 
 
 def _facts(model: Model) -> dict[str, Any]:
-    anatomy = model.anatomy
-    readout = anatomy.readout
-    heads = sorted(set(anatomy.heads))
+    parts = model.parts
+    readout = parts.readout
+    heads = sorted(set(parts.heads))
     return {
         "model": model.name,
         "revision": model.revision,
         "architecture": model.model_type,
         "layers": model.layers,
-        "heads per layer": heads[0] if len(heads) == 1 else list(anatomy.heads),
+        "heads per layer": heads[0] if len(heads) == 1 else list(parts.heads),
         "context": model.context,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
-        "final norm": [anatomy.names[module] for module in readout.path],
-        "unembedding": anatomy.names[readout.unembedding],
+        "final norm": [parts.names[module] for module in readout.path],
+        "unembedding": parts.names[readout.unembedding],
         "logit scale": readout.scale,
         "logit soft cap": readout.cap,
     }

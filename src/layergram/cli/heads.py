@@ -92,7 +92,7 @@ def command(
     from layergram.experiments.heads.pipeline import Recipe, check_split, heads_of
     from layergram.features.head_outputs import check_answer_tokens
     from layergram.interventions.masking import Masking
-    from layergram.models.model import load
+    from layergram.models.load import load
     from layergram.probes import Evaluation
 
     looked = int(tokens) if tokens.isdecimal() else tokens

@@ -83,7 +83,7 @@ def command(
     check_request(model, device=device, dtype=dtype)
 
     from layergram.measures import MEASURES, chosen
-    from layergram.models.model import load
+    from layergram.models.load import load
     from layergram.tracing import trace
 
     everything = measures == ["all"]

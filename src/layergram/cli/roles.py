@@ -108,7 +108,7 @@ def command(
 
     from layergram.experiments.roles.export import write_maps
     from layergram.experiments.roles.pipeline import Recipe, check_size, role_map
-    from layergram.models.model import load
+    from layergram.models.load import load
     from layergram.probes import Evaluation
 
     for each in (found, *others):
@@ -187,7 +187,7 @@ def _opinions(
     check_folder(out)
     from layergram.experiments.roles.applications import opinions
     from layergram.experiments.roles.export import write_plain
-    from layergram.models.model import load
+    from layergram.models.load import load
     from layergram.models.sources.request import check_request
     from layergram.probes import load_probe
 

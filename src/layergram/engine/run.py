@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from layergram.models.hooks import Attention, hear_attention, hear_heads, hear_residual
+from layergram.models.hooks import Attention, capture_attention, capture_heads, capture_residual
 from layergram.models.model import Model
 
 M_MMAP_THRESHOLD = -3  # its number in malloc.h
@@ -233,7 +233,7 @@ class _Forward:
         self.ids = torch.tensor([], dtype=torch.long, device=model.device)
 
     def __enter__(self) -> _Forward:
-        anatomy = self.model.anatomy
+        parts = self.model.parts
         self.stack = ExitStack()
         self.streams: list[Tensor] = []
         self.outputs: list[Tensor | None] = []
@@ -241,15 +241,15 @@ class _Forward:
         if self.listening:
             listeners = {
                 module: self._listener(layer)
-                for layer, module in enumerate(anatomy.attention, start=1)
+                for layer, module in enumerate(parts.attention, start=1)
                 if module is not None
             }
-            tap = hear_attention(self.model.network, listeners, way=anatomy.way)
+            tap = capture_attention(self.model.network, listeners, way=parts.way)
             self.extra = self.stack.enter_context(tap)
         if "heads" in self.needs:
-            self.outputs = self.stack.enter_context(hear_heads(anatomy))
+            self.outputs = self.stack.enter_context(capture_heads(parts))
         if self.needs & {"residual", "lens", "heads"}:
-            self.streams = self.stack.enter_context(hear_residual(anatomy.layers))
+            self.streams = self.stack.enter_context(capture_residual(parts.layers))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -257,13 +257,14 @@ class _Forward:
 
     def _listener(self, layer: int) -> Callable[[Attention], None]:
         def listen(seen: Attention) -> None:
-            weights = seen.weights.float()
+            weights = seen.weights[0].float()
             queries, keys = weights.shape[-2:]
             first_key = self.start + queries - keys
-            visible = seen.visible
-            if visible is None:
+            if seen.visible is None:
                 visible = torch.ones(queries, keys, dtype=torch.bool, device=weights.device)
                 visible = visible.tril(keys - queries)
+            else:
+                visible = seen.visible[0]
             ids = self.ids.to(weights.device)
             view = AttentionView(layer, self.start, first_key, weights, visible, ids)
             for reducer in self.listening:
@@ -326,7 +327,7 @@ def _hand_on_lens(
     next_ids: Tensor,
     norm: str,
 ) -> None:
-    readout = model.anatomy.readout
+    readout = model.parts.readout
     device = streams[-1].device
     tokens, vocabulary = streams[-1].shape[1], readout.unembedding.weight.shape[0]
     rows = max(1, LENS_BYTES // (4 * vocabulary))

@@ -16,7 +16,7 @@ from layergram.answers.ask import fingerprint_of_model
 from layergram.errors import LayergramError
 from layergram.features.hidden_states import forward, forward_batches
 from layergram.features.step_sequences import Reading, Span
-from layergram.models.hooks import hear_heads, hear_residual
+from layergram.models.hooks import capture_heads, capture_residual
 from layergram.models.model import Model
 from layergram.storage.journal import digest_of
 from layergram.storage.store import Layout, fill
@@ -69,10 +69,10 @@ def head_outputs(
             outputs of another run.
     """
     check_answer_tokens(tokens)
-    anatomy = model.anatomy
+    parts = model.parts
     heads = [
         count if projection is not None else 0
-        for count, projection in zip(anatomy.heads, anatomy.projections, strict=True)
+        for count, projection in zip(parts.heads, parts.projections, strict=True)
     ]
     if not any(heads):
         raise LayergramError(
@@ -80,7 +80,7 @@ def head_outputs(
             got="no layer that hands the outputs of separate heads to an output projection",
             do="choose another model; `layergram check` says what is known about one",
         )
-    with torch.inference_mode(), hear_heads(anatomy) as heard:
+    with torch.inference_mode(), capture_heads(parts) as heard:
         forward(model, [readings[0].ids[:2]])
         width = max(outputs.shape[-1] for outputs in heard if outputs is not None)
     count = sum(len(reading.spans) for reading in readings)
@@ -115,12 +115,12 @@ def _of_batch(
     model: Model, read: Sequence[Reading], shape: tuple[int, int, int], tokens: str | int
 ) -> npt.NDArray[np.float32]:
     """The outputs [step, layer, head, feature] of all steps of some readings, in one pass."""
-    anatomy = model.anatomy
+    parts = model.parts
     found = []
     with (
         torch.inference_mode(),
-        hear_heads(anatomy) as heard,
-        hear_residual(anatomy.layers) as streams,
+        capture_heads(parts) as heard,
+        capture_residual(parts.layers) as streams,
     ):
         forward(model, [reading.ids for reading in read])
         for row, reading in enumerate(read):
@@ -161,7 +161,7 @@ def _least_expected(
 ) -> list[int]:
     """The content tokens that the model gives the lowest probability, from the last layer."""
     before = torch.tensor([at - 1 for at in span.content], device=stream.device)
-    log_p = torch.log_softmax(model.anatomy.readout.logits(stream[before]), dim=-1)
+    log_p = torch.log_softmax(model.parts.readout.logits(stream[before]), dim=-1)
     own = torch.tensor([reading.ids[at] for at in span.content], device=log_p.device)
     order = log_p.gather(1, own[:, None])[:, 0].argsort()[:most]
     return sorted(span.content[int(at)] for at in order)

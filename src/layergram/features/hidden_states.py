@@ -24,7 +24,7 @@ from layergram.answers.roles import ABSENT
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps import ROLES
 from layergram.models.edits import record_of_edits
-from layergram.models.hooks import first_tensor, hear_residual
+from layergram.models.hooks import capture_residual, first_tensor
 from layergram.models.model import Model
 from layergram.storage.journal import digest_of
 from layergram.storage.store import Layout, fill
@@ -123,7 +123,7 @@ def hidden_states(
         wanted.name,
         "scores" if wanted.name == "features" else f"{wanted.name}_scores",
     )
-    width = int(model.anatomy.readout.unembedding.weight.shape[1])
+    width = int(model.parts.readout.unembedding.weight.shape[1])
     axes = {"layer": layers, "role": wanted.roles, "feature": width}
     layout = Layout(
         name,
@@ -142,7 +142,7 @@ def hidden_states(
 
     def work(batch: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         heard = _heard(model, wanted.where)
-        with torch.inference_mode(), heard as states, hear_residual(model.anatomy.layers) as h:
+        with torch.inference_mode(), heard as states, capture_residual(model.parts.layers) as h:
             forward(model, [rows[at].ids for at in batch])
             taken = [_at_roles(states[layer - first], places[list(batch)]) for layer in layers]
             told = [_scores(model, h[-1][i], rows[at]) for i, at in enumerate(batch)]
@@ -192,18 +192,18 @@ def _check_size(values: npt.NDArray[Any]) -> None:
 def _heard(model: Model, where: str) -> AbstractContextManager[list[Tensor]]:
     """A list that holds, after a forward pass, the wanted states of every layer [n, tokens, d]."""
     if where == "residual":
-        return hear_residual(model.anatomy.layers)
+        return capture_residual(model.parts.layers)
     if where == "attention":
-        return _outputs(model, list(model.anatomy.attention), where)
+        return _outputs(model, list(model.parts.attention), where)
     return _outputs(model, [_mlp(model, layer) for layer in range(model.layers)], where)
 
 
 def _mlp(model: Model, layer: int) -> nn.Module | None:
     """The last part of a layer that has a weight matrix and is not its attention."""
-    attention = model.anatomy.attention[layer]
+    attention = model.parts.attention[layer]
     parts = [
         part
-        for part in model.anatomy.layers[layer].children()
+        for part in model.parts.layers[layer].children()
         if attention not in list(part.modules()) and any(p.ndim > 1 for p in part.parameters())
     ]
     return parts[-1] if parts else None
@@ -228,7 +228,7 @@ def _outputs(model: Model, parts: Sequence[nn.Module | None], where: str) -> Ite
         outputs.append(first_tensor(output))
 
     with ExitStack() as stack:
-        hook = model.anatomy.layers[0].register_forward_pre_hook(before, with_kwargs=True)
+        hook = model.parts.layers[0].register_forward_pre_hook(before, with_kwargs=True)
         stack.callback(hook.remove)
         for part in parts:
             if part is not None:
@@ -243,7 +243,7 @@ def _scores(model: Model, h: Tensor, row: Row) -> list[float]:
     told: list[Tensor] = []
     for a in range(start, end, LOGIT_ROWS):
         b = min(a + LOGIT_ROWS, end)
-        log_p = torch.log_softmax(model.anatomy.readout.logits(h[a - 1 : b - 1]), dim=-1)
+        log_p = torch.log_softmax(model.parts.readout.logits(h[a - 1 : b - 1]), dim=-1)
         own = torch.tensor(row.ids[a:b], device=log_p.device)[:, None]
         told.append(log_p.gather(1, own)[:, 0].cpu())
     whole = torch.cat(told)

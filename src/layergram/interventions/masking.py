@@ -83,7 +83,7 @@ def other_heads(
     model: Model, own: Sequence[Head], masking: Masking, place: int
 ) -> list[list[Head]]:
     """Random other heads, as many as the own ones, for every draw."""
-    rest = [head for head in editable_heads(model.anatomy) if head not in set(own)]
+    rest = [head for head in editable_heads(model.parts) if head not in set(own)]
     pools: list[tuple[list[Head], int]] = [(rest, len(own))]
     if masking.others == "same_layers":
         layers = sorted({layer for layer, _ in own})

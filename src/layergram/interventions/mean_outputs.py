@@ -9,7 +9,7 @@ from torch import Tensor
 
 from layergram.features.hidden_states import forward, forward_batches
 from layergram.features.step_sequences import Reading
-from layergram.models.hooks import hear_heads
+from layergram.models.hooks import capture_heads
 from layergram.models.model import Model
 
 
@@ -28,7 +28,7 @@ def mean_outputs(model: Model, readings: Sequence[Reading]) -> list[Tensor | Non
     count = sum(len(reading.ids) for reading in readings)
     for batch in forward_batches([len(reading.ids) for reading in readings]):
         ids = [readings[at].ids for at in batch]
-        with torch.inference_mode(), hear_heads(model.anatomy) as heard:
+        with torch.inference_mode(), capture_heads(model.parts) as heard:
             forward(model, ids)
             for layer, heads in enumerate(heard):
                 if heads is None:

@@ -18,7 +18,7 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.features.hidden_states import LOGIT_ROWS, forward, forward_batches
 from layergram.features.step_sequences import Reading, Span
 from layergram.models.edits import POSITIONS, edits_in_force
-from layergram.models.hooks import hear_residual
+from layergram.models.hooks import capture_residual
 from layergram.models.model import Model
 from layergram.storage.journal import batched, claim, digest_of
 
@@ -143,12 +143,12 @@ def _forced(model: Model, batch: Sequence[Reading], steps: StepSet) -> list[list
         (i, at) for i, r in enumerate(batch) for s in r.spans for at in range(s.first, s.last + 1)
     ]
     wanted = torch.tensor([batch[i].ids[at] for i, at in rows])
-    with torch.inference_mode(), hear_residual([model.anatomy.layers[-1]]) as streams:
+    with torch.inference_mode(), capture_residual([model.parts.layers[-1]]) as streams:
         forward(model, [reading.ids for reading in batch])
         where = torch.tensor(rows, device=streams[-1].device)
         h = streams[-1][where[:, 0], where[:, 1] - 1]
         told = [
-            _of_tokens(model.anatomy.readout.logits(part), own.to(part.device))
+            _of_tokens(model.parts.readout.logits(part), own.to(part.device))
             for part, own in zip(h.split(LOGIT_ROWS), wanted.split(LOGIT_ROWS), strict=True)
         ]
     log_p, likeliest = torch.cat([t[0] for t in told]), torch.cat([t[1] for t in told])

@@ -63,7 +63,7 @@ def steering_edit(
         )
     vectors = []
     for layer, head in heads:
-        values = outputs.sel(layer=layer, head=head).values[:, : head_width(model.anatomy, layer)]
+        values = outputs.sel(layer=layer, head=head).values[:, : head_width(model.parts, layer)]
         apart = values[truth].mean(0, dtype=np.float64) - values[~truth].mean(0, dtype=np.float64)
         length = float(np.linalg.norm(apart))
         if not length > 0:

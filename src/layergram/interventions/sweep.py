@@ -154,7 +154,7 @@ def sweep_heads(
         LayergramError: for heads that do not exist, or a folder with another sweep in it.
     """
     masking = masking or Masking(how="zero")
-    asked = list(editable_heads(model.anatomy) if heads is None else heads)
+    asked = list(editable_heads(model.parts) if heads is None else heads)
     if masking.how == "mean" and not means:
         raise LayergramError("a sweep with heads at their means", got="no means", do="give them")
     for head in asked:
@@ -199,11 +199,11 @@ def _map(
     bootstrap = Bootstrap(
         gauge.groups, resamples=masking.resamples, level=masking.level, seed=masking.seed
     )
-    grid = np.full((3, model.layers, max(model.anatomy.heads)), np.nan)
+    grid = np.full((3, model.layers, max(model.parts.heads)), np.nan)
     for (layer, head), values in zip(asked, found[1:], strict=True):
         grid[:, layer - 1, head] = bootstrap.interval(values - found[0])
-    reasons = ["no such head"] * bool(len(editable_heads(model.anatomy)) < grid[0].size)
-    reasons += ["not taken out"] * bool(len(asked) < len(editable_heads(model.anatomy)))
+    reasons = ["no such head"] * bool(len(editable_heads(model.parts)) < grid[0].size)
+    reasons += ["not taken out"] * bool(len(asked) < len(editable_heads(model.parts)))
     dims = ("layer", "head")
     coords: dict[Hashable, Any] = {"low": (dims, grid[1]), "high": (dims, grid[2])}
     return maps.make(

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from layergram.errors import LayergramError
-from layergram.models.hooks import hear_residual
-from layergram.models.locate import Anatomy, Call, Readout, watched
+from layergram.models.hooks import capture_residual
+from layergram.models.locate import watched
 from layergram.models.norms import Norm, norm_of
+from layergram.models.parts import Call, Parts, Readout
 
 SAMPLE = 4096  # numbers of a residual stream that a sum is tried on
 LEAST = 1e-3  # a smaller multiple says that attention is not what was added
@@ -99,30 +100,30 @@ class Attribution:
             towards: [n, d], from :meth:`towards`.
         """
         write = self.writes[layer - 1]
-        assert write is not None, "heads were heard, so there is an output projection"
+        assert write is not None, "heads were captured, so there is an output projection"
         g = towards.to(outputs.device)
         return write.pulled_back(g, outputs.flatten(1)).view_as(outputs)
 
 
-def attribution_of(network: Any, anatomy: Anatomy, ids: Tensor, *, name: str) -> Attribution:
+def attribution_of(network: Any, parts: Parts, ids: Tensor, *, name: str) -> Attribution:
     """Find the direct way of every head, on the tokens ``ids`` [1, n].
 
     Raises:
         LayergramError: with the reason, where the way is another than this module knows.
     """
-    if not any(projection is not None for projection in anatomy.projections):
+    if not any(projection is not None for projection in parts.projections):
         raise _refused(name, "no layer with an output projection of separate heads")
     with torch.inference_mode(mode=False), torch.no_grad():
-        with watched(network, keep=torch.clone) as calls, hear_residual(anatomy.layers) as streams:
+        with watched(network, keep=torch.clone) as calls, capture_residual(parts.layers) as streams:
             network(input_ids=ids, use_cache=False)
-            norm = _final_norm(anatomy.readout, streams[-1][0], name)
-            weight = anatomy.readout.unembedding.weight
+            norm = _final_norm(parts.readout, streams[-1][0], name)
+            weight = parts.readout.unembedding.weight
             writes = tuple(
-                _write(anatomy, layer, calls, streams[layer - 1], streams[layer], name)
-                for layer in range(1, len(anatomy.layers) + 1)
+                _write(parts, layer, calls, streams[layer - 1], streams[layer], name)
+                for layer in range(1, len(parts.layers) + 1)
             )
         mean = weight.mean(0, dtype=torch.float32)  # type: ignore[operator]
-    return Attribution(anatomy.readout, norm, mean, writes)
+    return Attribution(parts.readout, norm, mean, writes)
 
 
 def _refused(name: str, why: str) -> LayergramError:
@@ -144,14 +145,14 @@ def _final_norm(readout: Readout, h: Tensor, name: str) -> Norm | None:
 
 
 def _write(
-    anatomy: Anatomy, layer: int, calls: Sequence[Call], before: Tensor, after: Tensor, name: str
+    parts: Parts, layer: int, calls: Sequence[Call], before: Tensor, after: Tensor, name: str
 ) -> Write | None:
     """How the heads of a layer join its residual stream, checked number by number."""
-    inside = set(anatomy.layers[layer - 1].modules()) - {anatomy.layers[layer - 1]}
+    inside = set(parts.layers[layer - 1].modules()) - {parts.layers[layer - 1]}
     own = [call for call in calls if call.module in inside and _fits(call.output, after)]
-    projection = anatomy.projections[layer - 1]
+    projection = parts.projections[layer - 1]
     if projection is None:
-        if anatomy.heads[layer - 1] or _sum_of(before, after, own, own) is None:
+        if parts.heads[layer - 1] or _sum_of(before, after, own, own) is None:
             raise _refused(name, f"a layer {layer} that does more than add to its input")
         return None
     at = next((i for i, call in enumerate(own) if call.module is projection), None)

@@ -14,17 +14,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from layergram.errors import LayergramError, unknown_name
-
-if TYPE_CHECKING:
-    from layergram.models.locate import Anatomy
-    from layergram.models.model import Model
+from layergram.models.parts import Parts, WithParts
 
 HOW = {
     "zero": "the output is 0",
@@ -125,46 +122,45 @@ def named(heads: Sequence[Head]) -> str:
 
 
 # What is in force, by the first layer of the model that it is in force in.
-_in_force: WeakKeyDictionary[nn.Module, list[str]] = WeakKeyDictionary()
+_in_force: WeakKeyDictionary[nn.Module, dict[object, HeadEdit]] = WeakKeyDictionary()
 
 
 @contextmanager
-def edited(model: Model, *edits: HeadEdit) -> Iterator[None]:
+def edited(model: WithParts, *edits: HeadEdit) -> Iterator[None]:
     """The model's heads are edited until the block ends; later edits act on what earlier ones left.
 
     Raises:
         LayergramError: for a layer or head that the model does not have, a layer whose heads'
             outputs do not lie side by side, or vectors of another size than the head's.
     """
-    key = model.anatomy.layers[0]
-    outer = _in_force.get(key, [])
+    in_force = _in_force.setdefault(model.parts.layers[0], {})
     with ExitStack() as stack:
         for edit in edits:
-            stack.enter_context(heads_edited(model.anatomy, edit))
-        _in_force[key] = [*outer, *(edit.words for edit in edits)]
-        stack.callback(_in_force.__setitem__, key, outer)
+            stack.enter_context(heads_edited(model.parts, edit))
+            in_force[mark := object()] = edit
+            stack.callback(in_force.pop, mark)
         yield
 
 
-def edits_in_force(model: Model) -> tuple[str, ...]:
+def edits_in_force(model: WithParts) -> tuple[str, ...]:
     """The edits that act on a model now, in words, in the order in which they act."""
-    return tuple(_in_force.get(model.anatomy.layers[0], ()))
+    return tuple(edit.words for edit in _in_force.get(model.parts.layers[0], {}).values())
 
 
-def record_of_edits(model: Model) -> dict[str, str]:
+def record_of_edits(model: WithParts) -> dict[str, str]:
     """``{"edits": words}`` for what is made of a model now; nothing where no edit is in force."""
     edits = edits_in_force(model)
     return {"edits": "; then ".join(edits)} if edits else {}
 
 
 @contextmanager
-def heads_edited(anatomy: Anatomy, edit: HeadEdit) -> Iterator[None]:
+def heads_edited(parts: Parts, edit: HeadEdit) -> Iterator[None]:
     """One edit by a model's parts alone, unknown to :func:`edits_in_force`."""
     with ExitStack() as stack:
         for layer in sorted({layer for layer, _ in edit.heads}):
             places = [at for at, (own, _) in enumerate(edit.heads) if own == layer]
-            projection = _checked(anatomy, edit, layer, places)
-            hook = _hook(edit, places, heads=anatomy.heads[layer - 1])
+            projection = _checked(parts, edit, layer, places)
+            hook = _hook(edit, places, heads=parts.heads[layer - 1])
             stack.callback(projection.register_forward_pre_hook(hook).remove)
         yield
 
@@ -191,47 +187,47 @@ def _hook(edit: HeadEdit, places: Sequence[int], *, heads: int) -> Callable[...,
     return hook
 
 
-def editable_heads(anatomy: Anatomy) -> tuple[Head, ...]:
+def editable_heads(parts: Parts) -> tuple[Head, ...]:
     """All heads whose outputs can be edited, (layer, head), layer by layer."""
     return tuple(
         (layer, head)
         for layer, (projection, heads) in enumerate(
-            zip(anatomy.projections, anatomy.heads, strict=True), start=1
+            zip(parts.projections, parts.heads, strict=True), start=1
         )
         if projection is not None
         for head in range(heads)
     )
 
 
-def head_width(anatomy: Anatomy, layer: int) -> int:
+def head_width(parts: Parts, layer: int) -> int:
     """How many numbers a head of this layer (from 1) hands on: d_head; 0 where it has none."""
-    projection = anatomy.projections[layer - 1]
+    projection = parts.projections[layer - 1]
     if projection is None:
         return 0
     # a Conv1D of GPT-2 has its weight the other way round than a Linear, and says no in_features
     width = getattr(projection, "in_features", None) or projection.weight.shape[0]
-    return int(width) // anatomy.heads[layer - 1]  # type: ignore[call-overload,no-any-return]
+    return int(width) // parts.heads[layer - 1]  # type: ignore[call-overload,no-any-return]
 
 
-def _checked(anatomy: Anatomy, edit: HeadEdit, layer: int, places: Sequence[int]) -> nn.Module:
+def _checked(parts: Parts, edit: HeadEdit, layer: int, places: Sequence[int]) -> nn.Module:
     """The output projection of a layer, if the edit of its heads is possible."""
     heads = [edit.heads[at] for at in places]
     asked = f"the edit '{edit.how}' of {named(heads)}"
-    last = len(anatomy.layers)
+    last = len(parts.layers)
     if not 1 <= layer <= last:
         raise LayergramError(
             asked, got=f"a model of {last} layers", allowed=f"layers 1 to {last}", do="count from 1"
         )
-    projection = anatomy.projections[layer - 1]
+    projection = parts.projections[layer - 1]
     if projection is None:
-        possible = sorted({own for own, _ in editable_heads(anatomy)})
+        possible = sorted({own for own, _ in editable_heads(parts)})
         raise LayergramError(
             asked,
             got=f"a layer {layer} whose heads' outputs do not lie side by side",
             allowed=f"layers {', '.join(map(str, possible))}" if possible else "",
             do="choose one of these layers" if possible else "choose another model",
         )
-    count, width = anatomy.heads[layer - 1], head_width(anatomy, layer)
+    count, width = parts.heads[layer - 1], head_width(parts, layer)
     if not all(0 <= head < count for _, head in heads):
         raise LayergramError(
             asked,

@@ -1,7 +1,7 @@
-"""Taps: attention weights, head outputs and residual streams of one forward pass, layer by layer.
+"""Hooks: attention weights, head outputs and residual streams of a forward pass, layer by layer.
 
-All live in context managers and are gone after them, also after an exception. Attention is seen
-by one of two ways, found once per model (:mod:`layergram.models.locate`):
+All live in context managers and are gone after them, also after an exception. Attention is
+captured in one of two ways, found once per model (:mod:`layergram.models.locate`):
 
 * ``interface``: the model looks its attention function up by name. The name ``eager`` is pointed at
   a function of ours that calls the eager function of the module's own file and hands the weights
@@ -9,6 +9,10 @@ by one of two ways, found once per model (:mod:`layergram.models.locate`):
   keys for ``eager`` and leaves it to the function for names that it does not know).
 * ``output``: the model computes its attention itself and returns the weights when it is asked to
   (``output_attentions``). They are taken out of the module's output and not kept.
+
+Several captures may be open at a time, on one model or many, and end in any order. Each sees only
+the forward passes that are given its keyword arguments, and what a pass changes in the process (the
+name ``eager``, the attention function that a configuration names) is restored when it ends.
 """
 
 from __future__ import annotations
@@ -16,30 +20,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-if TYPE_CHECKING:
-    from layergram.models.locate import Anatomy
+from layergram.models.parts import Parts
 
 EAGER = "eager"
+CAPTURED_BY = "captured_by"
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What one attention module did with one chunk.
+    """What one attention module did with one chunk of n sequences.
 
     Attributes:
-        weights: [heads, queries, keys]; rows sum to 1, or less where the layer has sinks. The
+        weights: [n, heads, queries, keys]; rows sum to 1, or less where the layer has sinks. The
             last key is the last query's own position.
-        visible: [queries, keys], which keys the mask lets a query see; ``None`` where the module
+        visible: [n, queries, keys], which keys the mask lets a query see; ``None`` where the module
             is given no mask and plain causality holds.
-        output: [1, queries, heads, values]: the heads' outputs before the output projection, or
+        output: [n, queries, heads, values]: the heads' outputs before the output projection, or
             ``None`` where the module does not show them.
     """
 
@@ -48,143 +53,158 @@ class Attention:
     output: Tensor | None
 
 
-Listener = Callable[[Attention], Tensor | None]
+AttentionHook = Callable[[Attention], Tensor | None]
 """Called with what an attention module did; may return other head outputs to go on with."""
 
-# Who listens to a module's next call. Some modules call the function twice, with the same weights
-# and other values: the first call takes the listener, the next forward pass brings it back.
-_listeners: WeakKeyDictionary[nn.Module, Listener] = WeakKeyDictionary()
+
+@dataclass(frozen=True)
+class _Pass:
+    """A forward pass under way: the capture that it belongs to, and the hooks still to call."""
+
+    mark: object
+    waiting: dict[nn.Module, AttentionHook]
 
 
-def _tapped_attention(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+# of this thread; other threads run passes of their own
+_current: ContextVar[_Pass | None] = ContextVar("_current", default=None)
+
+
+@contextmanager
+def capture_attention(
+    network: nn.Module, hooks: Mapping[nn.Module, AttentionHook], *, way: str
+) -> Iterator[dict[str, Any]]:
+    """Call each attention module's hook in the forward passes that are given what this yields.
+
+    Args:
+        network: the model.
+        hooks: attention module -> hook.
+        way: ``interface`` or ``output``.
+
+    Yields:
+        Keyword arguments for the forward pass. A pass without them is not captured.
+    """
+    mark = object()
+    configs = {id(m.config): m.config for m in network.modules() if hasattr(m, "config")}
+
+    def begin(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get(CAPTURED_BY) is not mark:
+            return None
+        for config in configs.values():
+            if hasattr(config, "_attn_implementation_internal"):
+                undo.enter_context(_replaced(vars(config), "_attn_implementation_internal", EAGER))
+        if way == "interface":
+            functions = AttentionInterface._global_mapping
+            undo.enter_context(_replaced(functions, EAGER, _captured_attention))
+        undo.callback(_current.set, _current.get())
+        _current.set(_Pass(mark, dict(hooks)))
+        return args, {name: value for name, value in kwargs.items() if name != CAPTURED_BY}
+
+    def end(module: nn.Module, args: Any, output: Any) -> None:
+        current = _current.get()
+        if current is not None and current.mark is mark:
+            undo.close()
+
+    with ExitStack() as stack, ExitStack() as undo:
+        stack.callback(network.register_forward_pre_hook(begin, with_kwargs=True).remove)
+        stack.callback(network.register_forward_hook(end, always_call=True).remove)
+        if way == "interface":
+            yield {CAPTURED_BY: mark}
+        else:
+            for module, hook in hooks.items():
+                handle = module.register_forward_hook(_output_hook(hook, mark))
+                stack.callback(handle.remove)
+            yield {CAPTURED_BY: mark, "output_attentions": True}
+
+
+_MISSING = object()
+_replacements: dict[tuple[int, str], tuple[int, Any]] = {}
+_lock = Lock()
+
+
+@contextmanager
+def _replaced(values: dict[str, Any], key: str, value: Any) -> Iterator[None]:
+    """The key has this value until the last of all such blocks ends, in whatever order they end."""
+    place = id(values), key
+    with _lock:
+        count, before = _replacements.get(place, (0, values.get(key, _MISSING)))
+        _replacements[place] = count + 1, before
+        values[key] = value
+    try:
+        yield
+    finally:
+        with _lock:
+            count, before = _replacements.pop(place)
+            if count > 1:
+                _replacements[place] = count - 1, before
+            elif before is _MISSING:
+                del values[key]
+            else:
+                values[key] = before
+
+
+def _captured_attention(
+    module: nn.Module, *args: Any, **kwargs: Any
+) -> tuple[Tensor, Tensor | None]:
     eager = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
     output, weights = eager(module, *args, **kwargs)
-    listener = _listeners.pop(module, None)
-    if listener is None:
+    current = _current.get()
+    # some modules call this twice, with the same weights and other values: the first call counts
+    hook = None if current is None else current.waiting.pop(module, None)
+    if hook is None:
         return output, weights
     mask = kwargs.get("attention_mask", args[3] if len(args) > 3 else None)
-    edited = listener(Attention(weights[0], _visible(mask, weights), output))
+    edited = hook(Attention(weights, _visible(mask, weights), output))
     return (output if edited is None else edited), None
 
 
 def _visible(mask: Tensor | None, weights: Tensor) -> Tensor | None:
+    """Which keys a query can see [n, queries, keys], from a mask [n or 1, 1, queries, keys]."""
     if mask is None:
         return None
-    keys = weights.shape[-1]
-    seen = mask[0, 0, -weights.shape[-2] :, :keys]
-    return seen if seen.dtype == torch.bool else seen > torch.finfo(seen.dtype).min / 2
+    n, _, queries, keys = weights.shape
+    seen = mask[:, 0, -queries:, :keys]
+    seen = seen if seen.dtype == torch.bool else seen > torch.finfo(seen.dtype).min / 2
+    return seen.expand(n, -1, -1)
 
 
-_tapped: list[object] = []
-
-
-@contextmanager
-def _eager_tapped() -> Iterator[None]:
-    """The name ``eager`` leads to :func:`_tapped_attention` until the last such block ends."""
-    mark = object()
-    _tapped.append(mark)
-    AttentionInterface.register(EAGER, _tapped_attention)
-    try:
-        yield
-    finally:
-        _tapped.remove(mark)
-        if not _tapped:
-            AttentionInterface._global_mapping.pop(EAGER)
-
-
-@contextmanager
-def attention_implementation(network: nn.Module, name: str) -> Iterator[None]:
-    """Every configuration inside the network names this attention function until the block ends."""
-    configs = {id(m.config): m.config for m in network.modules() if hasattr(m, "config")}
-    before = [
-        (config, config._attn_implementation_internal)
-        for config in configs.values()
-        if hasattr(config, "_attn_implementation_internal")
-    ]
-    try:
-        for config, _ in before:
-            config._attn_implementation_internal = name
-        yield
-    finally:
-        for config, old in before:
-            config._attn_implementation_internal = old
-
-
-@contextmanager
-def hear_attention(
-    network: nn.Module, listeners: Mapping[nn.Module, Listener], *, way: str
-) -> Iterator[dict[str, Any]]:
-    """Call each attention module's listener at every forward pass inside the block.
-
-    Args:
-        network: the model.
-        listeners: attention module -> listener.
-        way: ``interface`` or ``output``.
-
-    Yields:
-        Keyword arguments that the forward pass needs for it.
-    """
-    with ExitStack() as stack:
-        if way == "interface":
-            stack.enter_context(attention_implementation(network, EAGER))
-            stack.enter_context(_eager_tapped())
-            for module, listener in listeners.items():
-                hook = _bring_back(listener)
-                stack.callback(module.register_forward_pre_hook(hook).remove)
-                stack.callback(_listeners.pop, module, None)
-            yield {}
-        else:
-            stack.enter_context(attention_implementation(network, EAGER))
-            for module, listener in listeners.items():
-                handle = module.register_forward_hook(_output_hook(listener))
-                stack.callback(handle.remove)
-            yield {"output_attentions": True}
-
-
-def _bring_back(listener: Listener) -> Callable[..., None]:
-    def hook(module: nn.Module, args: Any) -> None:
-        _listeners[module] = listener
-
-    return hook
-
-
-def _output_hook(listener: Listener) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: Any, output: Any) -> Any:
-        place = weights_place(output)
-        if place is None:
+def _output_hook(hook: AttentionHook, mark: object) -> Callable[..., Any]:
+    def after(module: nn.Module, args: Any, output: Any) -> Any:
+        current, place = _current.get(), weights_place(output)
+        if current is None or current.mark is not mark or place is None:
             return output
-        weights = output[place][0]
-        listener(Attention(weights, _within_reach(weights), None))
+        weights = output[place]
+        hook(Attention(weights, _within_reach(weights), None))
         return type(output)([*output[:place], None, *output[place + 1 :]])
 
-    return hook
+    return after
 
 
 def _within_reach(weights: Tensor) -> Tensor:
-    """Which keys a query can see [queries, keys], read off weights whose mask is not shown.
+    """Which keys a query can see [n, queries, keys], read off weights whose mask is not shown.
 
     Keys from the first that any head gives a weight above zero, up to the query itself.
     """
     queries, keys = weights.shape[-2:]
-    begun = (weights > 0).any(0).cumsum(-1) > 0
+    begun = (weights > 0).any(1).cumsum(-1) > 0
     return begun.tril(keys - queries)
 
 
 def weights_place(output: Any) -> int | None:
-    """Where in a module's output tuple the attention weights [1, heads, queries, keys] are."""
+    """Where in a module's output tuple the attention weights [n, heads, queries, keys] are."""
     if not isinstance(output, tuple | list):
         return None
     for place, item in enumerate(output):
-        if place and isinstance(item, Tensor) and item.ndim == 4 and item.shape[0] == 1:
+        if place and isinstance(item, Tensor) and item.ndim == 4:
             return place
     return None
 
 
 @contextmanager
-def hear_residual(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    """A list that holds, after each forward pass, the residual streams h[0]..h[L], each [1, n, d].
+def capture_residual(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """A list that holds, after each forward pass, the residual streams h[0]..h[L].
 
-    h[0] is what the first layer reads, h[l] what layer l hands on, none of them normed.
+    Each is [n, tokens, d]: h[0] is what the first layer reads, h[l] what layer l hands on, none of
+    them normed.
     """
     streams: list[Tensor] = []
 
@@ -204,7 +224,7 @@ def hear_residual(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 @contextmanager
-def hear_heads(anatomy: Anatomy) -> Iterator[list[Tensor | None]]:
+def capture_heads(parts: Parts) -> Iterator[list[Tensor | None]]:
     """A list that holds, after each forward pass, what every layer's heads hand on.
 
     One entry per layer: [n, tokens, heads, d_head], the input of the layer's output projection,
@@ -212,27 +232,27 @@ def hear_heads(anatomy: Anatomy) -> Iterator[list[Tensor | None]]:
     may differ from layer to layer. ``None`` where a layer has no separate head outputs. Opened
     inside an edit (:mod:`layergram.models.edits`) it shows the edited outputs.
     """
-    heard: list[Tensor | None] = [None] * len(anatomy.layers)
+    outputs: list[Tensor | None] = [None] * len(parts.layers)
 
     def hook_of(layer: int, heads: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            heard[layer] = args[0].unflatten(-1, (heads, -1))
+            outputs[layer] = args[0].unflatten(-1, (heads, -1))
 
         return hook
 
     def before(module: nn.Module, args: Any, kwargs: Any) -> None:
-        heard[:] = [None] * len(heard)
+        outputs[:] = [None] * len(outputs)
 
     with ExitStack() as stack:
-        first = anatomy.layers[0].register_forward_pre_hook(before, with_kwargs=True)
+        first = parts.layers[0].register_forward_pre_hook(before, with_kwargs=True)
         stack.callback(first.remove)
-        of_layers = zip(anatomy.projections, anatomy.heads, strict=True)
+        of_layers = zip(parts.projections, parts.heads, strict=True)
         for layer, (projection, heads) in enumerate(of_layers):
             if projection is not None:
                 hook = hook_of(layer, heads)
                 stack.callback(projection.register_forward_pre_hook(hook).remove)
-        yield heard
-        heard[:] = [None] * len(heard)
+        yield outputs
+        outputs[:] = [None] * len(outputs)
 
 
 def first_tensor(value: Any) -> Tensor:
@@ -240,16 +260,23 @@ def first_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else next(v for v in value if isinstance(v, Tensor))
 
 
-def listen_once(
+def attention_once(
     network: Any, ids: Tensor, modules: Iterable[nn.Module], *, way: str
 ) -> dict[nn.Module, Tensor]:
-    """The attention weights [heads, n, n] of those modules that show any, from one forward pass."""
-    heard: dict[nn.Module, Tensor] = {}
+    """The attention weights [n, heads, tokens, tokens] of those modules that show any, in one pass.
 
-    def listener_of(module: nn.Module) -> Listener:
-        return lambda seen: heard.__setitem__(module, seen.weights)
+    Args:
+        network: the model.
+        ids: tokens [n, tokens].
+        modules: which modules.
+        way: ``interface`` or ``output``.
+    """
+    weights: dict[nn.Module, Tensor] = {}
 
-    listeners = {module: listener_of(module) for module in modules}
-    with torch.no_grad(), hear_attention(network, listeners, way=way) as extra:
+    def hook_of(module: nn.Module) -> AttentionHook:
+        return lambda seen: weights.__setitem__(module, seen.weights)
+
+    hooks = {module: hook_of(module) for module in modules}
+    with torch.no_grad(), capture_attention(network, hooks, way=way) as extra:
         network(input_ids=ids, use_cache=False, **extra)
-    return heard
+    return weights

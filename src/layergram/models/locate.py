@@ -7,9 +7,8 @@ off by planting known logits. Nothing here goes by a module's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from layergram.errors import LayergramError
-from layergram.models.hooks import first_tensor, hear_attention, listen_once, weights_place
+from layergram.models.hooks import (
+    attention_once,
+    capture_attention,
+    first_tensor,
+    weights_place,
+)
+from layergram.models.parts import Call, Parts, Readout
 from layergram.models.projections import output_projections
 
 REPORT = "this architecture needs code of its own: report its name"
@@ -25,74 +30,17 @@ REPORT = "this architecture needs code of its own: report its name"
 # what a model may do between two modules of its head without a module of its own
 ACTIVATIONS = (nn.GELU(), nn.GELU("tanh"), nn.ReLU(), nn.SiLU(), nn.Tanh())
 
+SAMPLE_TOKENS = 12
 
-@dataclass(frozen=True)
-class Readout:
-    """The way from a residual stream to the logits: norm, unembedding, scale and soft cap.
-
-    ``logits = cap * tanh(scale * unembedding(path(h)) / cap)``, without the tanh where there is no
-    cap.
-
-    Attributes:
-        path: the modules between the last layer and the unembedding, in order (the final norm;
-            in some models also a projection or an activation, in some nothing).
-        unembedding: the linear map onto the vocabulary, W_U.
-        scale: factor on the logits.
-        cap: bound of the soft cap, or ``None``.
-    """
-
-    path: tuple[nn.Module, ...]
-    unembedding: nn.Module
-    scale: float
-    cap: float | None
-
-    def logits(self, h: Tensor, *, norm: str = "final") -> Tensor:
-        """Logits [n, V] in float32 of streams [n, d]; ``norm="none"`` leaves ``path`` out."""
-        if norm == "final":
-            for module in self.path:
-                h = module(h)
-        return self.finish(self.unembedding(h))
-
-    def finish(self, raw: Tensor) -> Tensor:
-        """What the model makes of the unembedding's output: scaled and capped, in float32."""
-        raw = raw.float()
-        if self.scale != 1.0:
-            raw = raw * self.scale
-        return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
+NO_CACHE = (TypeError, ValueError, RuntimeError, AttributeError, IndexError)
+"""What a model raises that cannot read against its cache."""
 
 
-@dataclass(frozen=True)
-class Anatomy:
-    """The parts of one model.
-
-    Attributes:
-        layers: the decoder layers, in order.
-        attention: for each layer its attention module, or ``None`` where it has none that shows
-            weights (linear attention, state space).
-        way: how attention is tapped, ``interface`` or ``output`` (:mod:`layergram.models.hooks`).
-        heads: for each layer its number of query heads, 0 without attention.
-        projections: for each layer the output projection of its attention, whose input is the
-            heads' outputs side by side; ``None`` where there is none of that width.
-        readout: from the residual stream to the logits.
-        names: module -> its dotted name.
-    """
-
-    layers: tuple[nn.Module, ...]
-    attention: tuple[nn.Module | None, ...]
-    way: str
-    heads: tuple[int, ...]
-    projections: tuple[nn.Module | None, ...]
-    readout: Readout
-    names: dict[nn.Module, str]
-
-
-@dataclass
-class Call:
-    """One call of a module: the first tensor of numbers it was given, and the first it made."""
-
-    module: nn.Module
-    input: Tensor | None
-    output: Tensor | None
+def sample_ids(network: Any) -> Tensor:
+    """Tokens [1, n] to try a model out on: spread over its vocabulary, and the same every time."""
+    embedding = network.get_input_embeddings().weight
+    ids = torch.arange(1, SAMPLE_TOKENS + 1) * 7919 % embedding.shape[0]
+    return ids[None].to(embedding.device)
 
 
 @contextmanager
@@ -118,7 +66,7 @@ def watched(
         yield calls
 
 
-def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
+def locate_parts(network: nn.Module, ids: Tensor, *, name: str) -> Parts:
     """Find the parts of a causal language model by running it on ``ids`` [1, n].
 
     Raises:
@@ -133,9 +81,10 @@ def dissect(network: nn.Module, ids: Tensor, *, name: str) -> Anatomy:
     readout = _readout(network, ids, calls, layers, head, name)
     way, attention, heads = _attention(network, ids, layers)
     projections = output_projections(network, ids, calls, attention, heads, way=way)
-    # last, because some models put other modules in place when they first run
+    # late, because some models put other modules in place when they first run
     names = {module: path for path, module in network.named_modules()}
-    return Anatomy(tuple(layers), attention, way, heads, projections, readout, names)
+    kv_groups = _kv_groups(network, ids, heads)
+    return Parts(tuple(layers), attention, way, heads, kv_groups, projections, readout, names)
 
 
 def _lost(name: str, part: str, got: str) -> LayergramError:
@@ -228,44 +177,44 @@ def _ratio(a: Tensor, b: Tensor) -> float | None:
 def _logit_post_processing(
     network: nn.Module, ids: Tensor, head: nn.Module, name: str
 ) -> tuple[float, float | None]:
-    """Scale and soft cap, read off by planting known numbers in the place of the head's output."""
+    """Scale and soft cap, read off by planting known numbers in the place of the head's output.
 
-    def passed_on(planted: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        seen: list[Tensor] = []
+    Every position has its own numbers, evenly spaced around 0: large ones at the first, which show
+    the cap; small ones at the second, which show the scale; and at the others what tells a soft cap
+    from anything else.
+    """
+    planted: list[Tensor] = []
 
-        def hook(module: nn.Module, args: Any, output: Tensor) -> Tensor:
-            seen.append(planted(output))
-            return seen[-1]
+    def plant(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        sizes = output.new_tensor([2.0**14, 2.0**-6, *[40.0] * (output.shape[1] - 2)])
+        ramp = torch.linspace(-1, 1, output.shape[-1]).to(output)
+        planted.append((sizes[:, None] * ramp).expand_as(output))
+        return planted[-1]
 
-        handle = head.register_forward_hook(hook)
-        try:
-            with torch.no_grad():
-                logits = network(input_ids=ids, use_cache=False).logits
-        finally:
-            handle.remove()
-        return seen[-1].float(), logits.float()[..., : seen[-1].shape[-1]]
-
-    def ramp(size: float) -> Callable[[Tensor], Tensor]:
-        return lambda out: torch.linspace(-size, size, out.shape[-1]).to(out).expand_as(out)
-
-    far, far_out = passed_on(ramp(2.0**14))
-    near, near_out = passed_on(ramp(2.0**-6))
-    scale = float(near_out.abs().max() / near.abs().max())
-    most = float(far_out.abs().max())
-    cap = most if most < 0.5 * scale * float(far.abs().max()) else None
+    handle = head.register_forward_hook(plant)
+    try:
+        with torch.no_grad():
+            logits = network(input_ids=ids, use_cache=False).logits
+    finally:
+        handle.remove()
+    given = planted[-1][0, :3].float()
+    made = logits[0, :3].float()[:, : given.shape[-1]]
+    far, near = (float(size) for size in given[:2].abs().amax(-1))
+    most, least = (float(size) for size in made[:2].abs().amax(-1))
+    scale = least / near
+    cap = most if most < 0.5 * scale * far else None
     if cap is not None:  # the top of a soft cap is flat, so `most` is the cap itself
-        scale = float((torch.atanh(near_out.double() / cap) * cap).abs().max() / near.abs().max())
-    tidy = Readout((), head, _tidy(scale, far), cap)
-    middle, middle_out = passed_on(ramp(40.0))
-    slack = 16 * torch.finfo(ids.new_zeros((), dtype=_dtype(network)).dtype).eps
-    for planted, logits in ((far, far_out), (middle, middle_out), (near, near_out)):
-        off = float((tidy.finish(planted) - logits).abs().max())
-        if logits.shape != planted.shape or off > slack * float(logits.abs().max()):
+        scale = float((torch.atanh(made[1].double() / cap) * cap).abs().max()) / near
+    tidy = Readout((), head, _tidy(scale), cap)
+    slack = 16 * torch.finfo(_dtype(network)).eps
+    for wanted, row in zip(given, made, strict=True):
+        off = float((tidy.finish(wanted) - row).abs().max())
+        if row.shape != wanted.shape or off > slack * float(row.abs().max()):
             raise _lost(name, "logits", "a post-processing that is neither a scale nor a soft cap")
     return tidy.scale, cap
 
 
-def _tidy(scale: float, like: Tensor) -> float:
+def _tidy(scale: float) -> float:
     """The scale without the rounding of its measurement: 1, or a nearby short number."""
     for digits in range(1, 7):
         short = float(f"{scale:.{digits}g}")
@@ -281,20 +230,41 @@ def _dtype(network: nn.Module) -> torch.dtype:
 def _attention(
     network: nn.Module, ids: Tensor, layers: list[nn.Module]
 ) -> tuple[str, tuple[nn.Module | None, ...], tuple[int, ...]]:
-    """Which way the attention can be tapped, with each layer's module and number of heads."""
+    """Which way the attention can be captured, with each layer's module and number of heads."""
     for way in ("interface", "output"):
         if way == "interface":
             candidates = [m for layer in layers for m in layer.modules()]
         else:
             candidates = _modules_with_weights(network, ids, layers)
-        heard = listen_once(network, ids, candidates, way=way)
-        heads = {module: weights.shape[0] for module, weights in heard.items()}
+        shown = attention_once(network, ids, candidates, way=way)
+        heads = {module: weights.shape[1] for module, weights in shown.items()}
         if heads:
             found = tuple(
                 next((m for m in layer.modules() if m in heads), None) for layer in layers
             )
             return way, found, tuple(heads[m] if m is not None else 0 for m in found)
     return "interface", (None,) * len(layers), (0,) * len(layers)
+
+
+def _kv_groups(network: nn.Module, ids: Tensor, heads: Sequence[int]) -> tuple[int, ...] | None:
+    """The keys and values that each query head uses, read off the cache of two tokens.
+
+    So many of a layer's heads in a row share one.
+    """
+    try:
+        with torch.no_grad():
+            cache = network(input_ids=ids[:, :2], use_cache=True).past_key_values
+    except NO_CACHE:
+        return None
+    shared = set()
+    for layer, count in zip(getattr(cache, "layers", ()), heads, strict=False):
+        keys = getattr(layer, "keys", None)
+        if count and isinstance(keys, Tensor) and keys.ndim == 4 and count % keys.shape[1] == 0:
+            shared.add((count, keys.shape[1]))
+        elif count:
+            return None
+    ((count, groups),) = shared if len(shared) == 1 else {(1, 1)}
+    return None if groups == count else tuple(head * groups // count for head in range(count))
 
 
 def _modules_with_weights(
@@ -311,6 +281,6 @@ def _modules_with_weights(
 
             for module in layer.modules():
                 stack.callback(module.register_forward_hook(hook).remove)
-        with torch.no_grad(), hear_attention(network, {}, way="output") as extra:
+        with torch.no_grad(), capture_attention(network, {}, way="output") as extra:
             network(input_ids=ids, use_cache=False, **extra)
     return list(innermost.values())

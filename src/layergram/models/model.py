@@ -1,4 +1,4 @@
-"""A loaded model, with its parts and what is proved about it."""
+"""A loaded model: its parts, what is proved about it, and the facts that results depend on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from layergram.errors import LayergramError
+from layergram.maps import layergram_version
 from layergram.models.attribution import Attribution, attribution_of
-from layergram.models.checks import Proof, prove, require
-from layergram.models.locate import Anatomy, dissect
-from layergram.models.sources.open import open_source
-
-PROBE_TOKENS = 12
+from layergram.models.edits import record_of_edits
+from layergram.models.locate import sample_ids
+from layergram.models.parts import Parts, Proof
+from layergram.tokens import Tokens, encode
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Model:
         tokenizer: its tokenizer.
         name: the model as it was asked for.
         revision: a commit, or a digest of the weights.
-        anatomy: where its parts are.
+        parts: where its parts are.
         proofs: what was tried out on it.
     """
 
@@ -34,23 +35,36 @@ class Model:
     tokenizer: Any
     name: str
     revision: str
-    anatomy: Anatomy
+    parts: Parts
     proofs: tuple[Proof, ...]
 
     @property
     def layers(self) -> int:
         """Number of layers."""
-        return len(self.anatomy.layers)
+        return len(self.parts.layers)
 
     @property
     def has_attention(self) -> bool:
         """Whether any layer shows attention weights."""
-        return any(self.anatomy.heads)
+        return any(self.parts.heads)
 
     @property
     def chunks(self) -> bool:
         """Whether a text can be read in chunks against the cache."""
-        return any(p.name == "chunks" and p.status == "proved" for p in self.proofs)
+        return self._proved("chunks")
+
+    @property
+    def batches(self) -> bool:
+        """Whether sequences of unequal length can be read together, padded on the right."""
+        return self._proved("padding")
+
+    @property
+    def drops_rows(self) -> bool:
+        """Whether finished sequences of a batch can be dropped from the cache."""
+        return self._proved("dropping")
+
+    def _proved(self, name: str) -> bool:
+        return any(proof.name == name and proof.status == "proved" for proof in self.proofs)
 
     @property
     def context(self) -> int | None:
@@ -73,8 +87,8 @@ class Model:
         Raises:
             LayergramError: with the reason, where the model is built another way.
         """
-        ids = _probe_ids(self.network)
-        return attribution_of(self.network, self.anatomy, ids, name=self.name)
+        ids = sample_ids(self.network)
+        return attribution_of(self.network, self.parts, ids, name=self.name)
 
     @property
     def device(self) -> torch.device:
@@ -84,59 +98,74 @@ class Model:
     @property
     def dtype(self) -> torch.dtype:
         """Floating-point type of the forward pass."""
-        return self.anatomy.readout.unembedding.weight.dtype
+        return self.parts.readout.unembedding.weight.dtype
 
     @property
     def model_type(self) -> str:
         """Architecture, by its name in transformers."""
         return str(self.network.config.model_type)
 
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The token ids after which an answer ends."""
+        stop = self.network.generation_config.eos_token_id
+        if stop is None:
+            stop = self.tokenizer.eos_token_id
+        return () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
 
-def load(
-    model: Any = "smollm2",
-    *,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    revision: str | None = None,
-) -> Model:
-    """A causal language model, found by its name and proved to be understood.
+    def provenance(self) -> dict[str, Any]:
+        """The model's facts in the attributes of everything that is made with it.
 
-    Args:
-        model: ``"smollm2"`` (the embedded default), a hub id, a folder, a ``.gguf`` file, or a
-            transformers model.
-        tokenizer: of a transformers model that does not say where its own is.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:0"``, ``"mps"``.
-        dtype: ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``.
-        revision: of a hub model.
+        Name, revision, ``model_type``, number of layers, ``dtype`` (such as ``"float32"``), kind
+        of ``device`` (such as ``"cuda"``), and the edits in force where there are any.
+        """
+        return {
+            "model": self.name,
+            "revision": self.revision,
+            "model_type": self.model_type,
+            "layers": self.layers,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": self.device.type,
+            **record_of_edits(self),
+        }
 
-    Raises:
-        LayergramError: if there is no such model, it is no causal language model, or one of the
-            proofs fails (:mod:`layergram.models.checks`).
-    """
-    found = examine(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
-    require(found.proofs, found.name)
-    return found
+    def fingerprint(self) -> dict[str, Any]:
+        """The provenance with layergram's version: what every stored result depends on."""
+        return {**self.provenance(), "layergram_version": layergram_version()}
 
+    def format_prompt(self, prompt: str, *, chat: str = "auto") -> Tokens:
+        """The tokens of a prompt.
 
-def examine(
-    model: Any = "smollm2",
-    *,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    revision: str | None = None,
-) -> Model:
-    """The same as :func:`load`, but a model with a failed proof is handed out all the same."""
-    source = open_source(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
-    ids = _probe_ids(source.model)
-    anatomy = dissect(source.model, ids, name=source.name)
-    proofs = prove(source.model, anatomy, ids)
-    return Model(source.model, source.tokenizer, source.name, source.revision, anatomy, proofs)
+        Args:
+            prompt: what to ask.
+            chat: ``template`` for the tokenizer's chat template, ``plain`` for the text as it is,
+                ``auto`` for the template where there is one.
 
+        Raises:
+            LayergramError: for ``template`` with a tokenizer that has none.
+        """
+        has_template = bool(getattr(self.tokenizer, "chat_template", None))
+        if chat == "template" and not has_template:
+            raise LayergramError(
+                "the prompt in a chat template",
+                got=f"the tokenizer of '{self.name}' has none",
+                do="ask with chat 'plain'",
+            )
+        if chat == "plain" or not has_template:
+            return encode(self.tokenizer, prompt)
+        turns = [{"role": "user", "content": prompt}]
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return encode(self.tokenizer, text, special="none")
 
-def _probe_ids(network: Any) -> torch.Tensor:
-    """Tokens [1, n] to try a model out on: spread over its vocabulary, and the same every time."""
-    embedding = network.get_input_embeddings().weight
-    ids = torch.arange(1, PROBE_TOKENS + 1) * 7919 % embedding.shape[0]
-    return ids[None].to(embedding.device)
+    def check_length(self, tokens: int, *, room: int = 0) -> None:
+        """Refuse texts of fewer than 2 tokens, and of more than the context less ``room``."""
+        if tokens < 2:
+            raise LayergramError("maps of a text", got=f"{tokens} token", allowed="at least 2")
+        if self.context is not None and tokens + room > self.context:
+            over = tokens + room - self.context
+            raise LayergramError(
+                f"maps of a text of {tokens} tokens",
+                got=f"a context of {self.context} tokens in the model '{self.name}'",
+                do=f"shorten the text by {over} tokens or more, "
+                "or take a model with a longer context",
+            )

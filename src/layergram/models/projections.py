@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from layergram.models.hooks import Attention, hear_attention
-
-if TYPE_CHECKING:
-    from layergram.models.locate import Call
+from layergram.models.hooks import Attention, capture_attention
+from layergram.models.parts import Call
 
 
 def output_projections(
@@ -37,7 +35,7 @@ def output_projections(
         calls: the module calls of one forward pass, in the order in which they ended.
         attention: attention module of each layer, or ``None``.
         heads: number of query heads of each layer.
-        way: how attention is tapped (:mod:`layergram.models.hooks`).
+        way: how attention is captured (:mod:`layergram.models.hooks`).
     """
     found = [
         None if module is None else _candidate(calls, module, count)
@@ -80,7 +78,7 @@ def _reading_heads(
     heads: Sequence[int],
 ) -> list[bool]:
     """Whether each projection's input is silent in all heads but the last if these are silenced."""
-    heard: dict[nn.Module, Tensor] = {}
+    inputs: dict[nn.Module, Tensor] = {}
 
     def silence(seen: Attention) -> Tensor | None:
         if seen.output is None:
@@ -88,17 +86,17 @@ def _reading_heads(
         return torch.cat([torch.zeros_like(seen.output[:, :, :-1]), seen.output[:, :, -1:]], dim=2)
 
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        heard[module] = args[0]
+        inputs[module] = args[0]
 
     with ExitStack() as stack:
         for projection in projections:
             if projection is not None:
                 stack.callback(projection.register_forward_pre_hook(hook).remove)
-        listeners = {module: silence for module in attention if module is not None}
-        with torch.no_grad(), hear_attention(network, listeners, way="interface") as extra:
+        hooks = {module: silence for module in attention if module is not None}
+        with torch.no_grad(), capture_attention(network, hooks, way="interface") as extra:
             network(input_ids=ids, use_cache=False, **extra)
     return [
-        projection is not None and _last_alone(heard[projection].unflatten(-1, (count, -1)))
+        projection is not None and _last_alone(inputs[projection].unflatten(-1, (count, -1)))
         for projection, count in zip(projections, heads, strict=True)
     ]
 

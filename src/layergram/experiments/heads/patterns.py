@@ -192,7 +192,7 @@ class _Sums:
         context = (0, max(1, len(piece.ids) // 2))
         self.options = {"context": context} if record.requires == "context" else {}
         blocks = -(-len(piece.ids) // piece.per_block)
-        shape = (blocks, model.layers, max(model.anatomy.heads))
+        shape = (blocks, model.layers, max(model.parts.heads))
         self.sums, self.counts = np.zeros(shape), np.zeros(shape)
 
     def take(self, view: Any) -> None:
@@ -326,7 +326,7 @@ def key_value_groups(model: Model) -> list[int] | None:
     with torch.inference_mode():
         cache = model.network(input_ids=ids, use_cache=True).past_key_values
     shared = set()
-    for layer, heads in zip(getattr(cache, "layers", ()), model.anatomy.heads, strict=False):
+    for layer, heads in zip(getattr(cache, "layers", ()), model.parts.heads, strict=False):
         keys = getattr(layer, "keys", None)
         if heads and isinstance(keys, Tensor) and keys.ndim == 4 and heads % keys.shape[1] == 0:
             shared.add((heads, keys.shape[1]))

@@ -191,7 +191,7 @@ def _check_folds(known: Labelled, tested: np.ndarray, recipe: Recipe) -> None:
 
 def check_top(model: Model, recipe: Recipe) -> None:
     """Refuse more top heads than leave as many others to compare with."""
-    count = len(editable_heads(model.anatomy))
+    count = len(editable_heads(model.parts))
     if recipe.masking is not None and recipe.top is not None and 2 * recipe.top > count:
         raise LayergramError(
             f"{recipe.top} top heads beside as many random others",

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 
 from layergram.answers.judge import Row
-from layergram.models.model import Model, load
+from layergram.models.load import load
+from layergram.models.model import Model
 
 LETTER_FEATURES = 512
 LONGEST_PIECE = 4
