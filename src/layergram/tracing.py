@@ -13,7 +13,6 @@ from layergram import maps
 from layergram.engine.run import Generation, Step, read
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES, Columns, Keys, Measure, chosen
-from layergram.models.edits import record_of_edits
 from layergram.models.load import load
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
@@ -100,7 +99,11 @@ def obstacles(
 
 
 def _tokens(model: Model, text: str | None, prompt: str | None, run: Run) -> Tokens:
-    return encode(model.tokenizer, text or "") if prompt is None else put(model, prompt, run)
+    return (
+        encode(model.tokenizer, text or "")
+        if prompt is None
+        else model.format_prompt(prompt, chat=run.chat)
+    )
 
 
 def check_text(text: str | None) -> None:
@@ -111,30 +114,9 @@ def check_text(text: str | None) -> None:
         )
 
 
-def put(model: Model, prompt: str, run: Run) -> Tokens:
-    """The tokens of a prompt, in the chat template where the run asks for one."""
-    tokenizer = model.tokenizer
-    has_template = bool(getattr(tokenizer, "chat_template", None))
-    if run.chat == "template" and not has_template:
-        raise LayergramError(
-            "the prompt in a chat template",
-            got=f"the tokenizer of '{model.name}' has none",
-            do="ask with chat 'plain'",
-        )
-    if run.chat == "plain" or not has_template:
-        return encode(tokenizer, prompt)
-    turns = [{"role": "user", "content": prompt}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return encode(tokenizer, text, special="none")
-
-
 def _generation(model: Model, run: Run, prompt_tokens: int) -> Generation:
-    stop = model.network.generation_config.eos_token_id
-    if stop is None:
-        stop = model.tokenizer.eos_token_id
-    stops = () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
     left = run.max_new_tokens if model.context is None else model.context - prompt_tokens
-    return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, stops)
+    return Generation(min(run.max_new_tokens, left), run.temperature, run.seed, model.stop_ids)
 
 
 def refusal_of(model: Model, record: Measure) -> LayergramError | None:
@@ -194,20 +176,7 @@ def _check_request(
         error = _refusal(model, tokens, record, options, prompted=prompted)
         if error is not None:
             raise error
-    check_length(model, len(tokens), room=1 if prompted else 0)
-
-
-def check_length(model: Model, tokens: int, *, room: int = 0) -> None:
-    """Refuse texts of fewer than 2 tokens, and of more than the model's context less ``room``."""
-    if tokens < 2:
-        raise LayergramError("maps of a text", got=f"{tokens} token", allowed="at least 2")
-    if model.context is not None and tokens + room > model.context:
-        over = tokens + room - model.context
-        raise LayergramError(
-            f"maps of a text of {tokens} tokens",
-            got=f"a context of {model.context} tokens in the model '{model.name}'",
-            do=f"shorten the text by {over} tokens or more, or take a model with a longer context",
-        )
+    model.check_length(len(tokens), room=1 if prompted else 0)
 
 
 def resolve(options: dict[str, Any], tokens: Tokens) -> dict[str, Any]:
@@ -261,13 +230,7 @@ def _reducer(record: Measure, options: dict[str, Any], layers: int, heads: str) 
 
 def _provenance(model: Model, tokens: Tokens, run: Run, prompt: str | None) -> dict[str, Any]:
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "layers": model.layers,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        **record_of_edits(model),
+        **model.provenance(),
         "seed": run.seed,
         "run": {**asdict(run), **({} if prompt is None else {"prompt": prompt})},
         "text": tokens.text,

@@ -16,7 +16,6 @@ from layergram.answers.judge import _copied, _row, coverage, judge
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.engine.sampling import generate, padding_is_exact
 from layergram.errors import LayergramError
-from layergram.recipe import Run
 
 WORDS = "the quick brown fox of Paris said that a layer reads what others wrote"
 
@@ -32,9 +31,7 @@ def some_questions(count):
 
 
 def prompts_of(tiny, questions):
-    from layergram.tracing import put
-
-    return [put(tiny, q.prompt, Run()).ids for q in questions.questions]
+    return [tiny.format_prompt(q.prompt).ids for q in questions.questions]
 
 
 def test_batched_is_as_one_by_one(tiny):
@@ -149,12 +146,11 @@ def test_a_question_longer_than_the_context_is_refused_before_anything_is_asked(
 def made(tiny, reply, aliases=("Paris",), stop=True):
     """An answer whose reply is this text."""
     from layergram.answers.ask import answer_of
-    from layergram.tracing import put
 
     question = Question("1", "Where?", tuple(aliases))
     ids = tiny.tokenizer(reply, add_special_tokens=False)["input_ids"]
     ids += [tiny.tokenizer.eos_token_id] * stop
-    prompt = put(tiny, question.prompt, Run())
+    prompt = tiny.format_prompt(question.prompt)
     return answer_of(tiny, question, 0, prompt, ids, stops=(tiny.tokenizer.eos_token_id,))
 
 

@@ -8,16 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from layergram import maps
 from layergram.datasets.questions import Question, QuestionSet, listed
-from layergram.engine.sampling import generate, padding_is_exact, stop_ids
+from layergram.engine.sampling import generate, padding_is_exact
 from layergram.errors import LayergramError
-from layergram.models.edits import record_of_edits
 from layergram.models.model import Model
-from layergram.recipe import Run
 from layergram.storage.journal import batched, claim, digest_of
 from layergram.tokens import Tokens, append
-from layergram.tracing import put
 
 GREEDY = 0
 """Number of the answer that is made of the likeliest tokens; drawn ones count from 1."""
@@ -109,8 +105,9 @@ def answer(
             holds the answers of another run. Nothing has been asked then.
     """
     asking = asking or Asking()
-    run = Run(chat=asking.chat)
-    prompts = [put(model, question.prompt, run) for question in questions.questions]
+    prompts = [
+        model.format_prompt(question.prompt, chat=asking.chat) for question in questions.questions
+    ]
     _check_lengths(model, questions, prompts, asking.max_new_tokens)
     which = [(q, sample) for q in range(len(prompts)) for sample in range(asking.samples + 1)]
     lengths = [len(prompts[q]) for q, _ in which]
@@ -151,7 +148,7 @@ def answer(
             found[at] = tuple(record["answer_ids"])
         if progress is not None:
             progress(len(found), len(which))
-    stops = stop_ids(model)
+    stops = model.stop_ids
     return [
         answer_of(model, questions.questions[q], sample, prompts[q], found[at], stops=stops)
         for at, (q, sample) in enumerate(which)
@@ -198,19 +195,7 @@ def fingerprint_of(model: Model, questions: QuestionSet) -> dict[str, Any]:
     return {
         "questions": questions.name,
         "questions_digest": questions.digest,
-        **fingerprint_of_model(model),
-    }
-
-
-def fingerprint_of_model(model: Model) -> dict[str, Any]:
-    """What all numbers of a model depend on: its weights, where it runs, what is edited in it."""
-    return {
-        **record_of_edits(model),
-        "model": model.name,
-        "revision": model.revision,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": model.device.type,
-        "layergram_version": maps.layergram_version(),
+        **model.fingerprint(),
     }
 
 

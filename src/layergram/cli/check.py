@@ -61,14 +61,9 @@ def _facts(model: Model) -> dict[str, Any]:
     readout = parts.readout
     heads = sorted(set(parts.heads))
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "architecture": model.model_type,
-        "layers": model.layers,
+        **model.provenance(),
         "heads per layer": heads[0] if len(heads) == 1 else list(parts.heads),
         "context": model.context,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
         "final norm": [parts.names[module] for module in readout.path],
         "unembedding": parts.names[readout.unembedding],
         "logit scale": readout.scale,

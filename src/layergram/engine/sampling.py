@@ -37,7 +37,7 @@ def generate(
         seeds: for each prompt the seed of its draws, or ``None`` to take the likeliest token.
         temperature: of the draws.
     """
-    stops = set(stop_ids(model))
+    stops = set(model.stop_ids)
     drawers = [_Drawer(seed, temperature) for seed in seeds]
     found: list[list[int]] = [[] for _ in prompts]
     batch = _Batch(model, prompts)
@@ -51,14 +51,6 @@ def generate(
                 break
             logits = batch.read()
     return [_cut(ids, stops) for ids in found]
-
-
-def stop_ids(model: Model) -> tuple[int, ...]:
-    """The ids after which an answer of this model ends."""
-    stop = model.network.generation_config.eos_token_id
-    if stop is None:
-        stop = model.tokenizer.eos_token_id
-    return () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
 
 
 def _cut(ids: list[int], stops: set[int]) -> tuple[int, ...]:

@@ -12,7 +12,6 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from layergram.answers.ask import fingerprint_of_model
 from layergram.errors import LayergramError
 from layergram.features.hidden_states import forward, forward_batches
 from layergram.features.step_sequences import Reading, Span
@@ -90,7 +89,7 @@ def head_outputs(
         {"head_outputs": {"example": count, **axes}},
         {"head_outputs": "float32"},
         {
-            **fingerprint_of_model(model),
+            **model.fingerprint(),
             "tokens": tokens,
             "readings": digest_of([[r.ids, list(map(_plain, r.spans))] for r in readings]),
         },

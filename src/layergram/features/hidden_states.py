@@ -23,7 +23,6 @@ from layergram.answers.judge import Row
 from layergram.answers.roles import ABSENT
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps import ROLES
-from layergram.models.edits import record_of_edits
 from layergram.models.hooks import capture_residual, first_tensor
 from layergram.models.model import Model
 from layergram.storage.journal import digest_of
@@ -130,10 +129,7 @@ def hidden_states(
         {name: {"example": len(rows), **axes}, of_scores: {"example": len(rows), "score": SCORES}},
         {name: wanted.dtype, of_scores: "float32"},
         {
-            "model": model.name,
-            "revision": model.revision,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            **record_of_edits(model),
+            **model.fingerprint(),
             "where": wanted.where,
             "rows": digest_of([[row.ids, row.roles] for row in rows]),
         },

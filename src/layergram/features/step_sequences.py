@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
 from layergram.models.model import Model
-from layergram.recipe import Run
 from layergram.tokens import Tokens, encode, positions
-from layergram.tracing import put
 
 _SAYING_LITTLE = """
     a an the of in on at to by for from with as into than that this these those it its is are was
@@ -96,7 +94,7 @@ def _tokens(model: Model, steps: Sequence[Step], chat: str) -> tuple[Tokens, lis
     has_template = bool(getattr(model.tokenizer, "chat_template", None))
     if chat == "plain" or not has_template:
         if chat == "template":
-            put(model, asked[0], Run(chat=chat))  # refuses: there is no template
+            model.format_prompt(asked[0], chat=chat)  # refuses: there is no template
         pieces = [f"{ask}\n{step.answer}" for ask, step in zip(asked, steps, strict=True)]
         tokens = encode(model.tokenizer, "\n".join(pieces))
     else:

@@ -21,7 +21,7 @@ from layergram.interventions.effects import Passes, effects
 from layergram.interventions.masking import Masking, other_heads
 from layergram.interventions.mean_outputs import mean_outputs
 from layergram.interventions.scoring import Progress, scores
-from layergram.models.edits import Head, HeadEdit, edited, record_of_edits
+from layergram.models.edits import Head, HeadEdit, edited
 from layergram.models.model import Model
 from layergram.storage.journal import digest_of
 
@@ -90,12 +90,7 @@ def causal_test(
     result = effects(Passes(unmasked, masked, drawn), steps, masking)
     result["heads"] = ("masked", [len(top[name]) for name in top])
     result.attrs |= {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        **record_of_edits(model),
+        **model.provenance(),
         "top": json.dumps(kept),
         "other_heads": json.dumps(others),
         "questions": steps.name,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import xarray as xr
 
-from layergram.answers.ask import by_length, fingerprint_of_model
+from layergram.answers.ask import by_length
 from layergram.datasets.steps import StepSet
 from layergram.engine.sampling import generate, padding_is_exact
 from layergram.errors import LayergramError, unknown_name
@@ -133,7 +133,7 @@ def _fingerprint(
         "steps_digest": steps.digest,
         "readings": digest_of([[reading.ids for reading in readings], spans]),
         "scoring": scoring,
-        **fingerprint_of_model(model),
+        **model.fingerprint(),
     }
 
 

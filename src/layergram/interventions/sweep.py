@@ -11,14 +11,13 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps
-from layergram.answers.ask import fingerprint_of_model
 from layergram.datasets.steps import StepSet
 from layergram.errors import LayergramError, unknown_name
 from layergram.features.step_sequences import Reading
 from layergram.interventions.masking import Masking
 from layergram.interventions.scoring import FORCED, LABELS, UNITS, Progress, scores
 from layergram.measures import chosen
-from layergram.models.edits import HOW, Head, editable_heads, edited, record_of_edits
+from layergram.models.edits import HOW, Head, editable_heads, edited
 from layergram.models.model import Model
 from layergram.recipe import Run
 from layergram.statistics.bootstrap import Bootstrap, Values
@@ -189,7 +188,7 @@ def _fingerprint(
         "gauge": gauge.name,
         **gauge.made_from,
         "each": digest_of([edit, [list(head) for head in asked]]),
-        **fingerprint_of_model(model),
+        **model.fingerprint(),
     }
 
 
@@ -218,13 +217,7 @@ def _map(
         definition=f"Change of the {gauge.definition}, when one head is masked ("
         f"{HOW[masking.how]}): masked less unmasked, mean over {len(gauge.groups)} items.",
         caveat=CAVEAT,
-        model=model.name,
-        revision=model.revision,
-        model_type=model.model_type,
-        layers=model.layers,
-        dtype=str(model.dtype).removeprefix("torch."),
-        device=str(model.device),
         seed=masking.seed,
         options={"how": masking.how, "factor": masking.factor, **gauge.made_from},
-        **record_of_edits(model),
+        **model.provenance(),
     )

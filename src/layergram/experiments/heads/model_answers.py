@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layergram.answers.ask import by_length, fingerprint_of_model
+from layergram.answers.ask import by_length
 from layergram.datasets.steps import Step, StepSet
-from layergram.engine.sampling import generate, padding_is_exact, stop_ids
+from layergram.engine.sampling import generate, padding_is_exact
 from layergram.features.step_sequences import Reading, Span, telling
 from layergram.interventions.scoring import SPARE, check_room
 from layergram.models.model import Model
@@ -50,7 +50,7 @@ def own_answers(
     batches = by_length(list(map(len, prompts)), size=BATCH, mixed="yes" if exact else "no")
     check_room(model, prompts, room)
     folder.mkdir(parents=True, exist_ok=True)
-    asked_for = {**fingerprint_of_model(model), "prompts": digest_of([prompts, room])}
+    asked_for = {**model.fingerprint(), "prompts": digest_of([prompts, room])}
     claim(folder / "own_answers.json", asked_for)
 
     def work(batch: Sequence[int]) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def own_answers(
         answers |= {at: tuple(r["ids"]) for at, r in zip(batch, records, strict=True)}
         if progress is not None:
             progress(len(answers), len(asked))
-    stops = set(stop_ids(model))
+    stops = set(model.stop_ids)
     numbers = {span.step: at for at, (_, span) in enumerate(asked)}
     kept: list[Step] = []
     found: list[Reading] = []

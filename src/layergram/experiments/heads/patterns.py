@@ -18,11 +18,10 @@ from layergram.datasets.paragraphs import PARAGRAPHS
 from layergram.engine.run import read
 from layergram.errors import LayergramError, unknown_name
 from layergram.measures import MEASURES, Measure, chosen
-from layergram.models.edits import record_of_edits
 from layergram.models.model import Model
 from layergram.storage.journal import digest_of
 from layergram.tokens import encode
-from layergram.tracing import check_length, check_text, refusal_of
+from layergram.tracing import check_text, refusal_of
 
 UNLABELLED = (
     "attention_previous",
@@ -157,7 +156,7 @@ def _pieces(model: Model, texts: Sequence[str]) -> list[_Piece]:
     for at, text in enumerate(texts):
         check_text(text)
         tokens = encode(model.tokenizer, text)
-        check_length(model, len(tokens))
+        model.check_length(len(tokens))
         size = len(tokens) if len(texts) > 1 else max(1, -(-len(tokens) // BLOCKS))
         pieces.append(_Piece(tokens.ids, at, size))
     return pieces
@@ -253,9 +252,9 @@ def _map(
         "high": (dims, np.minimum(high, np.inf if record.valid_max is None else record.valid_max)),
     }
     shared: dict[str, int] = {}
-    groups = key_value_groups(model)
+    groups = model.parts.kv_groups
     if groups is not None:
-        coords["kv_group"] = ("head", groups)
+        coords["kv_group"] = ("head", list(groups))
         shared = {"key_value_groups": len(set(groups))}
     context = " The context is the first half of the text." if record.requires == "context" else ""
     number = int(counts.max(axis=(1, 2)).sum())
@@ -274,16 +273,10 @@ def _map(
         f"with intervals over {ground['units']}.",
         caveat=record.caveat,
         references=record.references or None,
-        model=model.name,
-        revision=model.revision,
-        model_type=model.model_type,
-        layers=model.layers,
-        dtype=str(model.dtype).removeprefix("torch."),
-        device=str(model.device),
         options=ground["options"],
         seed=ground["options"].get("seed"),
         **shared,
-        **record_of_edits(model),
+        **model.provenance(),
     )
 
 
@@ -312,25 +305,3 @@ def _random_ground(pieces: Sequence[_Piece], seed: int) -> dict[str, Any]:
             "texts_digest": digest_of([list(own) for own in ids]),
         },
     }
-
-
-def key_value_groups(model: Model) -> list[int] | None:
-    """The number of the keys and values that each query head uses, where several heads share them.
-
-    Read off the cache: so many of a layer's heads in a row share one. ``None`` where every head has
-    its own, or layers differ.
-    """
-    if not model.chunks:
-        return None
-    ids = torch.ones(1, 2, dtype=torch.long, device=model.device)
-    with torch.inference_mode():
-        cache = model.network(input_ids=ids, use_cache=True).past_key_values
-    shared = set()
-    for layer, heads in zip(getattr(cache, "layers", ()), model.parts.heads, strict=False):
-        keys = getattr(layer, "keys", None)
-        if heads and isinstance(keys, Tensor) and keys.ndim == 4 and heads % keys.shape[1] == 0:
-            shared.add((heads, keys.shape[1]))
-        elif heads:
-            return None
-    ((heads, groups),) = shared if len(shared) == 1 else {(1, 1)}
-    return None if groups == heads else [head * groups // heads for head in range(heads)]

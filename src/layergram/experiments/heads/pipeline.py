@@ -33,7 +33,7 @@ from layergram.features.step_sequences import Reading, readings
 from layergram.interventions.causal_test import causal_test
 from layergram.interventions.masking import Masking
 from layergram.interventions.sweep import score_gauge, sweep_heads
-from layergram.models.edits import Head, editable_heads, record_of_edits
+from layergram.models.edits import Head, editable_heads
 from layergram.models.model import Model
 from layergram.probes import Evaluation
 from layergram.progress import Told, silent, stage_of
@@ -368,13 +368,7 @@ def _provenance(model: Model, steps: StepSet, recipe: Recipe, mapped: int) -> di
         "training": asdict(recipe.training),
     }
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "layers": model.layers,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
+        **model.provenance(),
         "seed": recipe.evaluation.seed,
         "options": json.dumps(options),
-        **record_of_edits(model),
     }

@@ -43,8 +43,7 @@ def probe_of(probed: Probed, model: Model, recipe: Recipe) -> Probe:
         layer=layer,
         role=role,
         provenance={
-            "model": model.name,
-            "revision": model.revision,
+            **model.provenance(),
             "questions": probed.questions.name,
             "where": recipe.wanted.where,
             "chat": recipe.asking.chat,

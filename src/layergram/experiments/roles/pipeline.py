@@ -19,7 +19,6 @@ from layergram.datasets.questions import QuestionSet
 from layergram.errors import LayergramError
 from layergram.experiments.roles.controls import letters_of, random_weights
 from layergram.features.hidden_states import Wanted, hidden_states
-from layergram.models.edits import record_of_edits
 from layergram.models.model import Model
 from layergram.progress import Told, silent, stage_of
 
@@ -234,13 +233,7 @@ def provenance(
         **asdict(recipe.asking),
     }
     return {
-        "model": model.name,
-        "revision": model.revision,
-        "model_type": model.model_type,
-        "layers": model.layers,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        **record_of_edits(model),
+        **model.provenance(),
         "seed": recipe.asking.seed,
         "options": json.dumps(options, ensure_ascii=False),
         "answers": counts["answers"],
