@@ -152,7 +152,7 @@ def test_own_answers_of_a_model_that_cannot_have_every_map(
 def test_a_wrong_request_is_one_message_before_anything_is_loaded(
     run, words, told, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("layergram.models.model.open_source", None)
+    monkeypatch.setattr("layergram.models.load.open_source", None)
     code, out, err = run("heads", *words)
     assert (code, out) == (2, "")
     assert told in err and "Traceback" not in err

@@ -117,7 +117,8 @@ def test_check_prints_every_proof(run, tiny_llama_folder):
     assert code == 0 and out.count("proved  ") == 8
     code, out, _ = run("check", tiny_llama_folder, "--json")
     proofs = json.loads(out)["proofs"]
-    assert {p["name"] for p in proofs} == {"lens", "tap", "rows", "future", "heads", "chunks"}
+    names = {"lens", "tap", "rows", "future", "heads", "chunks", "padding", "dropping"}
+    assert {p["name"] for p in proofs} == names
     assert {p["status"] for p in proofs} == {"proved"}
 
 

@@ -70,9 +70,9 @@ def test_the_parts_of_a_projections_input_are_the_heads_of_the_attention(model):
         out[:, :, 2] = 0
         return out
 
-    listeners = dict.fromkeys(model.parts.attention, silent)
+    hooks = dict.fromkeys(model.parts.attention, silent)
     with torch.no_grad(), capture_heads(model.parts) as heads:
-        with capture_attention(model.network, listeners, way="interface") as extra:
+        with capture_attention(model.network, hooks, way="interface") as extra:
             model.network(input_ids=torch.tensor([IDS]), use_cache=False, **extra)
         for heard in heads:
             loud = heard[0].abs().amax(dim=(0, 2)) > 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,8 +15,8 @@ from layergram.models.hooks import Attention, capture_attention, capture_residua
 from layergram.models.locate import NO_CACHE
 from layergram.models.parts import Parts, Proof
 
-LONG, SHORT = 8, 3
-"""Tokens of the two sequences that padding is tried on."""
+SHORT = 5
+"""Tokens of the shorter of the two sequences that padding is tried on."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,16 @@ def check_model(network: Any, parts: Parts, ids: Tensor) -> tuple[Proof, ...]:
             lens = parts.readout.logits(streams[-1][0])
         limit = slack * max(1.0, float(logits.abs().max()))
         captured = _read(network, parts, ids)
-        chunks = _chunks(network, ids, logits[0], limit)
+        pair = ids.repeat(2, 1)
+        pair[1] = 0
+        pair[1, :SHORT] = ids[0, -SHORT:]
+        chunks, passes = _chunks(network, parts, pair, captured, limit)
         return (
             _lens(lens, logits[0], limit, parts),
             *_attention(parts, captured, logits, limit),
             _zeroing(network, parts, ids, logits),
             chunks,
-            *_padding(network, parts, ids, captured, slack, chunked=chunks.status == "proved"),
+            *_padding(network, parts, pair, captured, passes, slack),
         )
 
 
@@ -147,61 +150,76 @@ def _zeroing(network: Any, parts: Parts, ids: Tensor, logits: Tensor) -> Proof:
     )
 
 
-def _chunks(network: Any, ids: Tensor, logits: Tensor, limit: float) -> Proof:
+def _chunks(
+    network: Any, parts: Parts, pair: Tensor, alone: _Read, limit: float
+) -> tuple[Proof, list[_Read]]:
+    """Whether the first sequence of a pair can be read in chunks, and the passes that show it.
+
+    Beside the second if possible, else by itself; no passes where it cannot.
+    """
     statement = "reading in chunks against the cache gives the same logits as reading at once"
-    half = ids.shape[1] // 2
-    try:
-        first = network(input_ids=ids[:, :half], use_cache=True)
-        second = network(
-            input_ids=ids[:, half:], past_key_values=first.past_key_values, use_cache=True
-        )
-        both = torch.cat([first.logits[0], second.logits[0]]).float()
-    except NO_CACHE as error:
-        return Proof("chunks", statement, "absent", note=f"read at once instead: {error}"[:200])
-    off = float((both - logits).abs().max())
-    return _if_near("chunks", statement, off, limit, "read at once instead: the logits differ")
+    proof = Proof("chunks", statement, "absent")
+    half, later = pair.shape[1] // 2, pair.shape[1] * 3 // 4
+    for rows in (pair, pair[:1]):
+        try:
+            first = _read(network, parts, rows[:, :half], use_cache=True)
+            passes = [first, _go_on(network, parts, rows[:, half:later], first)]
+        except NO_CACHE as error:
+            proof = replace(proof, note=f"read at once instead: {error}"[:200])
+            continue
+        both = torch.cat([made.logits[0] for made in passes])
+        off = float((both - alone.logits[0, :later]).abs().max())
+        proof = _if_near("chunks", statement, off, limit, "read at once instead: the logits differ")
+        if proof.status == "proved":
+            return proof, passes
+    return proof, []
 
 
 def _padding(
-    network: Any, parts: Parts, ids: Tensor, alone: _Read, slack: float, *, chunked: bool
+    network: Any,
+    parts: Parts,
+    pair: Tensor,
+    alone: _Read,
+    passes: Sequence[_Read],
+    slack: float,
 ) -> Iterator[Proof]:
     """Two sequences side by side, the shorter one padded on the right, without a mask.
 
     Read at once; and in chunks against the cache, of which the second has only padding in the
-    shorter one's row, and the third that row no longer.
+    shorter one's row, and a third that row no longer.
     """
     padding = "sequences of unequal length read together give what each gives by itself"
     dropping = "a finished sequence can be dropped from the cache of a batch"
     instead = "sequences are read one by one instead"
-    pair = ids.new_zeros(2, LONG)
-    pair[0], pair[1, :SHORT] = ids[0, :LONG], ids[0, -SHORT:]
-    first, second = LONG // 2, LONG * 3 // 4
+    kept = "it is kept to the end instead"
+    if passes and len(passes[0].logits) < len(pair):
+        yield Proof("padding", padding, "absent", note=f"{instead}: the cache holds one alone")
+        yield Proof("dropping", dropping, "absent", note=kept)
+        return
     try:
-        short = _read(network, parts, ids[:, -SHORT:])
-        passes = [_read(network, parts, pair)]
-        if chunked:
-            passes.append(_read(network, parts, pair[:, :first], use_cache=True))
-            passes.append(_go_on(network, parts, pair[:, first:second], passes[-1]))
+        short = _read(network, parts, pair[1:, :SHORT])
+        made = [_read(network, parts, pair), *passes]
         off = _largest(
-            *(_deviation(made, alone, row=0, until=LONG) for made in passes),
-            *(_deviation(made, short, row=1, until=SHORT) for made in passes),
+            *(_deviation(one, alone, row=0, until=pair.shape[1]) for one in made),
+            *(_deviation(one, short, row=1, until=SHORT) for one in made),
         )
     except NO_CACHE as error:
         yield Proof("padding", padding, "absent", note=f"{instead}: {error}"[:200])
-        yield Proof("dropping", dropping, "absent", note="see above")
+        yield Proof("dropping", dropping, "absent", note=kept)
         return
     yield _if_near("padding", padding, off, slack, f"{instead}: they differ")
-    if not chunked:
+    if not passes:
         yield Proof("dropping", dropping, "absent", note="there is no cache")
         return
+    last = passes[-1]
     try:
-        passes[-1].cache.batch_select_indices(torch.tensor([0], device=ids.device))
-        rest = _go_on(network, parts, pair[:1, second:], passes[-1])
-        off = _deviation(rest, alone, row=0, until=LONG)
+        last.cache.batch_select_indices(torch.tensor([0], device=pair.device))
+        rest = _go_on(network, parts, pair[:1, last.start + last.logits.shape[1] :], last)
+        off = _deviation(rest, alone, row=0, until=pair.shape[1])
     except NO_CACHE as error:
-        yield Proof("dropping", dropping, "absent", note=f"it is kept to the end: {error}"[:200])
+        yield Proof("dropping", dropping, "absent", note=f"{kept}: {error}"[:200])
         return
-    yield _if_near("dropping", dropping, off, slack, "it is kept to the end: numbers differ")
+    yield _if_near("dropping", dropping, off, slack, f"{kept}: numbers differ")
 
 
 def _go_on(network: Any, parts: Parts, ids: Tensor, before: _Read) -> _Read:

@@ -177,44 +177,44 @@ def _ratio(a: Tensor, b: Tensor) -> float | None:
 def _logit_post_processing(
     network: nn.Module, ids: Tensor, head: nn.Module, name: str
 ) -> tuple[float, float | None]:
-    """Scale and soft cap, read off by planting known numbers in the place of the head's output."""
+    """Scale and soft cap, read off by planting known numbers in the place of the head's output.
 
-    def passed_on(planted: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        seen: list[Tensor] = []
+    Every position has its own numbers, evenly spaced around 0: large ones at the first, which show
+    the cap; small ones at the second, which show the scale; and at the others what tells a soft cap
+    from anything else.
+    """
+    planted: list[Tensor] = []
 
-        def hook(module: nn.Module, args: Any, output: Tensor) -> Tensor:
-            seen.append(planted(output))
-            return seen[-1]
+    def plant(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        sizes = output.new_tensor([2.0**14, 2.0**-6, *[40.0] * (output.shape[1] - 2)])
+        ramp = torch.linspace(-1, 1, output.shape[-1]).to(output)
+        planted.append((sizes[:, None] * ramp).expand_as(output))
+        return planted[-1]
 
-        handle = head.register_forward_hook(hook)
-        try:
-            with torch.no_grad():
-                logits = network(input_ids=ids, use_cache=False).logits
-        finally:
-            handle.remove()
-        return seen[-1].float(), logits.float()[..., : seen[-1].shape[-1]]
-
-    def ramp(size: float) -> Callable[[Tensor], Tensor]:
-        return lambda out: torch.linspace(-size, size, out.shape[-1]).to(out).expand_as(out)
-
-    far, far_out = passed_on(ramp(2.0**14))
-    near, near_out = passed_on(ramp(2.0**-6))
-    scale = float(near_out.abs().max() / near.abs().max())
-    most = float(far_out.abs().max())
-    cap = most if most < 0.5 * scale * float(far.abs().max()) else None
+    handle = head.register_forward_hook(plant)
+    try:
+        with torch.no_grad():
+            logits = network(input_ids=ids, use_cache=False).logits
+    finally:
+        handle.remove()
+    given = planted[-1][0, :3].float()
+    made = logits[0, :3].float()[:, : given.shape[-1]]
+    far, near = (float(size) for size in given[:2].abs().amax(-1))
+    most, least = (float(size) for size in made[:2].abs().amax(-1))
+    scale = least / near
+    cap = most if most < 0.5 * scale * far else None
     if cap is not None:  # the top of a soft cap is flat, so `most` is the cap itself
-        scale = float((torch.atanh(near_out.double() / cap) * cap).abs().max() / near.abs().max())
-    tidy = Readout((), head, _tidy(scale, far), cap)
-    middle, middle_out = passed_on(ramp(40.0))
-    slack = 16 * torch.finfo(ids.new_zeros((), dtype=_dtype(network)).dtype).eps
-    for planted, logits in ((far, far_out), (middle, middle_out), (near, near_out)):
-        off = float((tidy.finish(planted) - logits).abs().max())
-        if logits.shape != planted.shape or off > slack * float(logits.abs().max()):
+        scale = float((torch.atanh(made[1].double() / cap) * cap).abs().max()) / near
+    tidy = Readout((), head, _tidy(scale), cap)
+    slack = 16 * torch.finfo(_dtype(network)).eps
+    for wanted, row in zip(given, made, strict=True):
+        off = float((tidy.finish(wanted) - row).abs().max())
+        if row.shape != wanted.shape or off > slack * float(row.abs().max()):
             raise _lost(name, "logits", "a post-processing that is neither a scale nor a soft cap")
     return tidy.scale, cap
 
 
-def _tidy(scale: float, like: Tensor) -> float:
+def _tidy(scale: float) -> float:
     """The scale without the rounding of its measurement: 1, or a nearby short number."""
     for digits in range(1, 7):
         short = float(f"{scale:.{digits}g}")
