@@ -6,6 +6,7 @@ Run it from anywhere: ``python docs/files_of_a_map.py [MODEL]``.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,15 @@ SOURCE = Path(layergram.__file__).parent
 LEFT_OUT = ("words/", "measures/", "errors.py")
 
 
+def importing(frame: FrameType | None) -> bool:
+    """Whether a frame runs because some module of layergram is being imported."""
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and "layergram" in frame.f_code.co_filename:
+            return not frame.f_code.co_filename.endswith("files_of_a_map.py")
+        frame = frame.f_back
+    return False
+
+
 def files_of_a_map(model: str) -> list[str]:
     """The files, in the order in which a function of theirs runs first."""
     from layergram.cli import main
@@ -26,7 +36,8 @@ def files_of_a_map(model: str) -> list[str]:
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
-        if event == "call" and code.co_name != "<module>":
+        runs = event == "call" and code.co_flags & inspect.CO_OPTIMIZED  # no module, no class body
+        if runs and not importing(frame):
             seen.setdefault(code.co_filename)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from layergram.engine.batch import forward, padded_right, read_batches
 from layergram.engine.lens import Lens, LogitLens, log_probabilities
-from layergram.engine.sampling import Stream, processors_of
+from layergram.engine.sampling import Draws, Stream
 from layergram.engine.views import (
     AttentionView,
     Collector,
@@ -108,7 +108,12 @@ def read(
     mixed = model.batches and not streams
     for places in read_batches(model, lengths, size=batch, chunk=chunk, mixed=mixed):
         rows = [
-            _Row(at, list(sequences[at]), list(collectors[at]), streams[at] if streams else None)
+            _Row(
+                at,
+                list(sequences[at]),
+                list(collectors[at]),
+                Draws(model, sequences[at], streams[at]) if streams else None,
+            )
             for at in places
         ]
         yield from _read_batch(model, rows, lens, chunk)
@@ -121,52 +126,46 @@ class _Row:
     place: int
     ids: list[int]
     collectors: list[Collector]
-    stream: Stream | None = None
+    draws: Draws | None = None
     new: int = 0  # tokens of the present chunk
-    drawn: int = 0
-    adjust: Any = None
 
     def takers(self, kind: str) -> list[Collector]:
         return [collector for collector in self.collectors if kind in collector.needs]
 
-    def draw(self, model: Model, logits: Tensor) -> bool:
-        """Draw the next token from logits [V]; whether the answer ends with it."""
-        if self.stream is None:
-            return True
-        most = self.stream.sampling.max_new_tokens
-        if self.adjust is None:
-            self.adjust = processors_of(model, len(self.ids), most)
-        given = torch.tensor([self.ids], device=logits.device)
-        self.ids.append(self.stream.draw(self.adjust(given, logits[None].float())[0]))
-        self.drawn += 1
-        return self.drawn >= most or self.ids[-1] in model.stop_ids
+    @property
+    def ended(self) -> bool:
+        """Whether no token will follow those that are known."""
+        return self.draws is None or self.draws.done
+
+    def draw(self, logits: Tensor) -> None:
+        """Draw the next token from logits [V]."""
+        assert self.draws is not None
+        self.ids.append(self.draws.next(logits))
 
 
 def _generated(model: Model, ids: Sequence[int], stream: Stream) -> list[int]:
     """A sequence with its answer, each token by a pass over everything before it."""
-    row = _Row(0, list(ids), [], stream)
+    draws = Draws(model, ids, stream)
     with torch.inference_mode():
-        while True:
-            given = torch.tensor([row.ids], device=model.device)
+        while not draws.done:
+            given = torch.tensor([draws.ids], device=model.device)
             logits, _ = forward(model, given, cache=None, keep=False, extra={})
-            if row.draw(model, logits[0]):
-                return row.ids
+            draws.next(logits[0])
+    return draws.ids
 
 
 def _read_batch(model: Model, rows: list[_Row], lens: Lens, chunk: int) -> Iterator[Step]:
     longest = max(len(row.ids) for row in rows)
     size = chunk if model.chunks else longest
-    going = [row for row in rows if row.stream is not None]
-    keep = model.chunks and (bool(going) or size < longest)
+    keep = model.chunks and (size < longest or not all(row.ended for row in rows))
     start = 0
     with _Pass(model, rows, lens) as one_pass:
         while one_pass.rows:
             with torch.inference_mode():
                 logits = one_pass.forward(start, start + size, keep=keep)
                 for at, row in enumerate(one_pass.rows):
-                    at_end = start + row.new == len(row.ids)
-                    if at_end and row in going and row.draw(model, logits[at]):
-                        going.remove(row)
+                    if start + row.new == len(row.ids) and not row.ended:
+                        row.draw(logits[at])
                 one_pass.hand_on(start)
             for row in one_pass.rows:
                 if row.new:

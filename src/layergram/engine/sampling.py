@@ -1,9 +1,13 @@
-"""Sampling: how the next token is drawn, and answers in bulk by transformers' own ``generate``.
+"""Sampling: how the next token is drawn, and answers in bulk.
 
 Every answer has a random stream of its own, so that its ids depend on its prompt and its seed and
-not on what else is in the batch, the order or a restart. :meth:`Stream.perturb` is the one place
-where chance comes in: the live loop (:mod:`layergram.engine.run`) and ``generate`` both take the
-largest of the perturbed logits.
+not on what else is in the batch, the order or a restart. :meth:`Draws.next` is the one place where
+a token is drawn; the live loop (:mod:`layergram.engine.run`) and :func:`generate` both call it.
+
+Greedy answers are those of transformers' own ``generate``, the model's generation settings (a
+repetition penalty, suppressed tokens, …) included. Bulk answers do not go through it because it
+keeps finished rows to the end (a third more time on short answers), and because its settings see
+the padding of a batch.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig
 
 from layergram.engine.batch import by_length, masked_logits
 from layergram.errors import LayergramError
@@ -105,53 +109,47 @@ def seed_of(seed: int, item: str, sample: int) -> int:
     return int.from_bytes(digest[:7], "big")
 
 
-class _Perturbed(LogitsProcessor):  # type: ignore[misc]
-    """Each row of a batch perturbed by the stream of its own answer."""
-
-    def __init__(self, streams: Sequence[Stream]) -> None:
-        self.streams = streams
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        rows = zip(self.streams, scores, strict=True)
-        return torch.stack([stream.perturb(row) for stream, row in rows])
-
-
-def generation_config(model: Model, most: int) -> GenerationConfig:
-    """What ``generate`` is told: greedy choice, the model's stop ids.
-
-    Settings that the model brings with it and that change greedy answers (a repetition penalty, a
-    forced token, suppressed tokens, a least length) are honoured.
-    """
-    network = model.network
-    stops = list(model.stop_ids)
-    given = getattr(network, "generation_config", None)
-    pad = getattr(given, "pad_token_id", None)
-    return GenerationConfig(
-        max_new_tokens=most,
-        do_sample=False,
-        num_beams=1,
-        num_return_sequences=1,
-        use_cache=model.chunks,
-        eos_token_id=stops or None,
-        pad_token_id=(stops[0] if stops else 0) if pad is None else pad,
-        return_dict_in_generate=False,
-        output_scores=False,
-    )
-
-
-def processors_of(model: Model, prompt: int, most: int) -> Any:
-    """What the model's own generation settings do to logits: called with ids [1, n], logits [1, V].
+class Draws:
+    """The tokens of one answer as they are drawn.
 
     Args:
         model: the model.
-        prompt: number of tokens of the prompt.
-        most: largest number of new tokens.
+        prompt: ids of the prompt.
+        stream: how to draw.
+
+    Attributes:
+        ids: prompt and answer so far.
+        done: whether the answer has ended, by a stopping token or its largest length.
+    """
+
+    def __init__(self, model: Model, prompt: Sequence[int], stream: Stream) -> None:
+        self.ids, self.stream, self.done = list(prompt), stream, False
+        self.stops = set(model.stop_ids)
+        self.end = len(prompt) + stream.sampling.max_new_tokens
+        self.settings = _processors(model, len(prompt), stream.sampling.max_new_tokens)
+
+    def next(self, logits: Tensor) -> int:
+        """Draw the next token from logits [V]."""
+        if self.settings:
+            ids = torch.tensor([self.ids], device=logits.device)
+            logits = self.settings(ids, logits[None].float())[0]
+        self.ids.append(self.stream.draw(logits.float()))
+        self.done = len(self.ids) >= self.end or self.ids[-1] in self.stops
+        return self.ids[-1]
+
+
+def _processors(model: Model, prompt: int, most: int) -> Any:
+    """What the model's own generation settings do to logits: called with ids [1, n], logits [1, V].
+
+    Settings that change greedy answers, such as a repetition penalty, a forced token, suppressed
+    tokens or a least length.
     """
     network = model.network
-    if not hasattr(network, "_prepare_generation_config"):
-        return LogitsProcessorList()
+    if not hasattr(network, "_get_logits_processor"):
+        return None
     # the list that `generate` itself makes; transformers has no public name for it
-    config, _ = network._prepare_generation_config(generation_config(model, most))
+    asked = GenerationConfig(do_sample=False, num_beams=1, max_new_tokens=most)
+    config, _ = network._prepare_generation_config(asked)
     config.max_length = prompt + most
     network._prepare_special_tokens(config, device=model.device)
     return network._get_logits_processor(
@@ -193,26 +191,28 @@ def generate(
 def _generate_batch(
     model: Model, prompts: Sequence[Sequence[int]], streams: Sequence[Stream]
 ) -> list[tuple[int, ...]]:
+    """Prompts padded on the left and read at once; then one token per answer and step."""
+    answers = [Draws(model, *pair) for pair in zip(prompts, streams, strict=True)]
+    rows = list(answers)
     ids, mask = padded_left(model, prompts)
-    most = max(stream.sampling.max_new_tokens for stream in streams)
+    cache = None
     with torch.inference_mode():
-        made = model.network.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=generation_config(model, most),
-            logits_processor=LogitsProcessorList([_Perturbed(streams)]),
-        )
-    stops = set(model.stop_ids)
-    new = made[:, ids.shape[1] :].tolist()
-    return [
-        _cut(row[: stream.sampling.max_new_tokens], stops)
-        for row, stream in zip(new, streams, strict=True)
-    ]
-
-
-def _cut(ids: list[int], stops: set[int]) -> tuple[int, ...]:
-    end = next((at for at, token in enumerate(ids, start=1) if token in stops), len(ids))
-    return tuple(ids[:end])
+        while True:
+            logits, cache = masked_logits(model, ids, mask, cache=cache)
+            # rows that have ended go on as company until they are dropped
+            new = [0 if row.done else row.next(own) for row, own in zip(rows, logits, strict=True)]
+            left = [at for at, row in enumerate(rows) if not row.done]
+            if not left:
+                break
+            added = torch.tensor(new, device=ids.device)[:, None]
+            mask = torch.cat([mask, torch.ones_like(added)], dim=1)
+            ids = added if model.chunks else torch.cat([ids, added], dim=1)
+            if 2 * len(left) <= len(rows) and (model.drops_rows or cache is None):
+                keep = torch.tensor(left, device=ids.device)
+                rows, ids, mask = [rows[at] for at in left], ids[keep], mask[keep]
+                if cache is not None:
+                    cache.batch_select_indices(keep)
+    return [tuple(row.ids[len(prompt) :]) for row, prompt in zip(answers, prompts, strict=True)]
 
 
 def padded_left(model: Model, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
