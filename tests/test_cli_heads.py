@@ -12,7 +12,7 @@ from layergram import maps
 from layergram.cli import main
 from layergram.datasets.steps import FUNCTIONS
 from layergram.errors import LayergramError
-from layergram.tracing import refusal_of
+from layergram.measures.support import unsupported_by
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     assert (code, err) == (0, "")
     here = tmp_path / "here"
     importance = maps.read(here / "importance.nc")
-    assert importance.dims == ("panel", "layer", "head")
-    assert importance["panel"].values.tolist() == list(FUNCTIONS)
+    assert importance.dims == ("function", "layer", "head")
+    assert importance["function"].values.tolist() == list(FUNCTIONS)
     assert (importance.sizes["layer"], importance.sizes["head"]) == (3, 4)
     assert {"low", "high"} <= set(importance.coords)
     contribution = maps.read(here / "contribution.nc")
@@ -71,7 +71,7 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     assert len(tops) == 8 * 2
     for row in tops:
         cell = {
-            "panel": row["function"],
+            "function": row["function"],
             "layer": int(row["layer"]),
             "head": int(row["head"]),
         }
@@ -80,7 +80,7 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     assert len(records) == 160
     used = {use: {r["group"] for r in records if r["use"] == use} for use in ("map", "test")}
     assert used["map"] and used["test"] and not used["map"] & used["test"]
-    assert all((r["said"] is None) == (r["use"] == "test") for r in records)
+    assert all((r["predicted"] is None) == (r["use"] == "test") for r in records)
     causal = list(csv.DictReader((here / "masking.csv").open()))
     assert {row["score"] for row in causal} == {"log_likelihood", "token_accuracy", "exact"}
     assert {row["masked"] for row in causal} == set(FUNCTIONS)
@@ -96,8 +96,7 @@ def test_a_second_run_reads_nothing_again_and_gives_the_same(
     first = json.loads(out)
     assert first["steps"] == 40 and set(first["functions"]) == {"Retrieval", "Math Calculation"}
     before = maps.read(tmp_path / "heads/importance.nc")
-    monkeypatch.setattr("layergram.interventions.scoring._forced", None)
-    monkeypatch.setattr("layergram.features.head_outputs._places", None)
+    monkeypatch.setattr("layergram.engine.run.forward", None)
     code, out, err = run(*words)
     again = json.loads(out)
     assert (code, err) == (0, "")
@@ -113,9 +112,9 @@ def test_own_answers_of_a_model_that_cannot_have_every_map(
     def refused(model, record):
         if record.name == "attention_entropy":
             return LayergramError("it", got="layers of another kind")
-        return refusal_of(model, record)
+        return unsupported_by(model, record)
 
-    monkeypatch.setattr("layergram.experiments.heads.patterns.refusal_of", refused)
+    monkeypatch.setattr("layergram.experiments.heads.patterns.unsupported_by", refused)
     words = ("heads", steps_file, "--columns", "question=passage", "--answers", "own", *FEW)
     words += ("--model", tiny_llama_folder, "--mask", "none")
     code, out, err = run(*words)

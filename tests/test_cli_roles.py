@@ -26,13 +26,14 @@ def run(capsys, monkeypatch, tmp_path):
     return run
 
 
-def replies_of(model, prompts, *, most, seeds, temperature=1.0):
+def replies_of(model, prompts, streams, *, batch):
     """Stands in for the model's own answers: right to every second question, but for luck."""
     said = []
-    for prompt, seed in zip(prompts, seeds, strict=True):
+    for prompt, stream in zip(prompts, streams, strict=True):
         text = model.tokenizer.decode(prompt)
         number = int(text.split("number ")[1].split("?")[0])
-        lucky = seed is not None and seed % 5 == 0
+        drawn = stream.sampling.temperature > 0
+        lucky = drawn and stream.random.initial_seed() % 5 == 0
         name = "Paris" if number % 2 ^ lucky else ("Lyon", "Rome", "Porto Novo")[number % 3]
         ids = model.tokenizer(f"It is {name}, said fox {number}.")["input_ids"]
         said.append((*ids, model.tokenizer.eos_token_id))
@@ -62,7 +63,7 @@ def test_a_set_becomes_a_map_picture_words_and_a_table(run, set_file, tiny_llama
     assert float(auroc.sel(role="exact_answer_last").max()) > 0.95  # the name gives it away
     assert auroc.attrs["right"] == 30 and auroc.attrs["coverage"] == 1.0
     assert maps.options_of(auroc)["questions"] == "set"
-    for name in ("auroc_paper", "auroc_random_weights"):
+    for name in ("auroc_published", "auroc_random_weights"):
         assert maps.read(tmp_path / f"here/{name}.nc").dims == ("layer", "role")
     assert (tmp_path / "here/auroc.png").stat().st_size > 10_000
     text = (tmp_path / "here/auroc.md").read_text()
@@ -88,7 +89,7 @@ def test_a_second_run_goes_on_where_the_first_ended(
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["chosen_auroc"], 1e-3)
     before = maps.read(tmp_path / "roles/auroc.nc")
     monkeypatch.setattr("layergram.answers.ask.generate", None)
-    monkeypatch.setattr("layergram.features.hidden_states.forward", None)
+    monkeypatch.setattr("layergram.engine.run.forward", None)
     assert run(*words)[0] == 0
     after = maps.read(tmp_path / "roles/auroc.nc")
     np.testing.assert_array_equal(before, after)
@@ -115,21 +116,21 @@ def test_every_use_of_the_probe_has_a_file(run, set_file, tiny_llama_folder, tmp
     assert accuracy["greedy"] == 0.5 and accuracy["random"] < accuracy["possible"]
     assert accuracy["probe"] > accuracy["random"] + 0.1  # the name gives a right answer away
     types = list(csv.DictReader((tmp_path / "roles/error_types.csv").open()))
-    kinds = json.loads((tmp_path / "roles/error_types.json").read_text())
+    kinds = json.loads((tmp_path / "roles/summary.json").read_text())["error_types"]
     assert {row["type"] for row in types} == {"A", "B1", "B2", "C1", "C2", "D", "E1", "E2"}
     assert len(kinds) == 40 and "C1" in {kind for of in kinds.values() for kind in of}
     matrix = maps.read(tmp_path / "roles/generalisation.nc")
     assert matrix["train"].values.tolist() == matrix["test"].values.tolist() == ["set", "more"]
     assert float(matrix.min()) > 0.9
 
-    ask = ("roles", "--probe", "probe.npz", "--prompt", "What is number 7?")
-    code, out, _ = run(*ask, "--prompt", "What is number 8?", "--out", "asked", "--json")
+    ask = ("ask", "probe.npz", "What is number 7?")
+    code, out, _ = run(*ask, "What is number 8?", "--out", "asked", "--json")
     assert code == 0
-    right, wrong = json.loads(out)
+    right, wrong = json.loads(out)["predictions"]
     assert right["exact_answer"] == "Paris" and wrong["exact_answer"] == "Porto Novo"
     assert right["probability_wrong"] < 0.5 < wrong["probability_wrong"]
     assert wrong["token"] and wrong["position"] > 0 and wrong["role"] in maps.ROLES
-    assert json.loads((tmp_path / "asked/opinions.json").read_text()) == [right, wrong]
+    assert json.loads((tmp_path / "asked/predictions.json").read_text()) == [right, wrong]
     code, out, _ = run(*ask)
     assert code == 0 and "wrong with probability" in out and "Paris" in out
 
@@ -137,7 +138,7 @@ def test_every_use_of_the_probe_has_a_file(run, set_file, tiny_llama_folder, tmp
 def test_a_probe_judges_its_own_model_only(run, set_file, tiny_llama_folder, tmp_path):
     made = {"model": "another", "revision": "x", "like": ["Paris"]}
     Probe(np.ones(32), 0.0, np.zeros(32), np.ones(32), provenance=made).save(tmp_path / "p.npz")
-    ask = ("roles", "--probe", "p.npz", "--prompt", "What is number 7?")
+    ask = ("ask", "p.npz", "What is number 7?")
     code, _, err = run(*ask, "--model", tiny_llama_folder)
     assert code == 2 and "a probe of 'another'" in err
     code, _, err = run(*ask)
@@ -152,7 +153,8 @@ def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder,
     )
     assert (code, out) == (2, "")
     assert "0 right and " in err and "at least 10 of each" in err and "kept in 'o'" in err
-    assert len((tmp_path / "o/answers.jsonl").read_text().splitlines()) == 30  # nothing lost
+    shards = (tmp_path / "o/answers/shards").glob("*.jsonl")
+    assert sum(len(path.read_text().splitlines()) for path in shards) == 30  # nothing is lost
 
 
 @pytest.mark.parametrize(
@@ -166,9 +168,6 @@ def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder,
         (["few.csv"], "3 questions"),
         (["noanswer.csv"], "1 of 2 questions without an answer"),
         (["twice.csv"], "with a duplicate id"),
-        (["--probe", "p.npz"], "--prompt"),
-        (["--probe", "gone.npz", "--prompt", "Hi?"], "no such file"),
-        (["--probe", "few.csv", "--prompt", "Hi?"], ".npz"),
         (["capitals", "--save-probe", "p.pkl"], ".npz"),
         (["capitals", "--also", "elemnts"], "did you mean 'elements'"),
         (["capitals", "--limit", "0"], "1 or more"),
@@ -187,5 +186,20 @@ def test_a_wrong_request_is_one_message_and_exit_code_2(run, words, says, set_fi
     (tmp_path / "noanswer.csv").write_text("question,answer\na?,x\nb?,\n")
     (tmp_path / "twice.csv").write_text("id,question,answer\n1,a?,x\n1,b?,x\n")
     code, out, err = run("roles", *words)
+    assert (code, out) == (2, "")
+    assert says in " ".join(err.split()) and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["p.npz"], "no question"),
+        (["gone.npz", "Hi?"], "no such file"),
+        (["few.csv", "Hi?"], ".npz"),
+    ],
+)
+def test_a_wrong_question_to_a_probe_is_one_message(run, words, says, tmp_path):
+    (tmp_path / "few.csv").write_text("question,answer\na?,x\n")
+    code, out, err = run("ask", *words)
     assert (code, out) == (2, "")
     assert says in " ".join(err.split()) and "Traceback" not in err

@@ -12,10 +12,10 @@ import xarray as xr
 
 import planted
 from layergram import maps
+from layergram.datasets.step_sequences import AnswerSpan, StepSequence
 from layergram.datasets.steps import Step, StepSet
 from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import AnswerSpan, StepSequence
 from layergram.figures import plan
 from layergram.interventions.causal_test import causal_test, of_function
 from layergram.interventions.effects import Passes, causal_matrix, effects

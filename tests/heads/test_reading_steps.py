@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from layergram.datasets.step_sequences import content_tokens, step_sequences
 from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
 from layergram.experiments.heads.model_answers import model_answers
 from layergram.features.head_outputs import head_outputs
-from layergram.features.step_sequences import content_tokens, step_sequences
 from layergram.models.edits import HeadEdit, edited
 from layergram.models.hooks import capture_heads
 

@@ -9,9 +9,9 @@ import xarray as xr
 
 import planted
 from layergram import maps
+from layergram.datasets.step_sequences import AnswerSpan, StepSequence
 from layergram.datasets.steps import Step, StepSet
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import AnswerSpan, StepSequence
 from layergram.figures import plan
 from layergram.interventions.masking import Masking
 from layergram.interventions.mean_outputs import mean_outputs

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 import xarray as xr
 
+from layergram.datasets.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
 from layergram.engine.run import read
 from layergram.engine.views import HeadsView, OutputView
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
 from layergram.models.edits import head_width
 from layergram.models.model import Model
 from layergram.storage.folder import RunFolder

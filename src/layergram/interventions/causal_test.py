@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 
 import xarray as xr
 
+from layergram.datasets.step_sequences import StepSequence
 from layergram.datasets.steps import StepSet
 from layergram.errors import unknown_name
-from layergram.features.step_sequences import StepSequence
 from layergram.interventions.effects import Passes, effects
 from layergram.interventions.masking import Masking, other_heads
 from layergram.interventions.mean_outputs import mean_outputs

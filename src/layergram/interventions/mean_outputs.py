@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from layergram.datasets.step_sequences import StepSequence
 from layergram.engine.run import read
 from layergram.engine.views import HeadsView
-from layergram.features.step_sequences import StepSequence
 from layergram.models.model import Model
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 import xarray as xr
 
+from layergram.datasets.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
 from layergram.datasets.steps import StepSet
 from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.engine.views import OutputView
 from layergram.errors import LayergramError, unknown_name
-from layergram.features.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
 from layergram.models.edits import POSITIONS, edits_in_force
 from layergram.models.model import Model
 from layergram.storage.folder import RunFolder

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from layergram.datasets.step_sequences import StepSequence
 from layergram.datasets.steps import StepSet
 from layergram.errors import LayergramError
-from layergram.features.step_sequences import StepSequence
 from layergram.interventions.masking import Masking
 from layergram.interventions.scoring import scores
 from layergram.models.edits import Head, HeadEdit, edited, head_width, named

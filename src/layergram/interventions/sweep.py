@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps
+from layergram.datasets.step_sequences import StepSequence, digest_of_sequences
 from layergram.datasets.steps import StepSet
 from layergram.errors import LayergramError, unknown_name
-from layergram.features.step_sequences import StepSequence, digest_of_sequences
 from layergram.interventions.masking import Masking
 from layergram.interventions.scoring import FORCED, LABELS, UNITS, Progress, scores
 from layergram.measures import select_measures

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from layergram.datasets.step_sequences import AnswerSpan, StepSequence, content_tokens
 from layergram.datasets.steps import Step, StepSet
 from layergram.engine.sampling import Sampling, Stream, generate
-from layergram.features.step_sequences import AnswerSpan, StepSequence, content_tokens
 from layergram.interventions.scoring import SPARE, check_room
 from layergram.models.model import Model
 from layergram.storage.files import digest_of

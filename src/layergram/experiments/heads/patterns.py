@@ -21,6 +21,8 @@ from layergram.measures import MEASURES, Measure, select_measures
 from layergram.measures.support import unsupported_by
 from layergram.models.model import Model
 from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
+from layergram.storage.stage import Stage, run_stage
 from layergram.token_sources import check_text
 from layergram.tokens import encode
 
@@ -60,6 +62,7 @@ class _Piece:
 def attention_patterns(
     model: Model,
     texts: str | Iterable[str] = PARAGRAPHS,
+    folder: RunFolder | None = None,
     *,
     measures: Sequence[str] | None = None,
     induction: str = "random",
@@ -72,6 +75,7 @@ def attention_patterns(
     Args:
         model: the model.
         texts: the texts; eight short paragraphs of several kinds if none are given.
+        folder: where sums over each sequence are kept as they are made; an interrupted run resumes.
         measures: measures of heads with a value for each token; by default :data:`UNLABELLED`,
             without those that this model cannot have.
         induction: ``"random"`` measures the induction score on random tokens that are repeated
@@ -102,19 +106,9 @@ def attention_patterns(
     drawn = _repeated(model, seed) if apart else []
     jobs = [(piece, [r for r in records if r not in apart]) for piece in pieces]
     jobs = [job for job in (*jobs, *((piece, apart) for piece in drawn)) if job[1]]
-    collectors = [
-        {record.name: _averages(model, record, piece) for record in asked} for piece, asked in jobs
-    ]
-    ids = [piece.ids for piece, _ in jobs]
-    reading = read(model, ids, [list(one.values()) for one in collectors], chunk=chunk)
-    done = 0
-    for step in reading:
-        done += step.start + len(step.ids) == step.length
-        if progress is not None:
-            progress(done, len(jobs))
+    sums = _sums(model, jobs, folder, chunk=chunk, progress=progress)
     found = {
-        record.name: [one[record.name] for one in collectors if record.name in one]
-        for record in records
+        record.name: [one[record.name] for one in sums if record.name in one] for record in records
     }
     return {
         record.name: _map(
@@ -125,6 +119,37 @@ def attention_patterns(
         )
         for record in records
     }
+
+
+def _sums(
+    model: Model,
+    jobs: Sequence[tuple[_Piece, list[Measure]]],
+    folder: RunFolder | None,
+    *,
+    chunk: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[dict[str, tuple[Values, Values]]]:
+    """For each sequence the sums and counts [block, layer, head] of its measures."""
+    by_key = {f"{at}": job for at, job in enumerate(jobs)}
+    asked = [[piece.ids, piece.per_block, [r.name for r in records]] for piece, records in jobs]
+    stage = Stage("patterns", tuple(by_key), {**model.fingerprint(), "sequences": digest_of(asked)})
+
+    def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        of_keys = [by_key[key] for key in keys]
+        made = [{r.name: _averages(model, r, piece) for r in own} for piece, own in of_keys]
+        ids = [piece.ids for piece, _ in of_keys]
+        for _ in read(model, ids, [list(one.values()) for one in made], chunk=chunk):
+            pass
+        return {
+            key: {name: [own.sums.tolist(), own.counts.tolist()] for name, own in one.items()}
+            for key, one in zip(keys, made, strict=True)
+        }
+
+    records = run_stage(stage, work, folder, progress=progress)
+    return [
+        {name: (np.array(sums), np.array(counts)) for name, (sums, counts) in one.items()}
+        for one in records.values()
+    ]
 
 
 def unsupported_patterns(model: Model) -> dict[str, str]:
@@ -231,10 +256,9 @@ def mean_interval(sums: Values, counts: Values, *, level: float = LEVEL) -> tupl
 
 
 def _map(
-    model: Model, record: Measure, parts: Sequence[Averages], ground: Mapping[str, Any]
+    model: Model, record: Measure, parts: Sequence[tuple[Values, Values]], ground: Mapping[str, Any]
 ) -> xr.DataArray:
-    sums = np.concatenate([part.sums for part in parts])
-    counts = np.concatenate([part.counts for part in parts])
+    sums, counts = (np.concatenate(one) for one in zip(*parts, strict=True))
     mean, low, high = mean_interval(sums, counts)
     if np.isnan(mean).all():
         raise LayergramError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from layergram.datasets.step_sequences import StepSequence, step_sequences
 from layergram.datasets.steps import FEWEST, StepSet
 from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import Training, joint_probes
@@ -28,7 +29,6 @@ from layergram.experiments.heads.patterns import attention_patterns, unsupported
 from layergram.experiments.heads.single_heads import head_probes
 from layergram.experiments.heads.top_heads import top_heads
 from layergram.features.head_outputs import head_outputs, with_layer_mean
-from layergram.features.step_sequences import StepSequence, step_sequences
 from layergram.interventions.causal_test import causal_test
 from layergram.interventions.masking import Masking
 from layergram.interventions.sweep import score_metric, sweep_heads
@@ -229,6 +229,7 @@ def run_head_analysis(
     check_top(model, options)
     unlabelled = attention_patterns(
         model,
+        folder=folder,
         seed=options.evaluation.seed,
         progress=stage_progress(progress, "maps without labels"),
     )
