@@ -42,7 +42,7 @@ FLOORS = {
     "__init__": 12,
     "__main__": 13,
 }
-PLAIN = ["errors", "maps", "tokens", "recipe", "figures", "words", "pages"]
+PLAIN = ["errors", "maps", "statistics", "tokens", "recipe", "figures", "words", "pages"]
 PLAIN_COMMANDS = ["cli/__init__.py", "cli/draw.py", "cli/describe.py", "cli/diff.py"]
 HEAVY = ("torch", "transformers", "accelerate", "gguf")
 LONGEST = 400

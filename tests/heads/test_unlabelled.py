@@ -16,9 +16,9 @@ from layergram.experiments.heads.patterns import (
     UNLABELLED,
     head_maps,
     left_out,
-    mean_interval,
 )
 from layergram.recipe import Run
+from layergram.statistics.intervals import mean_interval
 from layergram.tracing import trace
 
 torch.set_num_threads(1)

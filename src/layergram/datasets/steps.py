@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from layergram.datasets.questions import listed
 from layergram.errors import LayergramError
+from layergram.statistics.folds import FEWEST_OF_CLASS
 
 FUNCTIONS = (
     "Knowledge Recall",
@@ -24,7 +25,6 @@ FUNCTIONS = (
 )
 """The cognitive functions of the CogQA data set, in the order of the published figure."""
 
-FEWEST = 10
 FEWEST_FUNCTIONS = 2
 
 
@@ -88,10 +88,10 @@ class StepSet:
         """
         if limit_per_function is None:
             return self
-        if limit_per_function < FEWEST:
+        if limit_per_function < FEWEST_OF_CLASS:
             raise LayergramError(
                 f"the first {limit_per_function} steps of every function",
-                allowed=f"{FEWEST} or more",
+                allowed=f"{FEWEST_OF_CLASS} or more",
             )
         seen: Counter[str] = Counter()
         kept = []
@@ -141,12 +141,12 @@ def checked(found: StepSet) -> StepSet:
             )
     counts = found.counts()
     told = ", ".join(f"{function} {count}" for function, count in counts.items())
-    few = [function for function, count in counts.items() if count < FEWEST]
+    few = [function for function, count in counts.items() if count < FEWEST_OF_CLASS]
     if few:
         raise LayergramError(
             asked,
-            got=f"fewer than {FEWEST} steps of {', '.join(few)} ({told})",
-            allowed=f"{FEWEST} or more steps of every function that has any",
+            got=f"fewer than {FEWEST_OF_CLASS} steps of {', '.join(few)} ({told})",
+            allowed=f"{FEWEST_OF_CLASS} or more steps of every function that has any",
             do="add steps, or remove those of this function"
             if len(few) == 1
             else "add steps, or remove those of these functions",

@@ -21,7 +21,8 @@ from layergram.measures import chosen
 from layergram.models.edits import HOW, Head, editable_heads, edited, record_of_edits
 from layergram.models.model import Model
 from layergram.recipe import Run
-from layergram.statistics.bootstrap import Bootstrap, Values
+from layergram.statistics.arrays import Values
+from layergram.statistics.bootstrap import Bootstrap
 from layergram.storage.journal import batched, claim, digest_of
 from layergram.tracing import trace
 

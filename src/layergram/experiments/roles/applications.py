@@ -18,7 +18,14 @@ from layergram.answers.ask import Asking, answer
 from layergram.answers.judge import Row, judge
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
-from layergram.experiments.roles.pipeline import Probed, Recipe, answers_of, check_classes
+from layergram.experiments.roles.pipeline import (
+    ABOUT,
+    CLASSES,
+    Probed,
+    Recipe,
+    answers_of,
+    check_classes,
+)
 from layergram.features.hidden_states import Wanted, hidden_states
 from layergram.models.model import Model
 from layergram.probes import Probe
@@ -39,6 +46,7 @@ def probe_of(probed: Probed, model: Model, recipe: Recipe) -> Probe:
         probed.states["features"].sel(layer=layer, role=role).values,
         probed.wrong,
         groups=probed.groups,
+        labels=CLASSES,
         evaluation=recipe.evaluation,
         layer=layer,
         role=role,
@@ -50,7 +58,7 @@ def probe_of(probed: Probed, model: Model, recipe: Recipe) -> Probe:
             "chat": recipe.asking.chat,
             "max_new_tokens": recipe.asking.max_new_tokens,
             "like": _typical(probed.used),
-            "chosen_auroc": float(probed.result["best_auroc"]),
+            "chosen_auroc": float(probed.result["chosen_auroc"]),
         },
     )
 
@@ -159,6 +167,7 @@ def _trust(probed: Probed, model: Model, folder: Path, recipe: Recipe, told: Tol
             probed.states["features"].sel(layer=layer, role=role).values[others],
             probed.wrong[others],
             groups=np.array(probed.groups)[others],
+            labels=CLASSES,
             evaluation=recipe.evaluation,
         )
         # a question without a fold took no part in any training, so any probe may judge it
@@ -265,8 +274,15 @@ def reach(
         wrong = np.array([not row.right for row in used])
         groups = np.array([row.group for row in used])
         sets[name] = (states[cell].values[:, 0, 0], wrong, groups)
-    found = probes.generalisation(sets, evaluation=recipe.evaluation)
-    return found.assign_attrs(model=model.name, revision=model.revision, layer=layer, role=role)
+    found = probes.generalisation(sets, labels=CLASSES, evaluation=recipe.evaluation)
+    return found.assign_attrs(
+        long_name="AUROC across question sets",
+        references=ABOUT["references"],
+        model=model.name,
+        revision=model.revision,
+        layer=layer,
+        role=role,
+    )
 
 
 def _check_drawn(probed: Probed, asked: str, *, least: int = 1) -> None:

@@ -21,10 +21,22 @@ from layergram.experiments.roles.controls import letters_of, random_weights
 from layergram.features.hidden_states import Wanted, hidden_states
 from layergram.models.edits import record_of_edits
 from layergram.models.model import Model
+from layergram.probes.published_recipe import PAPER
 from layergram.progress import Told, silent, stage_of
+from layergram.statistics.auroc import REFERENCES
+from layergram.statistics.folds import FEWEST_OF_CLASS
 
-LEAST = 10
-"""Fewest right and fewest wrong answers that a probe is trained on."""
+CLASSES = ("right answers", "wrong answers")
+ABOUT = {
+    "definition": "Chance that a linear probe on the hidden state at this layer and token role "
+    "gives a wrong answer a higher score than a right one, on questions that the probe was not "
+    "trained on.",
+    "caveat": "A high AUROC says that the state allows telling wrong answers from right ones by a "
+    "linear rule, not that the model uses it, nor that the rule carries over to other questions; "
+    "compare it with the baselines and with layer 0, which sees the token alone.",
+    "references": f"{PAPER}; {REFERENCES}",
+}
+"""What a role map shows, beside what :func:`layergram.probes.evaluate` says of any map."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,12 @@ class Probed:
 
 def check_size(questions: QuestionSet) -> None:
     """Refuse a set that cannot have enough of both classes, before anything is asked."""
-    if len(questions) < 2 * LEAST:
+    if len(questions) < 2 * FEWEST_OF_CLASS:
         raise LayergramError(
             f"a role map of the question set '{questions.name}'",
             got=f"{len(questions)} questions",
-            allowed=f"at least {2 * LEAST}, so that {LEAST} can be right and {LEAST} wrong",
+            allowed=f"at least {2 * FEWEST_OF_CLASS}, so that {FEWEST_OF_CLASS} can be right and "
+            f"{FEWEST_OF_CLASS} wrong",
             do="bring more questions",
         )
 
@@ -135,11 +148,12 @@ def role_map(
         states["features"],
         wrong,
         groups=groups,
+        labels=CLASSES,
         evaluation=recipe.evaluation,
         baselines=baselines_of(states["scores"]),
         progress=stage_of(told, "probes"),
     )
-    result["auroc"].attrs.update(provenance(model, questions, recipe, rows))
+    result["auroc"].attrs.update(ABOUT | provenance(model, questions, recipe, rows))
     return Probed(
         questions,
         rows,
@@ -158,8 +172,15 @@ def _paper(
 ) -> xr.Dataset | None:
     if recipe.paper != "also":
         return None
-    seed = recipe.evaluation.seed
-    return probes.paper(states, wrong, seed=seed, progress=stage_of(told, "the paper's recipe"))
+    result = probes.published_recipe(
+        states,
+        wrong,
+        labels=CLASSES,
+        seed=recipe.evaluation.seed,
+        progress=stage_of(told, "the paper's recipe"),
+    )
+    result["auroc"].attrs.update(ABOUT)
+    return result
 
 
 def baselines_of(scores: xr.DataArray) -> dict[str, npt.NDArray[np.float64]]:
@@ -189,7 +210,9 @@ def _controls(
         coords={"layer": [0], "role": ["exact_answer_last"]},
     )
     found = {
-        "letters": probes.evaluate(letters, wrong, groups=groups, evaluation=recipe.evaluation)
+        "letters": probes.evaluate(
+            letters, wrong, groups=groups, labels=CLASSES, evaluation=recipe.evaluation
+        )
     }
     if "random-weights" in recipe.controls:
         fresh = random_weights(model, seed=recipe.asking.seed)
@@ -201,9 +224,11 @@ def _controls(
             states["random_weights"],
             wrong,
             groups=groups,
+            labels=CLASSES,
             evaluation=recipe.evaluation,
             progress=stage_of(told, "probes of random weights"),
         )
+        found["random-weights"]["auroc"].attrs.update(ABOUT)
     return found
 
 
@@ -211,12 +236,12 @@ def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: Path) -> 
     """Refuse answers with fewer than 10 of one class."""
     counts = coverage(rows)
     right, wrong = counts["right_with_exact_answer"], counts["wrong_with_exact_answer"]
-    if min(right, wrong) < LEAST:
+    if min(right, wrong) < FEWEST_OF_CLASS:
         raise LayergramError(
             f"a role map of the question set '{questions.name}'",
             got=f"{right} right and {wrong} wrong answers with an exact answer, of "
             f"{counts['answers']} answers",
-            allowed=f"at least {LEAST} of each, or a probe has nothing to learn from",
+            allowed=f"at least {FEWEST_OF_CLASS} of each, or a probe has nothing to learn from",
             do="bring more questions, or easier or harder ones, or another model; the answers "
             f"are kept in '{folder}'",
         )

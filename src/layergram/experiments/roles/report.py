@@ -60,9 +60,9 @@ def lines_of(probed: Probed) -> list[Line]:
             "probe",
             "chosen_cell",
             "the cell that the other folds choose, on the fold left out",
-            float(result["best_auroc"]),
-            float(result["best_low"]),
-            float(result["best_high"]),
+            float(result["chosen_auroc"]),
+            float(result["chosen_low"]),
+            float(result["chosen_high"]),
         ),
     ]
     if BEFORE in auroc["role"].values:
@@ -263,7 +263,7 @@ def summary(probed: Probed, lines: list[Line]) -> dict[str, Any]:
             "role": result["best_role"].item(),
             "auroc": lines[0].auroc,
         },
-        "chosen_auroc": float(result["best_auroc"]),
+        "chosen_auroc": float(result["chosen_auroc"]),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
         "compared": {
             line.name: {
