@@ -52,7 +52,7 @@ def made(path: Path, examples: int, layers: int, roles: int, width: int) -> tupl
         mixing = (spectrum[:, None] * generator.normal(size=(width, width))).astype(np.float32)
         for role in range(roles):
             values = generator.normal(size=(examples, width)).astype(np.float32)
-            values[:, 40] += 1.5 * wrong * ((layer + role) % 3 == 0)
+            values[:, min(40, width - 1)] += 1.5 * wrong * ((layer + role) % 3 == 0)
             features[:, layer, role] = values @ mixing
     return features, wrong
 
@@ -86,7 +86,7 @@ def by_layergram(place: Any, values: Any, wrong: Any, folds: Any, scale: str) ->
     trained = torch.as_tensor(folds != np.unique(folds)[:, None])
     labels = torch.as_tensor(wrong).expand(trained.shape)
     fits = logistic(torch.as_tensor(values), labels, trained, scale=scale)
-    return place, fits.margins.numpy()[folds, np.arange(len(wrong))]
+    return place, fits.log_odds.numpy()[folds, np.arange(len(wrong))]
 
 
 def compare(features: Any, wrong: Any, sample: int, scale: str) -> None:

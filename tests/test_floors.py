@@ -44,7 +44,7 @@ FLOORS = {
     "__init__": 11,
     "__main__": 12,
 }
-PLAIN = ["errors", "maps", "tokens", "recipe", "figures", "words", "pages"]
+PLAIN = ["errors", "maps", "statistics", "tokens", "recipe", "figures", "words", "pages"]
 PLAIN_COMMANDS = ["cli/__init__.py", "cli/draw.py", "cli/describe.py", "cli/diff.py"]
 HEAVY = ("torch", "transformers", "accelerate", "gguf")
 LONGEST = 400

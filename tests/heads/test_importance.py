@@ -11,13 +11,14 @@ from layergram.datasets.steps import FUNCTIONS, Step, StepSet
 from layergram.datasets.steps import steps as load_steps
 from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import JointProbe, Training, _explain, joint_probes
-from layergram.experiments.heads.controls import _shuffle, accuracies, folds_of
+from layergram.experiments.heads.controls import accuracies
 from layergram.experiments.heads.importance import importance_maps, labelled, stability
 from layergram.experiments.heads.pipeline import HeadMapOptions, check_split
-from layergram.experiments.heads.single_heads import head_probes, rank_correlation
+from layergram.experiments.heads.single_heads import head_probes
 from layergram.experiments.heads.top_heads import elbow, top_heads
 from layergram.features.head_outputs import with_layer_mean
 from layergram.probes import Evaluation
+from layergram.statistics.folds import grouped_folds
 
 torch.set_num_threads(1)
 
@@ -49,7 +50,7 @@ def planted():
 def explained(planted):
     features, functions, groups = planted
     known = labelled(functions, groups)
-    folds = folds_of(known.classes, known.groups, folds=4, seed=0)
+    folds = grouped_folds(known.classes, known.groups, folds=4, seed=0)
     return known, joint_probes(features, known.classes, folds, training=FAST)
 
 
@@ -99,7 +100,7 @@ def test_no_probe_is_trained_on_the_group_that_it_is_tested_on(planted):
     generator = np.random.default_rng(1)
     classes = generator.integers(0, 3, 90)[number].astype(np.intp)  # both steps the same
     features = generator.normal(size=(90, 1, 2, 40)).astype(np.float32)[number]
-    folds = folds_of(classes, number, folds=4, seed=0)
+    folds = grouped_folds(classes, number, folds=4, seed=0)
     honest = joint_probes(features, classes, folds, training=FAST)
     apart = np.array([0, 2, 1, 3])[np.arange(180) % 4]  # steps of a question in unlike folds
     leaky = joint_probes(features, classes, apart, training=FAST)
@@ -142,7 +143,7 @@ def test_templates_that_give_the_function_away_do_not_help_on_new_ones(planted):
     of_template = {name: generator.normal(size=(LAYERS, HEADS, WIDTH)) for name in set(templates)}
     values = np.stack([of_template[name] for name in templates]).astype(np.float32)
     known = labelled(functions, groups)
-    folds = folds_of(known.classes, known.groups, folds=4, seed=0)
+    folds = grouped_folds(known.classes, known.groups, folds=4, seed=0)
     steps = [
         Step(str(at), "", f"word{template}", "so", name, group, template)
         for at, (name, group, template) in enumerate(zip(functions, groups, templates, strict=True))
@@ -152,14 +153,6 @@ def test_templates_that_give_the_function_away_do_not_help_on_new_ones(planted):
     assert float(table["accuracy"].sel(way="joint")) > 0.9
     assert float(table["high"].sel(way="templates")) < 0.7
     assert float(table["gain_low"].sel(way="templates")) > 0.2
-
-
-def test_shuffled_labels_keep_main_questions_together():
-    groups = np.array([0, 0, 1, 2, 2, 3, 4, 4])
-    source = _shuffle(groups, np.random.default_rng(0))
-    assert sorted(source) == list(range(8))
-    for group in range(5):
-        assert len(set(groups[source[groups == group]])) == 1
 
 
 def test_a_head_beside_an_informed_one_is_not_taken_for_it(planted):
@@ -223,7 +216,7 @@ def test_heads_that_do_not_exist_are_nan_and_never_chosen(planted):
     assert np.isfinite(both[:, 1, :2]).all()
     assert np.allclose(both[:, 1, 0, WIDTH:], lacking[:, 1, :2].mean("head"), atol=1e-6)
     known = labelled(functions, groups)
-    folds = folds_of(known.classes, known.groups, folds=3, seed=0)
+    folds = grouped_folds(known.classes, known.groups, folds=3, seed=0)
     joint = joint_probes(both, known.classes, folds, training=Training(epochs=2))
     importance, _ = importance_maps(joint, known, both)
     assert np.isnan(importance[:, 1, 2]).all()
@@ -234,12 +227,3 @@ def test_heads_that_do_not_exist_are_nan_and_never_chosen(planted):
 def test_the_elbow_is_where_the_sorted_curve_bends():
     assert elbow([5.0, 0.1, 4.8, 0.0, 0.2, 5.1, np.nan, 0.1]) == 3
     assert elbow([1.0]) == 1
-
-
-def test_rank_correlation_is_spearmans():
-    from scipy.stats import spearmanr
-
-    generator = np.random.default_rng(0)
-    one, other = generator.normal(size=(2, 40)).round(1)
-    assert rank_correlation(one, other) == pytest.approx(spearmanr(one, other).statistic)
-    assert np.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]))

@@ -15,10 +15,10 @@ from layergram.experiments.heads.patterns import (
     SEQUENCES,
     UNLABELLED,
     attention_patterns,
-    mean_interval,
     unsupported_patterns,
 )
 from layergram.recipe import Run
+from layergram.statistics.intervals import mean_interval
 from layergram.tracing import trace
 
 torch.set_num_threads(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from layergram.errors import LayergramError
 from layergram.probes import Evaluation, cores, evaluate, evaluation
@@ -143,11 +144,25 @@ def test_work_stays_here(two, monkeypatch, reason):
     assert set(found.values()) == {os.getpid()}
 
 
-def test_threads_are_as_before_also_after_an_error(two):
-    def work(number):
-        assert torch.get_num_threads() == 1
-        return 1 / number
+def threads_of(number):
+    return torch.get_num_threads(), {pool["num_threads"] for pool in threadpool_info()}
 
+
+@pytest.mark.parametrize("size", [0, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_suspended_map_leaves_the_threads_of_this_process_as_they_are(two, size):
+    before = threads_of(0)
+    assert before[0] == 2
+    work = cores.on_cores(threads_of, calls(6), size=size)
+    for found in work:
+        assert found == (1, {1})
+        assert threads_of(0) == before
+        torch.set_num_threads(1)  # the caller's own wish stays too
+        assert next(work) == (1, {1})
+        assert torch.get_num_threads() == 1
+        torch.set_num_threads(2)
+
+
+def test_threads_are_as_before_also_after_an_error(two):
     with pytest.raises(ZeroDivisionError):
-        list(cores.on_cores(work, [(1,), (0,)], size=0))
+        list(cores.on_cores(divmod, [(1, 1), (1, 0)], size=0))
     assert torch.get_num_threads() == 2

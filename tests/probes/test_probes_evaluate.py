@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.probes import Evaluation, evaluate, map_of, paper
+from layergram.probes import Evaluation, evaluate, map_of, published_recipe
 from layergram.probes.crossfit import Rows, crossfit, trainings
 from layergram.probes.logistic import logistic
 
@@ -49,8 +49,8 @@ def test_the_planted_cell_is_found_and_noise_is_not():
     assert found.p_map_shuffled > 0.05
     assert abs(found.auroc_shuffled.mean() - 0.5) < 0.05
     assert (found.chosen_layer == 2).all() and (found.chosen_role == "exact_answer_last").all()
-    assert found.best_auroc.item() == pytest.approx(found.auroc.sel(cell).item())
-    assert found.best_low.item() == pytest.approx(found.low.sel(cell).item())
+    assert found.chosen_auroc.item() == pytest.approx(found.auroc.sel(cell).item())
+    assert found.chosen_low.item() == pytest.approx(found.low.sel(cell).item())
 
 
 def test_the_best_of_noise_is_not_reported_as_an_effect():
@@ -62,7 +62,7 @@ def test_the_best_of_noise_is_not_reported_as_an_effect():
             features, wrong, groups=np.arange(80), evaluation=Evaluation(permutations=0)
         )
         highest.append(found.auroc.max().item())
-        honest.append(found.best_auroc.item())
+        honest.append(found.chosen_auroc.item())
     assert np.mean(highest) > 0.58
     assert abs(np.mean(honest) - 0.5) < 0.06
 
@@ -95,7 +95,7 @@ def test_the_result_holds_checked_maps():
     shuffled = map_of(found, "auroc_shuffled")
     assert maps.cell_coordinates(shuffled) == ["p_value"]
     assert (shuffled.p_value.values == found.p_value_shuffled.values).all()
-    assert maps.cell_coordinates(map_of(paper(features, wrong))) == ["low", "high"]
+    assert maps.cell_coordinates(map_of(published_recipe(features, wrong))) == ["low", "high"]
     with pytest.raises(LayergramError, match="did you mean 'auroc'"):
         map_of(found, "auroc_")
 
@@ -124,8 +124,8 @@ def test_samples_of_one_question_never_help_each_other():
     features = names[groups][:, None, None] + 0.1 * generator.normal(size=(300, 1, 1, 30))
     honest = evaluate(features, wrong, groups=groups, evaluation=QUICK)
     leaking = evaluate(features, wrong, groups=np.arange(300), evaluation=QUICK)
-    assert leaking.best_auroc > 0.9
-    assert honest.best_low < 0.5 < honest.best_high
+    assert leaking.chosen_auroc > 0.9
+    assert honest.chosen_low < 0.5 < honest.chosen_high
     assert honest.p_map > 0.05
 
 
@@ -133,15 +133,17 @@ def test_examples_without_a_role_are_left_out_of_its_cells():
     features, wrong = grid()
     features[:40, :, 1] = np.nan
     found = evaluate(features, wrong, groups=np.arange(150), evaluation=QUICK)
-    assert found.wrong.values.tolist() == [wrong.sum(), wrong[40:].sum(), wrong.sum()]
-    assert (found.wrong + found.right).values.tolist() == [150, 110, 150]
+    counts = found.counts.sel(label="positive examples").values.tolist()
+    assert counts == [wrong.sum(), wrong[40:].sum(), wrong.sum()]
+    assert found.counts.sum("label").values.tolist() == [150, 110, 150]
     assert np.isnan(found.score.values[:40]).all() and np.isfinite(found.score.values[40:]).all()
     everywhere = evaluate(
         features.isel(role=[0, 2]), wrong, groups=np.arange(150), evaluation=QUICK
     )
     assert (everywhere.auroc.values == found.auroc.isel(role=[0, 2]).values).all()
     rows = Rows(wrong[40:], found.example_fold.values[40:], np.arange(110))
-    alone = crossfit(torch.tensor(features.values[40:, 2, 1]), rows, 5, c=1.0, scale="standard")
+    values = torch.tensor(features.values[40:, 2, 1])
+    (alone,) = crossfit(values, [rows], Evaluation())
     assert found.auroc.values[2, 1] == alone.auroc.value
 
 
@@ -153,7 +155,7 @@ def test_a_role_too_few_have_is_missing_with_its_reason():
     assert np.isnan(found.auroc.values[:, 1]).all() and np.isnan(found.auroc.values[0]).all()
     assert np.isfinite(found.auroc.values[1:, [0, 2]]).all()
     assert "fewer than 10" in map_of(found).attrs["missing"]
-    assert np.isnan(paper(features, wrong).auroc.values[0]).all()
+    assert np.isnan(published_recipe(features, wrong).auroc.values[0]).all()
 
 
 def test_baselines_stand_on_the_same_folds_and_rows():
@@ -174,7 +176,7 @@ def test_baselines_stand_on_the_same_folds_and_rows():
     at = found.baseline_auroc.sel(baseline="good").item()
     assert at == pytest.approx(np.average(parts, weights=pairs))
     assert found.baseline_auroc.sel(baseline="same") == pytest.approx(1 - at)
-    assert (found.gain == found.best_auroc - found.baseline_auroc).all()
+    assert (found.gain == found.chosen_auroc - found.baseline_auroc).all()
     assert found.gain_low.sel(baseline="noise") > 0
     assert (found.gain_low < found.gain).all() and (found.gain < found.gain_high).all()
 
@@ -185,7 +187,7 @@ def test_a_rare_class_is_no_obstacle(share):
     wrong = np.arange(200) < 200 * share
     features = generator.normal(size=(200, 1, 1, 5)) + 2 * wrong[:, None, None, None]
     found = evaluate(features, wrong, groups=np.arange(200), evaluation=QUICK)
-    assert found.best_auroc > 0.95
+    assert found.chosen_auroc > 0.95
 
 
 def test_features_on_disk_are_read_layer_by_layer(tmp_path):
@@ -223,14 +225,15 @@ def test_intervals_of_probes_cover_the_truth():
         values = noise / 2**0.5
         values[:, 0] += apart * wrong
         features = torch.tensor(values).float()
-        cell = crossfit(features, Rows(wrong, folds, groups), 5, c=1.0, scale="standard")
+        rows = Rows(wrong, folds, groups)
+        (cell,) = crossfit(features, [rows], Evaluation())
         trained = torch.tensor(trainings(folds, 5)[0][:5])
         weights = logistic(features, torch.tensor(wrong).expand(5, n), trained).weights.numpy()
         each = norm.cdf(apart * weights[:, 0] / (2 * (weights**2).sum(1)) ** 0.5)
-        truth = cell.auroc.shares @ each
+        truth = cell.auroc.weights @ each
         low, high = cell.auroc.interval(0.95)
         covered += low <= truth <= high
-        naive += abs(cell.auroc.value - truth) <= 1.96 * np.sqrt((cell.auroc.pulls**2).sum())
+        naive += abs(cell.auroc.value - truth) <= 1.96 * np.sqrt((cell.auroc.influence**2).sum())
     assert 0.92 <= covered / 240 <= 0.98
     assert naive / 240 < 0.9  # folds taken as independent claim too much
 
@@ -252,13 +255,18 @@ def test_intervals_of_probes_cover_the_truth():
         ({"features": np.zeros((150, 2, 3))}, r"shape \(150, 2, 3\)"),
         ({"features": np.zeros((150, 2, 2, 3), int)}, "int64"),
         ({"features": np.zeros((150, 0, 2, 3))}, r"shape \(150, 0, 2, 3\)"),
+        ({"features": grid()[0].rename(role="site")}, "site"),
+        ({"features": grid()[0].rename(feature="number")}, "example, layer, role, number"),
+        ({"features": grid()[0].transpose("feature", ...)}, "feature, example, layer, role"),
+        ({"labels": ("wrong", "wrong")}, "two named 'wrong'"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(change, words):
     features, wrong = grid()
     request = {"features": features, "wrong": wrong, "groups": np.arange(150), **change}
+    request = {"labels": ("right", "wrong"), "evaluation": QUICK, **request}
     with pytest.raises(LayergramError, match=words):
-        evaluate(request.pop("features"), request.pop("wrong"), evaluation=QUICK, **request)
+        evaluate(request.pop("features"), request.pop("wrong"), **request)
 
 
 def test_features_that_are_not_finite_are_refused_with_their_place():

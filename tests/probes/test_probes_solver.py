@@ -81,9 +81,9 @@ def test_every_fold_is_at_the_optimum_of_scikit_learn(n, d, c, scale):
         off = np.linalg.norm((fits.weights[fold].numpy() - weights) * spread)
         assert off < 1e-3 * np.linalg.norm(weights * spread)
         held_out = ~trained[fold]
-        ours = roc_auc_score(wrong[held_out], fits.margins[fold][held_out])
+        ours = roc_auc_score(wrong[held_out], fits.log_odds[fold][held_out])
         assert ours == pytest.approx(roc_auc_score(wrong[held_out], margins[held_out]), abs=0.002)
-        assert np.abs(fits.margins[fold].numpy() - margins).max() < 2e-3 * np.abs(margins).max()
+        assert np.abs(fits.log_odds[fold].numpy() - margins).max() < 2e-3 * np.abs(margins).max()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_line_search_that_rounding_spoils_does_not_spoil_the_next(seed):
     trained = np.stack([*(np.arange(n) % 5 != fold for fold in range(5)), np.arange(n) % 5 != 0])
     labels = np.stack([*[wrong] * 5, generator.permutation(wrong)])
     fits = logistic(*(torch.as_tensor(a) for a in (features, labels, trained)), scale="none")
-    assert fits.weights.isfinite().all() and fits.margins.isfinite().all()
+    assert fits.weights.isfinite().all() and fits.log_odds.isfinite().all()
 
 
 def test_problems_without_anything_to_learn_are_done_at_once():
@@ -177,7 +177,7 @@ def test_the_coefficients_give_the_margins():
     features, wrong = data(100, 20)
     fits = solve(features, wrong, np.ones((1, 100), bool))
     margins = features.astype(np.float64) @ fits.weights[0].numpy() + fits.bias[0].item()
-    assert np.abs(margins - fits.margins[0].numpy()).max() < 1e-4
+    assert np.abs(margins - fits.log_odds[0].numpy()).max() < 1e-4
 
 
 def test_problems_do_not_touch_each_other():

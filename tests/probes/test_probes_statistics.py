@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from layergram.errors import LayergramError
-from layergram.statistics.auroc import auroc, shared_variance
-from layergram.statistics.folds import grouped_folds, numbered, shuffles
-from layergram.statistics.permutation import chance, ridge_statistics
+from layergram.probes.crossfit import Evaluation, dealt
+from layergram.probes.ridge import RIDGE, ridge_statistics
+from layergram.statistics.auroc import auroc, fold_covariance
+from layergram.statistics.correlation import rank_correlation
+from layergram.statistics.folds import grouped_folds, numbered
+from layergram.statistics.permutation import p_values, shuffles
+
+NAMES = ("other functions", "Retrieval")
 
 
 def one_fold(n):
@@ -130,7 +135,7 @@ def gains(*pairs):
     for (f, g), (to_first, to_second) in zip([(0, 1), (0, 2), (1, 2)], pairs, strict=True):
         without[f, g] -= to_first
         without[g, f] -= to_second
-    return shared_variance(np.full(3, 0.7), without, np.full(3, 1 / 3))
+    return fold_covariance(np.full(3, 0.7), without, np.full(3, 1 / 3))
 
 
 def test_what_folds_give_each_other_adds_to_the_variance():
@@ -156,10 +161,11 @@ def test_no_group_is_ever_in_two_folds(seed, folds, count):
     groups = generator.permutation(groups)
     wrong = generator.random(groups.size) < 0.5
     try:
-        found = grouped_folds(wrong, groups, folds=folds, seed=seed)
+        found = dealt(wrong, numbered(groups), NAMES, Evaluation(folds=folds, seed=seed)).folds
     except LayergramError as error:
-        assert "in one of them" in error.got
+        assert "in one of them" in error.got or "of the rarest class" in error.got
         return
+    assert (found == grouped_folds(wrong, groups, folds=folds, seed=seed)).all()
     assert all(np.unique(found[groups == group]).size == 1 for group in range(count))
     assert set(found) == set(range(folds))
     for fold in range(folds):
@@ -183,16 +189,24 @@ def test_groups_may_have_names():
     assert numbered(["Paris", "Rome", "Paris"]).tolist() == [0, 1, 0]
 
 
+def test_folds_of_several_classes_have_like_shares_of_each():
+    classes = np.arange(90) % 3
+    found = grouped_folds(classes, np.arange(90) // 2, folds=5, seed=0)
+    counts = [np.bincount(classes[found == fold], minlength=3).tolist() for fold in range(5)]
+    assert np.ptp(counts, axis=0).max() <= 2
+
+
 @pytest.mark.parametrize(
     ("groups", "wrong", "words"),
     [
         (np.arange(40) // 20, np.arange(40) % 2 == 0, "2 groups"),
-        (np.arange(40) // 8, np.arange(40) < 16, "in one of them"),
+        (np.arange(40), np.arange(40) < 4, "4 examples of the rarest class"),
+        (np.arange(40) // 8, np.arange(40) < 16, "0 Retrieval and 8 other functions in one of"),
     ],
 )
 def test_folds_that_cannot_be_are_refused(groups, wrong, words):
     with pytest.raises(LayergramError, match=words):
-        grouped_folds(wrong, groups, folds=5, seed=0)
+        dealt(wrong, groups, NAMES, Evaluation())
 
 
 # --- shuffles ---------------------------------------------------------------------------------
@@ -204,7 +218,7 @@ def test_shuffles_keep_folds_groups_and_roles():
     folds = (groups % 4).astype(int)
     present = np.repeat(generator.random((40, 2)) < 0.5, 3, axis=0)
     wrong = generator.random(120) < 0.4
-    found = shuffles(wrong, groups, folds, present, count=50, seed=1)
+    found = shuffles(wrong, groups, count=50, seed=1, folds=folds, present=present)
     assert (found != wrong).any(1).all()
     for fold in range(4):
         assert (found[:, folds == fold].sum(1) == wrong[folds == fold].sum()).all()
@@ -219,9 +233,19 @@ def test_shuffles_keep_folds_groups_and_roles():
             assert sorted(shuffle[members].tolist() for members in alike) == before
 
 
+def test_shuffles_of_several_classes_keep_groups_together():
+    groups = np.array([0, 0, 1, 2, 2, 3, 4, 4])
+    labels = 10 * groups + np.arange(8)
+    for found in shuffles(labels, groups, count=20, seed=0):
+        assert sorted(found) == sorted(labels)
+        for group in range(5):
+            source = found[groups == group]
+            assert (source == labels[groups == source[0] // 10]).all()
+
+
 def test_every_order_of_labels_is_as_likely():
     wrong = np.array([True, True, False, False])
-    found = shuffles(wrong, np.arange(4), one_fold(4), np.ones((4, 1), bool), count=6000, seed=0)
+    found = shuffles(wrong, np.arange(4), count=6000, seed=0)
     _, counts = np.unique(found, axis=0, return_counts=True)
     assert counts.size == 6
     assert np.abs(counts - 1000).max() < 150
@@ -234,8 +258,6 @@ def test_every_order_of_labels_is_as_likely():
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (400, 100), (150, 100), (40, 120)])
 def test_held_out_ridge_needs_no_second_fit(n, d, shared):
     """The closed form against ridge regressions really fitted without the fold."""
-    from layergram.statistics.permutation import RIDGE
-
     generator = np.random.default_rng(0)
     features = generator.normal(size=(n, d)) + shared * generator.normal(size=(n, 1))
     labels = generator.random((3, n)) < 0.5
@@ -288,16 +310,31 @@ def test_p_values_are_uniform_without_an_effect():
     """
     generator = np.random.default_rng(3)
     groups = np.repeat(np.arange(24), 2)
-    every = np.ones((48, 1), bool)
-    p_values = []
+    found = []
     for seed in range(150):
         wrong = np.repeat(generator.random(24) < 0.5, 2) ^ (generator.random(48) < 0.2)
         question = generator.normal(size=(24, 2, 6)).repeat(2, axis=0)
         features = torch.as_tensor(question + generator.normal(size=(48, 2, 6))).float()
         folds = grouped_folds(wrong, groups, folds=3, seed=seed)
-        labels = np.vstack([wrong, shuffles(wrong, groups, folds, every, count=99, seed=seed)])
+        labels = np.vstack([wrong, shuffles(wrong, groups, count=99, seed=seed, folds=folds)])
         strength = np.stack([ridge_statistics(features[:, c], labels, folds) for c in range(2)])
-        p_values.append(chance(strength[:, 0], strength[:, 1:].max(0)).min())
-    steps = np.sort(p_values)
+        found.append(p_values(strength[:, 0], strength[:, 1:].max(0)).min())
+    steps = np.sort(found)
     distance = np.abs(steps - np.arange(1, 151) / 150).max()
     assert distance < 1.95 / 150**0.5 + 0.01
+
+
+# --- rank correlation -------------------------------------------------------------------------
+
+
+def test_rank_correlation_leaves_out_what_one_map_lacks():
+    from scipy.stats import spearmanr
+
+    one, other = np.random.default_rng(0).normal(size=(2, 5, 8)).round(1)
+    one[0, 0] = other[3, 3] = np.nan
+    both = np.isfinite(one) & np.isfinite(other)
+    assert rank_correlation(one, other) == pytest.approx(
+        spearmanr(one[both], other[both]).statistic
+    )
+    assert np.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]))
+    assert np.isnan(rank_correlation([np.nan], [1.0]))

@@ -19,7 +19,7 @@ from layergram.probes import (
     load_probe,
     probe_types,
 )
-from layergram.probes.choice import wilson
+from layergram.statistics.intervals import wilson
 
 
 def drawn(n, d=30, *, apart=1.0, seed=0):
@@ -62,6 +62,7 @@ def test_a_probe_comes_back_from_its_file(tmp_path, scale):
         features,
         wrong,
         groups=[f"q{i}" for i in range(100)],
+        labels=("right", "wrong"),
         evaluation=Evaluation(scale=scale, c=0.5),
         layer=17,
         role="exact_answer_last",
@@ -71,6 +72,8 @@ def test_a_probe_comes_back_from_its_file(tmp_path, scale):
     assert (back.layer, back.role) == (17, "exact_answer_last")
     assert back.provenance == probe.provenance
     assert back.provenance["model"] == "smollm2" and back.provenance["options"]["c"] == 0.5
+    counts = {"right": int((~wrong[5:]).sum()), "wrong": int(wrong[5:].sum())}
+    assert back.provenance["classes"] == counts
     told = back.probability(features)
     assert np.isnan(told[:5]).all()
     assert (told[5:] == probe.probability(features)[5:]).all()
@@ -122,7 +125,7 @@ def test_a_probe_of_another_model_is_refused():
     with pytest.raises(LayergramError, match="infinite"):
         fit(np.full((60, 2), np.inf), wrong, groups=np.arange(60))
     with pytest.raises(LayergramError, match="5 wrong and 55 right"):
-        fit(features, np.arange(60) < 5, groups=np.arange(60))
+        fit(features, np.arange(60) < 5, groups=np.arange(60), labels=("right", "wrong"))
 
 
 # --- several sets -----------------------------------------------------------------------------
@@ -157,14 +160,15 @@ def test_the_diagonal_is_not_tested_on_what_it_was_trained_on():
 def test_sets_that_do_not_fit_are_refused():
     features, wrong = drawn(60)
     one = (features, wrong, np.arange(60))
-    with pytest.raises(LayergramError, match="1 question sets"):
+    with pytest.raises(LayergramError, match="1 sets"):
         generalisation({"a": one})
     with pytest.raises(LayergramError, match="30 features of 'a', 29 features of 'b'"):
         generalisation({"a": one, "b": (features[:, 1:], wrong, np.arange(60))})
-    with pytest.raises(LayergramError, match="set 'b'"):
+    with pytest.raises(LayergramError, match=r"'b'[^$]*labels \(59,\)"):
         generalisation({"a": one, "b": (features, wrong[1:], np.arange(60))})
-    with pytest.raises(LayergramError, match="in the set 'b'\nGot: 0 wrong and 60 right"):
-        generalisation({"a": one, "b": (features, np.zeros(60, bool), np.arange(60))})
+    none = (features, np.zeros(60, bool), np.arange(60))
+    with pytest.raises(LayergramError, match="Got: 0 wrong of 'b' and 60 right of 'b'"):
+        generalisation({"a": one, "b": none}, labels=("right", "wrong"))
 
 
 # --- choosing an answer -----------------------------------------------------------------------

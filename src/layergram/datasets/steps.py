@@ -18,6 +18,7 @@ from layergram.datasets.records import (
     set_name,
 )
 from layergram.errors import LayergramError, unknown_name
+from layergram.statistics.folds import FEWEST_OF_CLASS
 
 EMBEDDED = ("functions",)
 """The embedded step sets: files of JSON lines like any other."""
@@ -47,7 +48,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 NEEDED = ("step", "answer", "function")
 NESTED = ("generated", "steps")  # columns of a main question that can hold its steps
-FEWEST = 10  # steps of a function
 FEWEST_FUNCTIONS = 2
 MOST_UNKNOWN = 0.05  # share of the steps whose label may be no function
 ESCAPED_BREAK = re.compile(r"\\n(?![a-z])")  # but not LaTeX such as \nu
@@ -108,10 +108,10 @@ class StepSet(ExampleSet):
         """
         if limit_per_function is None:
             return self
-        if limit_per_function < FEWEST:
+        if limit_per_function < FEWEST_OF_CLASS:
             raise LayergramError(
                 f"the first {limit_per_function} steps of every function",
-                allowed=f"{FEWEST} or more",
+                allowed=f"{FEWEST_OF_CLASS} or more",
             )
         seen: Counter[str] = Counter()
         kept = []
@@ -281,12 +281,12 @@ def _check(loaded: StepSet) -> None:
     )
     counts = loaded.counts()
     listed = ", ".join(f"{function} {count}" for function, count in counts.items())
-    few = [function for function, count in counts.items() if count < FEWEST]
+    few = [function for function, count in counts.items() if count < FEWEST_OF_CLASS]
     if few:
         raise LayergramError(
             asked,
-            got=f"fewer than {FEWEST} steps of {', '.join(few)} ({listed})",
-            allowed=f"{FEWEST} or more steps of every function that has any",
+            got=f"fewer than {FEWEST_OF_CLASS} steps of {', '.join(few)} ({listed})",
+            allowed=f"{FEWEST_OF_CLASS} or more steps of every function that has any",
             do="add steps, or remove those of this function"
             if len(few) == 1
             else "add steps, or remove those of these functions",

@@ -15,7 +15,8 @@ from layergram.datasets.steps import StepSet
 from layergram.errors import unknown_name
 from layergram.interventions.masking import Masking
 from layergram.interventions.scoring import FORCED, GENERATED, LABELS, UNITS
-from layergram.statistics.bootstrap import Bootstrap, Values
+from layergram.statistics.arrays import Values
+from layergram.statistics.bootstrap import Bootstrap
 
 DEFINITION = (
     "Mean change of the {what} at the steps of a function (columns) when the top heads of a "

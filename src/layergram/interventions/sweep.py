@@ -19,7 +19,8 @@ from layergram.measures import select_measures
 from layergram.models.edits import HOW, Head, editable_heads, edited
 from layergram.models.model import Model
 from layergram.recipe import Run
-from layergram.statistics.bootstrap import Bootstrap, Values
+from layergram.statistics.arrays import Values
+from layergram.statistics.bootstrap import Bootstrap
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage

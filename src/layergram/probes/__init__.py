@@ -1,10 +1,11 @@
-"""Linear probes: what a model's hidden states say about its answers, with error and controls."""
+"""Linear probes: which classes features tell apart, with error and controls."""
 
 from layergram.probes.choice import STRATEGIES, choose
+from layergram.probes.crossfit import Evaluation
 from layergram.probes.errors_by_type import ERROR_TYPES, error_types, probe_types
-from layergram.probes.evaluation import Evaluation, evaluate, evaluate_each
-from layergram.probes.paper import paper
+from layergram.probes.evaluation import evaluate, evaluate_each
 from layergram.probes.probe import Probe, fit, load_probe
+from layergram.probes.published_recipe import published_recipe
 from layergram.probes.results import map_of
 from layergram.probes.transfer import generalisation
 
@@ -21,6 +22,6 @@ __all__ = [
     "generalisation",
     "load_probe",
     "map_of",
-    "paper",
     "probe_types",
+    "published_recipe",
 ]

@@ -11,8 +11,8 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.statistics.arrays import Values
-from layergram.statistics.auroc import quantile
 from layergram.statistics.folds import numbered
+from layergram.statistics.intervals import quantile, wilson
 
 STRATEGIES = {
     "greedy": "the answer of temperature 0",
@@ -63,15 +63,15 @@ def choose(
     """
     names, at = np.unique(np.asarray(questions), return_inverse=True)
     clusters, correct = numbered(answers), np.asarray(right, dtype=np.float64)
-    trust = np.asarray(probability_right, dtype=np.float64)
-    if len({array.shape for array in (at, clusters, correct, trust)}) != 1:
+    p_right = np.asarray(probability_right, dtype=np.float64)
+    if len({array.shape for array in (at, clusters, correct, p_right)}) != 1:
         raise LayergramError(
             "a choice among samples",
             got=f"{at.size} questions, {clusters.size} answers, {correct.size} labels and "
-            f"{trust.size} probabilities",
+            f"{p_right.size} probabilities",
             allowed="one of each for every sample",
         )
-    judged = [q for q in range(names.size) if np.isfinite(trust[at == q]).any()]
+    judged = [q for q in range(names.size) if np.isfinite(p_right[at == q]).any()]
     if not judged:
         raise LayergramError(
             "a choice among samples by a probe",
@@ -81,7 +81,7 @@ def choose(
     takes: dict[str, Callable[[npt.NDArray[Any]], float]] = {
         "random": lambda rows: float(correct[rows].mean()),
         "majority": lambda rows: _mean_of_best(correct[rows], _frequency(clusters[rows])),
-        "probe": lambda rows: _mean_of_best(correct[rows], trust[rows]),
+        "probe": lambda rows: _mean_of_best(correct[rows], p_right[rows]),
         "possible": lambda rows: float(correct[rows].max()),
     }
     values = {name: np.array([take(at == q) for q in judged]) for name, take in takes.items()}
@@ -134,23 +134,3 @@ def _summary(values: dict[str, Values], level: float) -> xr.Dataset:
         },
         coords={"strategy": list(values)},
     )
-
-
-def wilson(shares: Values, level: float) -> tuple[float, float]:
-    """Wilson's interval of the mean of numbers between 0 and 1.
-
-    Numbers that are not all 0 or 1 vary less than coins; they count as so many more coins.
-
-    Example:
-        >>> [round(end, 3) for end in wilson(np.array([1.0] * 8 + [0.0] * 2), 0.95)]
-        [0.49, 0.943]
-        >>> [round(end, 3) for end in wilson(np.ones(10), 0.95)]
-        [0.722, 1.0]
-    """
-    p, count, z = float(shares.mean()), float(shares.size), quantile(level)
-    spread = float(shares.var())
-    if spread > 0:
-        count = count * max(1.0, p * (1 - p) / spread)
-    centre = (p + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * np.sqrt(p * (1 - p) / count + z * z / (4 * count**2))
-    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))

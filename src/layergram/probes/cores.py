@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import current_process
 from threading import Thread
 from typing import Any, TypeVar
@@ -15,14 +14,14 @@ from typing import Any, TypeVar
 import torch
 from joblib import cpu_count
 from joblib.externals.loky import get_reusable_executor
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from layergram.errors import LayergramError
 
 WORTH = 300_000_000  # size of work, at least, for each process: some seconds on one core
 AHEAD = 2  # calls that wait for each process, so that none is idle
 PATIENCE = 20  # seconds after which a process without work ends
-ALONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 Result = TypeVar("Result")
 
@@ -41,7 +40,8 @@ def on_cores(
     alone until the others have started, and but for the last calls. A result does not depend on
     where it was worked out. There are no more processes than torch uses threads
     (``OMP_NUM_THREADS=1`` keeps all work here), and work of another device stays in this process.
-    Until all results are there, or the iterator is closed, torch has one thread here.
+    Torch and other libraries have one thread here while a call is worked out, and as many as before
+    whenever the iterator gives a result.
 
     Args:
         work: a function that can be sent to another process, as those of modules can.
@@ -59,20 +59,26 @@ def on_cores(
     cores = min(torch.get_num_threads(), cpu_count(), size // WORTH)
     if torch.device(device).type != "cpu" or current_process().daemon:
         cores = 1
-    with _one_core():
-        if cores < 2:
-            for call in calls:
-                yield work(*call)
-        else:
-            yield from _shared(work, calls, cores - 1)
+    libraries = ThreadpoolController()
+    if cores > 1:
+        yield from _shared(work, calls, cores - 1, libraries)
+    else:
+        for call in calls:
+            yield _on_one_core(work, call, libraries)
 
 
 def _shared(
-    work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], others: int
+    work: Callable[..., Result],
+    calls: Iterable[tuple[Any, ...]],
+    others: int,
+    libraries: ThreadpoolController,
 ) -> Iterator[Result]:
     """The same with other processes; what they have not room for is done here."""
+    # joblib.Parallel would be shorter, but it keeps this process idle while others start and work,
+    # takes the calls, which read features, in a thread, and leaves its processes running for
+    # minutes when this one is killed
     pool = get_reusable_executor(
-        others, timeout=PATIENCE, env=ALONE, initializer=_end_with, initargs=(os.getpid(),)
+        others, timeout=PATIENCE, env=ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),)
     )
     waiting: set[Future[Result]] = set()
     try:
@@ -80,7 +86,7 @@ def _shared(
             if len(waiting) < AHEAD * others:
                 waiting.add(pool.submit(work, *call))
             else:
-                yield work(*call)
+                yield _on_one_core(work, call, libraries)
             done = {future for future in waiting if future.done()}
             waiting -= done
             yield from (future.result() for future in done)
@@ -101,7 +107,7 @@ def _shared(
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, which may have been killed and tells nothing."""
+    """End this process soon after its parent, which may be killed without a word."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -111,12 +117,14 @@ def _end_with(parent: int) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-@contextmanager
-def _one_core() -> Iterator[None]:
+def _on_one_core(
+    work: Callable[..., Result], call: tuple[Any, ...], libraries: ThreadpoolController
+) -> Result:
+    """A result that is worked out here, on one core."""
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        with threadpool_limits(1):
-            yield
+        with libraries.limit(limits=1):
+            return work(*call)
     finally:
         torch.set_num_threads(threads)

@@ -9,21 +9,114 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from layergram.probes.logistic import logistic
+from layergram.errors import LayergramError
+from layergram.probes.grid import Names
+from layergram.probes.logistic import SCALES, logistic
 from layergram.statistics.arrays import Labels, Numbers, Values
-from layergram.statistics.auroc import Auroc, auroc, placements, shared_variance
+from layergram.statistics.auroc import Auroc, auroc, fold_covariance, placements
+from layergram.statistics.folds import grouped_folds
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How probes are trained and tested.
+
+    Attributes:
+        folds: number of folds, 3 to 20; an example is scored by probes that saw none of its fold.
+        c: inverse strength of the L2 penalty, as in scikit-learn.
+        permutations: shuffles of the labels behind the p-values; 0 for none.
+        seed: of folds and shuffles.
+        level: of the intervals, between 0 and 1.
+        scale: ``"standard"`` standardises features on the training rows of each probe, ``"none"``
+            takes them as they are.
+        device: where probes are trained, such as ``"cpu"`` or ``"cuda"``.
+    """
+
+    folds: int = 5
+    c: float = 1.0
+    permutations: int = 1000
+    seed: int = 0
+    level: float = 0.95
+    scale: str = "standard"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be evaluated."""
+        allowed = {
+            "folds": (3 <= self.folds <= 20, "3 to 20"),
+            "c": (0 < self.c < np.inf, "a number above 0"),
+            "permutations": (self.permutations >= 0, "0 or more"),
+            "level": (0 < self.level < 1, "between 0 and 1, such as 0.95"),
+            "scale": (self.scale in SCALES, ", ".join(SCALES)),
+            "device": (_has_device(self.device), "a device of this machine, such as cpu"),
+        }
+        for name, (fits, range_) in allowed.items():
+            if not fits:
+                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+
+
+def _has_device(name: str) -> bool:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Class, fold and group of examples."""
+    """Class, fold and group of examples, and labels that they could have by chance.
 
-    wrong: Labels
+    Attributes:
+        positive: whether an example is of the positive class [row].
+        folds: number of its fold [row].
+        groups: number of its group [row].
+        shuffled: shuffled labels [labelling, row]; probes are trained and tested on the first of
+            them too.
+    """
+
+    positive: Labels
     folds: Numbers
     groups: Numbers
+    shuffled: Labels | None = None
 
     def __getitem__(self, chosen: Labels) -> Rows:
-        return Rows(self.wrong[chosen], self.folds[chosen], self.groups[chosen])
+        shuffled = None if self.shuffled is None else self.shuffled[:, chosen]
+        return Rows(self.positive[chosen], self.folds[chosen], self.groups[chosen], shuffled)
+
+    def labellings(self) -> Labels:
+        """The true labels and the shuffled ones [1 + labelling, row]."""
+        true = self.positive[None]
+        return true if self.shuffled is None else np.concatenate([true, self.shuffled])
+
+    def problems(self, count: int) -> tuple[Labels, Labels]:
+        """Rows to train on, and labels [problem, row]: folds, pairs of folds, shuffled labels."""
+        trained, _ = trainings(self.folds, count)
+        labels = np.repeat(self.positive[None], len(trained), axis=0)
+        if self.shuffled is not None:
+            trained = np.concatenate([trained, trained[:count]])
+            labels = np.concatenate([labels, np.repeat(self.shuffled[:1], count, axis=0)])
+        return trained, labels
+
+
+def dealt(positive: Labels, groups: Numbers, names: Names, evaluation: Evaluation) -> Rows:
+    """Examples in folds that keep groups together, each with examples of both classes.
+
+    Raises:
+        LayergramError: as :func:`layergram.statistics.folds.grouped_folds`, or for a fold without
+            both classes.
+    """
+    folds = grouped_folds(positive, groups, folds=evaluation.folds, seed=evaluation.seed)
+    for fold in range(evaluation.folds):
+        inside = positive[folds == fold]
+        if inside.all() or not inside.any():
+            raise LayergramError(
+                f"{evaluation.folds} folds of {len(folds)} examples in {groups.max() + 1} groups",
+                got=f"{inside.sum()} {names[1]} and {(~inside).sum()} {names[0]} in one of them",
+                allowed="both in every fold",
+                do="ask for fewer folds, or bring more groups that have both",
+            )
+    return Rows(positive, folds, groups)
 
 
 @dataclass(frozen=True)
@@ -32,7 +125,7 @@ class Cell:
 
     Attributes:
         auroc: out of fold, with its error.
-        scores: log odds of wrong for each example, by the probe of the other folds [row].
+        scores: log odds of the positive class, by the probe of the other folds [row].
         without: AUROC of fold f by the probe trained without f and g [f, g].
         shuffled: AUROC with shuffled labels; NaN where none were given.
         converged: whether every probe reached its optimum.
@@ -56,96 +149,56 @@ def trainings(folds: Numbers, count: int) -> tuple[Labels, list[tuple[int, int]]
 def trainable(rows: Rows, count: int) -> bool:
     """Whether every training has both classes."""
     trained, _ = trainings(rows.folds, count)
-    return bool((trained & rows.wrong).any(1).all() and (trained & ~rows.wrong).any(1).all())
+    return bool((trained & rows.positive).any(1).all() and (trained & ~rows.positive).any(1).all())
 
 
-def crossfit(
-    features: torch.Tensor,
-    rows: Rows,
-    count: int,
-    *,
-    c: float,
-    scale: str,
-    shuffled: Labels | None = None,
-) -> Cell:
-    """Train and test the probes of one cell.
+def crossfit(features: torch.Tensor, several: Sequence[Rows], evaluation: Evaluation) -> list[Cell]:
+    """Train and test the probes of one cell, of several classes in one call of the solver.
 
     Args:
         features: finite numbers [row, feature].
-        rows: the examples of the cell.
-        count: number of folds.
-        c: inverse strength of the penalty.
-        scale: ``"standard"`` or ``"none"``.
-        shuffled: other labels, to train and test on the same folds [row].
+        several: the same rows, once for each class that is told from the others.
+        evaluation: how to train.
     """
-    return crossfit_all(features, [Task(rows, shuffled)], count, c=c, scale=scale)[0]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one probe of a cell has to tell apart.
-
-    Attributes:
-        rows: the examples of the cell.
-        shuffled: other labels, to train and test on the same folds [row].
-    """
-
-    rows: Rows
-    shuffled: Labels | None = None
-
-    def problems(self, count: int) -> tuple[Labels, Labels]:
-        """Rows to train on, and labels [problem, row]: folds, pairs of folds, shuffled labels."""
-        trained, _ = trainings(self.rows.folds, count)
-        labels = np.repeat(self.rows.wrong[None], len(trained), axis=0)
-        if self.shuffled is not None:
-            trained = np.concatenate([trained, trained[:count]])
-            labels = np.concatenate([labels, np.repeat(self.shuffled[None], count, axis=0)])
-        return trained, labels
-
-
-def crossfit_all(
-    features: torch.Tensor, tasks: Sequence[Task], count: int, *, c: float, scale: str
-) -> list[Cell]:
-    """Train and test the probes of several tasks on one cell, in one call of the solver."""
-    problems = [task.problems(count) for task in tasks]
+    count = evaluation.folds
+    problems = [rows.problems(count) for rows in several]
     device = features.device
     fits = logistic(
         features,
         torch.as_tensor(np.concatenate([labels for _, labels in problems]), device=device),
         torch.as_tensor(np.concatenate([trained for trained, _ in problems]), device=device),
-        c=c,
-        scale=scale,
+        c=evaluation.c,
+        scale=evaluation.scale,
     )
-    margins, converged = fits.margins.double().cpu().numpy(), fits.converged.cpu().numpy()
+    log_odds, converged = fits.log_odds.cpu().numpy(), fits.converged.cpu().numpy()
     ends = np.cumsum([len(trained) for trained, _ in problems])[:-1]
     return [
-        _cell(task, own, count, converged=bool(reached.all()))
-        for task, own, reached in zip(
-            tasks, np.split(margins, ends), np.split(converged, ends), strict=True
+        _cell(rows, of_rows, count, converged=bool(reached.all()))
+        for rows, of_rows, reached in zip(
+            several, np.split(log_odds, ends), np.split(converged, ends), strict=True
         )
     ]
 
 
-def _cell(task: Task, margins: Values, count: int, *, converged: bool) -> Cell:
-    """What the log odds of all problems of a task [problem, row] come to."""
-    rows = task.rows
+def _cell(rows: Rows, log_odds: Values, count: int, *, converged: bool) -> Cell:
+    """What the log odds of all problems [problem, row] come to."""
     _, pairs = trainings(rows.folds, count)
     every = np.arange(len(rows.folds))
-    scores = margins[rows.folds, every]
-    found = auroc(scores, rows.wrong, rows.folds, rows.groups)
+    scores = log_odds[rows.folds, every]
+    area = auroc(scores, rows.positive, rows.folds, rows.groups)
     without = np.full((count, count), np.nan)
-    for margin, (first, second) in zip(margins[count:], pairs, strict=False):
-        without[first, second] = _area(margin, rows, first)
-        without[second, first] = _area(margin, rows, second)
+    for others, (first, second) in zip(log_odds[count:], pairs, strict=False):
+        without[first, second] = _area(others, rows, first)
+        without[second, first] = _area(others, rows, second)
     of_shuffled = np.nan
-    if task.shuffled is not None:
-        control = margins[count + len(pairs) + rows.folds, every]
-        of_shuffled = auroc(control, task.shuffled, rows.folds, rows.groups).value
-    shared = shared_variance(found.parts, without, found.shares)
-    return Cell(replace(found, shared=shared), scores, without, of_shuffled, converged)
+    if rows.shuffled is not None:
+        control = log_odds[count + len(pairs) + rows.folds, every]
+        of_shuffled = auroc(control, rows.shuffled[0], rows.folds, rows.groups).value
+    area = replace(area, fold_covariance=fold_covariance(area.parts, without, area.weights))
+    return Cell(area, scores, without, of_shuffled, converged)
 
 
-def _area(margin: Values, rows: Rows, fold: int) -> float:
+def _area(scores: Values, rows: Rows, fold: int) -> float:
     inside = rows.folds == fold
-    high, low = margin[inside & rows.wrong], margin[inside & ~rows.wrong]
+    high, low = scores[inside & rows.positive], scores[inside & ~rows.positive]
     return float(placements(high, low).mean()) if high.size and low.size else np.nan

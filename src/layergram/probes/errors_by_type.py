@@ -11,10 +11,10 @@ import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Rows, crossfit, trainable
-from layergram.probes.evaluation import Evaluation
-from layergram.probes.grid import FEWEST
-from layergram.statistics.folds import grouped_folds, numbered
+from layergram.probes.crossfit import Evaluation, crossfit, dealt
+from layergram.probes.grid import checked_labels
+from layergram.statistics.arrays import Labels, Numbers
+from layergram.statistics.folds import numbered
 
 ERROR_TYPES = {
     "A": "refuses to answer",
@@ -113,30 +113,25 @@ def probe_types(
             allowed="features [example, feature], and types and a group for each example",
         )
     known = ~np.isnan(values).any(1)
-    numbers, tensor = numbered(np.asarray(groups)[known]), torch.as_tensor(values[known])
-    found: dict[str, tuple[float, float, float, int]] = {}
+    numbers, rows = numbered(np.asarray(groups)[known]), []
     for name in ERROR_TYPES:
         has = np.array([name in kinds for kinds in types])[known]
-        numbers_of = (np.nan, np.nan, np.nan)
-        if min(has.sum(), (~has).sum()) >= FEWEST:
-            numbers_of = _auroc(tensor.to(evaluation.device), has, numbers, evaluation)
-        found[name] = (*numbers_of, int(has.sum()))
-    columns = np.array(list(found.values())).T
-    result = xr.Dataset(coords={"type": list(ERROR_TYPES)})
-    for name, column in zip(("auroc", "low", "high", "examples"), columns, strict=True):
-        result[name] = ("type", column.astype(int) if name == "examples" else column)
-    return result
+        rows.append((*_auroc(values[known], has, numbers, evaluation), has.sum()))
+    columns = zip(("auroc", "low", "high", "examples"), np.array(rows).T, strict=True)
+    result = xr.Dataset({name: ("type", column) for name, column in columns})
+    result["examples"] = result["examples"].astype(int)
+    return result.assign_coords(type=list(ERROR_TYPES))
 
 
 def _auroc(
-    features: torch.Tensor, has: npt.NDArray[np.bool_], groups: Any, evaluation: Evaluation
+    features: npt.ArrayLike, has: Labels, groups: Numbers, evaluation: Evaluation
 ) -> tuple[float, float, float]:
+    names = ("other questions", "questions of the type")
     try:
-        folds = grouped_folds(has, groups, folds=evaluation.folds, seed=evaluation.seed)
-    except LayergramError:
+        truth = checked_labels(has, has.size, names)
+        rows = dealt(truth, groups, names, evaluation)
+    except LayergramError:  # too few, or too few groups
         return np.nan, np.nan, np.nan
-    rows = Rows(has, folds, groups)
-    if not trainable(rows, evaluation.folds):
-        return np.nan, np.nan, np.nan
-    cell = crossfit(features, rows, evaluation.folds, c=evaluation.c, scale=evaluation.scale)
-    return cell.auroc.value, *cell.auroc.interval(evaluation.level)
+    tensor = torch.as_tensor(features, device=evaluation.device)
+    area = crossfit(tensor, [rows], evaluation)[0].auroc
+    return area.value, *area.interval(evaluation.level)

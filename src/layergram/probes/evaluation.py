@@ -1,9 +1,9 @@
-"""The layer × role map of how well a linear probe sees a wrong answer, with error and controls."""
+"""How well a linear probe tells two classes apart at every cell, with error and controls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,104 +13,64 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.probes.cores import on_cores
-from layergram.probes.crossfit import Cell, Rows, Task, crossfit_all, trainable
-from layergram.probes.grid import FEWEST, Grid, checked_labels, grid_of
-from layergram.probes.logistic import SCALES
-from layergram.probes.nested import nested_best
-from layergram.probes.results import Found, dataset
+from layergram.probes.crossfit import Cell, Evaluation, Rows, crossfit, dealt, trainable
+from layergram.probes.grid import CLASSES, Grid, Names, Place, checked_labels, grid_of
+from layergram.probes.nested_selection import nested_selection
+from layergram.probes.results import Run, dataset
+from layergram.probes.ridge import ridge_statistics
 from layergram.statistics.arrays import Labels, Numbers, Values
 from layergram.statistics.auroc import Auroc, auroc
-from layergram.statistics.folds import grouped_folds, numbered, shuffles
-from layergram.statistics.permutation import ridge_statistics
+from layergram.statistics.folds import FEWEST_OF_CLASS, numbered
+from layergram.statistics.permutation import shuffles
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """How probes are trained and tested.
-
-    Attributes:
-        folds: number of folds, 3 to 20; an example is scored by probes that saw none of its fold.
-        c: inverse strength of the L2 penalty, as in scikit-learn.
-        permutations: shuffles of the labels behind the p-values; 0 for none.
-        seed: of folds and shuffles.
-        level: of the intervals, between 0 and 1.
-        scale: ``"standard"`` standardises features on the training rows of each probe, ``"none"``
-            takes them as they are.
-        device: where probes are trained, such as ``"cpu"`` or ``"cuda"``.
-    """
-
-    folds: int = 5
-    c: float = 1.0
-    permutations: int = 1000
-    seed: int = 0
-    level: float = 0.95
-    scale: str = "standard"
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be evaluated."""
-        allowed = {
-            "folds": (3 <= self.folds <= 20, "3 to 20"),
-            "c": (0 < self.c < np.inf, "a number above 0"),
-            "permutations": (self.permutations >= 0, "0 or more"),
-            "level": (0 < self.level < 1, "between 0 and 1, such as 0.95"),
-            "scale": (self.scale in SCALES, ", ".join(SCALES)),
-            "device": (_has_device(self.device), "a device of this machine, such as cpu"),
-        }
-        for name, (fits, range_) in allowed.items():
-            if not fits:
-                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
-
-
-def _has_device(name: str) -> bool:
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError):
-        return False
-    return True
-
-
 def evaluate(
     features: Any,
-    wrong: Any,
+    positive: Any,
     *,
     groups: Any,
+    labels: Names = CLASSES,
     evaluation: Evaluation | None = None,
     baselines: Mapping[str, npt.ArrayLike] | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
-    """AUROC, at every layer and token role, of a linear probe that tells wrong answers from right.
+    """AUROC of a linear probe that tells two classes apart, at every cell of two axes.
 
     For each cell L2 logistic regressions are trained on all folds but one and score the examples of
     that fold. Folds are stratified by class and keep every group together, so that samples of one
     question are never on both sides. Beside the map stand the controls that it has to beat: the
-    same probes on shuffled labels, other scores on the same folds, and the best cell's AUROC on
-    examples that had no part in choosing it.
+    same probes on shuffled labels, other scores on the same folds, and the AUROC of the best cell
+    on examples that had no part in selecting it.
 
     Args:
-        features: numbers [example, layer, role, feature], as a DataArray with these axes (and the
-            coordinates ``layer`` and ``role``) or as a plain array; it may lie on disk, and one
-            layer at a time is read. An example whose features are NaN at a role has no such role,
-            and is left out of that role's cells.
-        wrong: whether the answer is wrong [example]; wrong is the positive class.
+        features: numbers as a DataArray with the examples on its first axis, two axes of a map
+            (such as layer and role, or layer and head) and ``feature``; or a plain array [example,
+            layer, role, feature]. It may lie on disk: one index of the first cell axis is read at
+            a time. An example whose features are NaN at an index of the second cell axis is left
+            out of its cells.
+        positive: whether an example is of the positive class [example].
         groups: what belongs together, such as the question of each example [example].
+        labels: what the negative and the positive class are called in messages and attributes, in
+            the plural, such as ``("right answers", "wrong answers")``.
         evaluation: how to train and test.
-        baselines: other scores by name [example], higher for answers that are held to be wrong
-            (minus the log-probability, say); NaN leaves the example out.
+        baselines: other scores by name [example], higher for the positive class (minus the
+            log-probability, say); NaN leaves the example out.
         progress: called with the number of cells done and of all cells.
 
     Returns:
-        A dataset. On (layer, role): ``auroc`` with the interval ``low``..``high`` and ``p_value``;
+        A dataset; its names follow the axes of the features, here layer, role and example. On
+        (layer, role): ``auroc`` with the interval ``low``..``high`` and ``p_value`` as coordinates;
         ``auroc_shuffled`` and ``p_value_shuffled``, the same with labels shuffled once. As numbers:
-        ``p_map`` and ``p_map_shuffled``; ``best_auroc`` with ``best_low``, ``best_high``,
-        the cell chosen inside the training folds; ``best_layer``, ``best_role``, the highest cell
-        of the whole map. On ``fold``: ``chosen_layer``, ``chosen_role``. On ``baseline``:
-        ``baseline_auroc``, ``baseline_low``, ``baseline_high``, and ``gain``, ``gain_low``,
-        ``gain_high``, by which the chosen cell is above it. On ``example``: ``example_fold``
-        and ``score``, the log odds of wrong by the chosen cell's probe. On ``role``: ``wrong`` and
-        ``right``, the examples counted. :func:`map_of` gives maps with their intervals.
+        ``p_map`` and ``p_map_shuffled``; ``best_layer``, ``best_role``, the highest cell of the
+        whole map; ``chosen_auroc`` with ``chosen_low``, ``chosen_high``, the cross-validated AUROC
+        of the cell that is selected inside the training folds. On ``test_fold``: ``chosen_layer``,
+        ``chosen_role``. On ``baseline``: ``baseline_auroc``, ``baseline_low``, ``baseline_high``,
+        and ``gain``, ``gain_low``, ``gain_high``, by which the chosen cell is above it. On
+        ``example``: ``example_fold`` and ``score``, the log odds of the positive class by the
+        chosen cell's probe. On (label, role): ``counts`` of examples. :func:`map_of` gives maps
+        with their intervals.
 
         The attribute ``movable`` counts the examples whose label some shuffle changed: few of them
         (groups of many different sizes) make p-values large, never small.
@@ -127,19 +87,19 @@ def evaluate(
         >>> wrong = np.arange(120) % 2 == 0
         >>> features = generator.normal(size=(120, 3, 2, 8))
         >>> features[:, 2, 1] += 2 * wrong[:, None]
-        >>> found = evaluate(features, wrong, groups=np.arange(120))
-        >>> found.best_layer.item(), found.best_role.item(), found.p_map.item() < 0.01
+        >>> result = evaluate(features, wrong, groups=np.arange(120), labels=("right", "wrong"))
+        >>> result.best_layer.item(), result.best_role.item(), result.p_map.item() < 0.01
         (2, '1', True)
     """
-    found = evaluate_each(
+    return evaluate_each(
         features,
-        {"": wrong},
+        {labels[1]: positive},
         groups=groups,
+        others=labels[0],
         evaluation=evaluation,
         baselines=baselines,
         progress=progress,
-    )
-    return found[""]
+    )[labels[1]]
 
 
 def evaluate_each(
@@ -147,114 +107,100 @@ def evaluate_each(
     positives: Mapping[str, Any],
     *,
     groups: Any,
+    others: str = CLASSES[0],
     evaluation: Evaluation | None = None,
     baselines: Mapping[str, npt.ArrayLike] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, xr.Dataset]:
-    """The same as :func:`evaluate` for several questions about the same features, sooner.
+    """The same as :func:`evaluate` for several classes of the same examples, sooner.
 
     Args:
-        features: as there.
-        positives: name -> whether an example is of the class [example]. Each has folds, shuffles
-            and controls of its own.
-        groups: as there.
-        evaluation: as there.
-        baselines: as there.
-        progress: as there.
+        positives: name of a class -> whether an example is of it [example]. Each has folds,
+            shuffles and controls of its own.
+        others: what examples that are not of the class are called.
 
     Returns:
         name -> what :func:`evaluate` gives.
     """
     evaluation = evaluation or Evaluation()
     grid = grid_of(features)
-    count = grid.features.sizes["example"]
-    group_numbers = numbered(_of_examples("groups", groups, count))
-    scores = {name: _score(name, values, count) for name, values in (baselines or {}).items()}
-    runs = [
-        _Run.of(checked_labels(wrong, count), group_numbers, grid, evaluation)
-        for wrong in positives.values()
-    ]
-    _fill(runs, grid, evaluation, progress)
-    return {
-        name: _result(run, grid, scores, evaluation)
-        for name, run in zip(positives, runs, strict=True)
+    group_numbers = numbered(_of_items("groups", groups, grid))
+    scores = {
+        name: _of_items(f"the baseline '{name}'", values, grid).astype(np.float64)
+        for name, values in (baselines or {}).items()
     }
+    runs = {
+        name: _begun(positive, (others, name), group_numbers, grid, evaluation)
+        for name, positive in positives.items()
+    }
+    _fill(list(runs.values()), grid, evaluation, progress)
+    return {name: _result(run, grid, scores, evaluation) for name, run in runs.items()}
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One question about the features, and what is found about it cell by cell.
-
-    ``statistics`` tests the true labels and those of the first shuffle, the control [2, layer,
-    role]; ``largest`` is the largest cell of each other shuffle.
-    """
-
-    rows: Rows
-    shuffled: Labels
-    cells: dict[tuple[int, int], Cell]
-    statistics: Values
-    largest: Values
-
-    @classmethod
-    def of(cls, labels: Labels, groups: Numbers, grid: Grid, evaluation: Evaluation) -> _Run:
-        folds = grouped_folds(labels, groups, folds=evaluation.folds, seed=evaluation.seed)
-        shuffled = shuffles(
-            labels,
-            groups,
-            folds,
-            grid.present,
-            count=evaluation.permutations + 1,
-            seed=evaluation.seed + 1,
-        )
-        return cls(
-            Rows(labels, folds, groups),
-            shuffled,
-            {},
-            np.full((2, *grid.shape), np.nan),
-            np.full(evaluation.permutations, -np.inf),
-        )
+def _begun(positive: Any, names: Names, groups: Numbers, grid: Grid, evaluation: Evaluation) -> Run:
+    """A run without a cell yet."""
+    labels = checked_labels(positive, grid.count, names)
+    rows = dealt(labels, groups, names, evaluation)
+    shuffled = shuffles(
+        labels,
+        groups,
+        count=evaluation.permutations + 1,
+        seed=evaluation.seed + 1,
+        folds=rows.folds,
+        present=grid.present,
+    )
+    return Run(
+        names,
+        replace(rows, shuffled=shuffled),
+        {},
+        np.full((2, *grid.shape), np.nan),
+        np.full(evaluation.permutations, -np.inf),
+    )
 
 
 def _result(
-    run: _Run, grid: Grid, scores: Mapping[str, Values], evaluation: Evaluation
+    run: Run, grid: Grid, scores: Mapping[str, Values], evaluation: Evaluation
 ) -> xr.Dataset:
     if not run.cells:
         raise LayergramError(
-            "probes at any role",
-            got="no role that enough examples have",
-            allowed=f"a role that {FEWEST} wrong and {FEWEST} right answers have",
-            do="ask more questions",
+            f"probes at any {grid.axes[1]}",
+            got=f"no {grid.axes[1]} that enough examples have",
+            allowed=f"one that {FEWEST_OF_CLASS} {run.names[1]} and {FEWEST_OF_CLASS} "
+            f"{run.names[0]} have",
+            do="bring more examples",
         )
-    best = nested_best(run.cells, run.rows, grid.present)
-    compared = {name: _compared(values, best.scores, run.rows) for name, values in scores.items()}
-    found = Found(grid, run.rows, run.cells, run.statistics, run.largest, best, compared)
-    result = dataset(found, level=evaluation.level, options=asdict(evaluation))
-    result.attrs["movable"] = int((run.shuffled != run.rows.wrong).any(0).sum())
-    return result
+    selection = nested_selection(run.cells, run.rows, grid.present)
+    compared = {
+        name: _compared(values, selection.scores, run.rows) for name, values in scores.items()
+    }
+    return dataset(run, grid, selection, compared, asdict(evaluation))
 
 
 def _compared(values: Values, best: Values, rows: Rows) -> tuple[Auroc, Auroc]:
     """AUROC of a baseline, and of the held-out scores of the best cell, on the same examples."""
     both = np.isfinite(values) & np.isfinite(best)
     first, second = (
-        auroc(np.where(both, scores, np.nan), rows.wrong, rows.folds, rows.groups)
+        auroc(np.where(both, scores, np.nan), rows.positive, rows.folds, rows.groups)
         for scores in (values, best)
     )
     return first, second
 
 
 def _fill(
-    runs: Sequence[_Run], grid: Grid, evaluation: Evaluation, progress: Progress | None
+    runs: Sequence[Run], grid: Grid, evaluation: Evaluation, progress: Progress | None
 ) -> None:
     """Evaluate every cell that can be, for all runs at once."""
     total = int(np.prod(grid.shape))
     problems = len(runs) * evaluation.folds * (evaluation.folds + 3) // 2
-    size = total * grid.features.sizes["example"] * grid.features.sizes["feature"] * problems
-    calls = (_call(runs, grid, evaluation, place, values) for place, values in grid.cells())
-    for done, (place, found) in enumerate(
+    size = grid.features.size * problems
+    calls = (
+        (place, values, _able(runs, grid.present[:, place[1]], evaluation), evaluation)
+        for place, values in grid.cells()
+    )
+    for done, (place, cells) in enumerate(
         on_cores(_evaluated, calls, size=size, device=evaluation.device), start=1
     ):
-        for number, cell, strength in found:
+        for number, cell, strength in cells:
             run = runs[number]
             run.cells[place] = cell
             if strength is not None:
@@ -264,65 +210,44 @@ def _fill(
             progress(done, total)
 
 
-Call = tuple[tuple[int, int], Any, list[tuple[int, Task, Labels]], Evaluation]
-
-
-def _call(
-    runs: Sequence[_Run], grid: Grid, evaluation: Evaluation, place: tuple[int, int], values: Any
-) -> Call:
-    """What :func:`_evaluated` has to know about a cell: the runs that can have it, by number."""
-    present = grid.present[:, place[1]]
-    able = (
-        []
-        if values is None
-        else [
-            (number, Task(run.rows[present], run.shuffled[0, present]), run.shuffled[:, present])
-            for number, run in enumerate(runs)
-            if _enough(run.rows[present], run.shuffled[0, present], evaluation.folds)
-        ]
-    )
-    return place, values if able else None, able, evaluation
+def _able(runs: Sequence[Run], present: Labels, evaluation: Evaluation) -> dict[int, Rows]:
+    """The rows of the runs, by number, that have something to learn from in every training."""
+    able = {}
+    for number, run in enumerate(runs):
+        rows = run.rows[present]
+        positives = int(rows.positive.sum())
+        if min(positives, len(rows.positive) - positives) >= FEWEST_OF_CLASS and all(
+            trainable(replace(rows, positive=labels), evaluation.folds)
+            for labels in rows.labellings()[:2]
+        ):
+            able[number] = rows
+    return able
 
 
 def _evaluated(
-    place: tuple[int, int],
-    values: Any,
-    able: list[tuple[int, Task, Labels]],
-    evaluation: Evaluation,
-) -> tuple[tuple[int, int], list[tuple[int, Cell, Values | None]]]:
+    place: Place, values: Any, able: dict[int, Rows], evaluation: Evaluation
+) -> tuple[Place, list[tuple[int, Cell, Values | None]]]:
     """Each run's cell at this place, with the strength of all its labellings."""
-    if not able:
+    if values is None or not able:
         return place, []
     features = torch.as_tensor(values, device=evaluation.device)
-    tasks = [task for _, task, _ in able]
-    cells = crossfit_all(features, tasks, evaluation.folds, c=evaluation.c, scale=evaluation.scale)
-    found = []
-    for (number, task, shuffled), cell in zip(able, cells, strict=True):
-        strength = None
-        if evaluation.permutations:
-            labellings = np.vstack([task.rows.wrong, shuffled])
-            strength = ridge_statistics(features, labellings, task.rows.folds)
-        found.append((number, cell, strength))
-    return place, found
+    rows = list(able.values())
+    cells = crossfit(features, rows, evaluation)
+    strengths = [
+        ridge_statistics(features, each.labellings(), each.folds)
+        if evaluation.permutations
+        else None
+        for each in rows
+    ]
+    return place, list(zip(able, cells, strengths, strict=True))
 
 
-def _enough(rows: Rows, shuffled: Labels, folds: int) -> bool:
-    """Whether there is something to learn from in every training, shuffled labels included."""
-    if min(rows.wrong.sum(), (~rows.wrong).sum()) < FEWEST:
-        return False
-    return trainable(rows, folds) and trainable(replace(rows, wrong=shuffled), folds)
-
-
-def _of_examples(name: str, values: Any, count: int) -> npt.NDArray[Any]:
+def _of_items(name: str, values: Any, grid: Grid) -> npt.NDArray[Any]:
     array = np.asarray(values)
-    if array.shape != (count,):
+    if array.shape != (grid.count,):
         raise LayergramError(
-            f"{name} of {count} examples",
+            f"{name} of {grid.count} {grid.item}s",
             got=f"an array of shape {array.shape}",
-            allowed="one for each example",
+            allowed=f"one for each {grid.item}",
         )
     return array
-
-
-def _score(name: str, values: Any, count: int) -> Values:
-    return _of_examples(f"the baseline '{name}'", values, count).astype(np.float64)

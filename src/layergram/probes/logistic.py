@@ -11,7 +11,7 @@ from torch.linalg import vecdot
 from torch.nn.functional import pad
 
 from layergram.errors import LayergramError
-from layergram.statistics.products import symmetric_product
+from layergram.probes.products import symmetric_product
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
@@ -36,14 +36,13 @@ class Fits:
     Attributes:
         weights: coefficients for the features as they were given [problem, feature], float64.
         bias: intercepts [problem], float64.
-        margins: log odds of the positive class for every row, trained on or not [problem, row],
-            float64.
+        log_odds: of the positive class for every row, trained on or not [problem, row], float64.
         converged: whether the optimum was reached [problem].
     """
 
     weights: Tensor
     bias: Tensor
-    margins: Tensor
+    log_odds: Tensor
     converged: Tensor
 
 
@@ -73,7 +72,7 @@ def logistic(
         Coefficients whose distance to the optimum is at most 1e-3 of their length, or as small as
         rounding lets it be. Both lengths are in the norm of the penalty: that of the standardised
         coefficients, where features are standardised. The penalty bounds the distance by the
-        length of the slope; the intercept, which has none, is held to a slope as small.
+        length of the gradient; the intercept, which has none, is held to a gradient as small.
 
     Raises:
         LayergramError: where the products of features are not finite.
@@ -103,10 +102,10 @@ def logistic(
         kept = _rotated(x) if rotated else x
         problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1])
         found = _minimise(problems)
-        weights = found.weights if not rotated else -problems.push(found.lost) @ x
+        weights = found.weights if not rotated else -problems.residual(found.margin) @ x
     weights = weights[:, :-1].double() / unit
     bias = found.weights[:, -1].double() - weights @ centre
-    return Fits(weights, bias, (problems.signs * found.lost).double(), found.converged)
+    return Fits(weights, bias, (problems.signs * found.margin).double(), found.converged)
 
 
 def _moments(features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -147,25 +146,25 @@ def _rotated(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Problems:
-    """min over w of Σ_i cost_i · log(1 + exp(sign_i x_i·w)) + ½ Σ_j penalty_j w_j², for each."""
+    """min over w of Σ_i cost_i · log(1 + exp(−sign_i x_i·w)) + ½ Σ_j penalty_j w_j², for each."""
 
     features: Tensor  # [row, feature], shared; the last is 1 for every row
-    signs: Tensor  # −1 where the positive class is right, else 1 [problem, row]
+    signs: Tensor  # 1 for the positive class, else −1 [problem, row]
     costs: Tensor  # [problem, row]
-    signed: Tensor  # costs with the signs [problem, row]
+    signed: Tensor  # −signs · costs [problem, row]
     penalty: Tensor  # [problem, feature]; the last, the intercept's, is 0
-    weakness: Tensor  # 1 / penalty; the last is 0
-    grain: Tensor  # square of the slope that rounding makes of a push of 1 [problem, row]
-    share: Tensor  # how the square of the intercept's slope is counted [problem]
-    level: Tensor  # square of the intercept's slope that rounding makes [problem]
+    inverse_penalty: Tensor  # the last is 0
+    rounding: Tensor  # squared gradient that rounding makes of a residual of 1 [problem, row]
+    share: Tensor  # weight of the intercept's squared gradient [problem]
+    intercept_rounding: Tensor  # squared gradient of the intercept that rounding makes [problem]
 
     def __getitem__(self, chosen: Tensor) -> _Problems:
-        shared, *own = (getattr(self, field.name) for field in fields(self))
-        return _Problems(shared, *(part[chosen] for part in own))
+        shared, *parts = (getattr(self, field.name) for field in fields(self))
+        return _Problems(shared, *(part[chosen] for part in parts))
 
-    def push(self, lost: Tensor) -> Tensor:
-        """Slope of each row's cost in its log odds, where it has lost so much [problem, row]."""
-        return torch.sigmoid(lost).mul_(self.signed)
+    def residual(self, margin: Tensor) -> Tensor:
+        """Derivative of each row's cost by its log odds, at this margin [problem, row]."""
+        return torch.sigmoid(-margin).mul_(self.signed)
 
 
 def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor) -> _Problems:
@@ -173,16 +172,16 @@ def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor
     kind, least = x.dtype, (4 * torch.finfo(x.dtype).eps) ** 2
     total = c * rows.sum(1, dtype=torch.float64)
     lengths = torch.linalg.vector_norm(x[:, :-1], dim=1).square()
-    grain = least * lengths / penalty.amin(1)[:, None]
-    signs, costs = 1 - 2 * labels.to(kind), rows.to(kind) * c
+    rounding = least * lengths / penalty.amin(1)[:, None]
+    signs, costs = 2 * labels.to(kind) - 1, rows.to(kind) * c
     return _Problems(
         x,
         signs,
         costs,
-        signs * costs,
+        -signs * costs,
         pad(penalty, (0, 1)).to(kind),
         pad(1 / penalty, (0, 1)).to(kind),
-        grain.to(kind),
+        rounding.to(kind),
         (total / 16).to(kind),
         (least * total.square()).to(kind).clamp_min(torch.finfo(kind).tiny),
     )
@@ -193,11 +192,11 @@ class _Found:
     """Where the problems are."""
 
     weights: Tensor  # [problem, feature]
-    lost: Tensor  # the log odds against each row's own class [problem, row]
+    margin: Tensor  # log odds of each row's own class [problem, row]
     converged: Tensor  # [problem]
 
 
-Pair = tuple[Tensor, Tensor, Tensor]  # a step, the change of slope along it, 1 / their product
+Pair = tuple[Tensor, Tensor, Tensor]  # a step, the change of gradient along it, 1 / their product
 
 
 def _minimise(every: _Problems) -> _Found:
@@ -208,40 +207,41 @@ def _minimise(every: _Problems) -> _Found:
         torch.zeros(len(every.signs), dtype=torch.bool, device=every.signs.device),
     )
     left = torch.arange(len(every.signs), device=every.signs.device)
-    problems, weights, lost = every, found.weights.clone(), found.lost.clone()
+    problems, weights, margin = every, found.weights.clone(), found.margin.clone()
     step, before, scale = weights, weights, weights.new_ones(len(weights), 1)
     pairs: list[Pair] = []
     pace = _Pace()
     for taken in range(STEPS + 1):
-        push = problems.push(lost)
+        residual = problems.residual(margin)
         shrink = problems.penalty * weights
-        slope = torch.addmm(shrink, push, problems.features)
-        excess = _excess(problems, slope, push, TOLERANCE**2 * vecdot(shrink, weights))
-        done = excess <= 1
+        gradient = torch.addmm(shrink, residual, problems.features)
+        near = TOLERANCE**2 * vecdot(shrink, weights)
+        gap = _optimality_gap(problems, gradient, residual, near)
+        done = gap <= 1
         if done.any() or taken == STEPS:
-            found.weights[left], found.lost[left], found.converged[left] = weights, lost, done
+            found.weights[left], found.margin[left], found.converged[left] = weights, margin, done
             go = ~done
-            left, problems, excess, push = (part[go] for part in (left, problems, excess, push))
-            weights, lost, shrink, slope, step, before, scale = (
-                part[go] for part in (weights, lost, shrink, slope, step, before, scale)
+            left, problems, gap, residual = (part[go] for part in (left, problems, gap, residual))
+            weights, margin, shrink, gradient, step, before, scale = (
+                part[go] for part in (weights, margin, shrink, gradient, step, before, scale)
             )
             pairs = [(a[go], b[go], inverse[go]) for a, b, inverse in pairs]
         if taken == STEPS or not len(left):
             break
-        if pace.wants_hessian(taken, excess):
-            precondition = _preconditioner(problems, push)
+        if pace.wants_hessian(taken, gap):
+            precondition = _preconditioner(problems, residual)
             pairs, scale = [], torch.ones_like(scale)
         else:
-            bend = slope - before
+            bend = gradient - before
             pairs.append((step, bend, _reciprocal(vecdot(step, bend))))
             del pairs[: -pace.memory]
-        direction = _quasi_newton(slope, pairs, scale, precondition)
-        against = (direction @ problems.features.T).mul_(problems.signs)
-        length = _line_search(problems, lost, against, shrink, direction)[:, None]
-        step, before = length * direction, slope
+        direction = _quasi_newton(gradient, pairs, scale, precondition)
+        gain = (direction @ problems.features.T).mul_(problems.signs)
+        length = _line_search(problems, margin, gain, shrink, direction)[:, None]
+        step, before = length * direction, gradient
         scale = (length * scale).clamp(1 / FURTHEST, FURTHEST)
         weights = weights + step
-        lost = torch.addcmul(lost, length, against)
+        margin = torch.addcmul(margin, length, gain)
     return found
 
 
@@ -256,7 +256,7 @@ class _Pace:
         """Pairs of steps to remember: one does for most problems, hard ones are worth more."""
         return 1 if self.hessians < HARD else MEMORY
 
-    def wants_hessian(self, taken: int, excess: Tensor) -> bool:
+    def wants_hessian(self, taken: int, gap: Tensor) -> bool:
         """At the first step; then after a round, and rounds twice as long, if the end is far.
 
         How far is judged by the pace since the last Hessian, without its first steps, which are
@@ -264,7 +264,7 @@ class _Pace:
         """
         if taken not in (self.due, self.since + SETTLED):
             return False
-        far = float(excess.max().log())
+        far = float(gap.max().log())
         if taken != self.due:
             self.begun = far
             return False
@@ -276,25 +276,27 @@ class _Pace:
         return True
 
 
-def _excess(problems: _Problems, slope: Tensor, push: Tensor, near: Tensor) -> Tensor:
+def _optimality_gap(
+    problems: _Problems, gradient: Tensor, residual: Tensor, near: Tensor
+) -> Tensor:
     """Square of the distance to the optimum, at most, as a multiple of what is near [problem].
 
-    In the norm of the penalty the distance is at most the length of the slope in the norm of its
-    inverse. The intercept's slope is measured by a quarter of the largest curvature that it can
-    have. A slope that rounding alone could make is not asked to be smaller.
+    In the norm of the penalty the distance is at most the length of the gradient in the norm of its
+    inverse. The intercept's gradient is measured by a quarter of the largest curvature that it can
+    have. A gradient that rounding alone could make is not asked to be smaller.
     """
-    squares = slope.square()
-    rounding = vecdot(problems.grain, push.square()).clamp_min(torch.finfo(slope.dtype).tiny)
-    steep = vecdot(problems.weakness, squares) / torch.maximum(near, rounding)
-    level = squares[:, -1] / torch.maximum(near * problems.share, problems.level)
-    return torch.maximum(steep, level)
+    squares, tiny = gradient.square(), torch.finfo(gradient.dtype).tiny
+    rounding = vecdot(problems.rounding, residual.square()).clamp_min(tiny)
+    weights = vecdot(problems.inverse_penalty, squares) / torch.maximum(near, rounding)
+    floor = torch.maximum(near * problems.share, problems.intercept_rounding)
+    return torch.maximum(weights, squares[:, -1] / floor)
 
 
 def _quasi_newton(
-    slope: Tensor, pairs: list[Pair], scale: Tensor, precondition: Callable[[Tensor], Tensor]
+    gradient: Tensor, pairs: list[Pair], scale: Tensor, precondition: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """The direction of L-BFGS: minus its estimate of the inverse Hessian, times the slope."""
-    result, factors = -slope, []
+    """The direction of L-BFGS: minus its estimate of the inverse Hessian, times the gradient."""
+    result, factors = -gradient, []
     for step, bend, inverse in reversed(pairs):
         factors.append(inverse * vecdot(step, result))
         result = torch.addcmul(result, factors[-1][:, None], bend, value=-1)
@@ -310,7 +312,7 @@ def _reciprocal(curvature: Tensor) -> Tensor:
 
 
 def _line_search(
-    problems: _Problems, lost: Tensor, against: Tensor, shrink: Tensor, direction: Tensor
+    problems: _Problems, margin: Tensor, gain: Tensor, shrink: Tensor, direction: Tensor
 ) -> Tensor:
     """How far to go along the direction: near the minimum, by Newton's method in a bracket.
 
@@ -318,13 +320,13 @@ def _line_search(
     then taken unseen: mostly at once.
     """
     curve, tilt = vecdot(problems.penalty * direction, direction), vecdot(shrink, direction)
-    there, length = lost + against, torch.ones_like(tilt)
+    there, length = margin + gain, torch.ones_like(tilt)
     low, high = 0.0, torch.inf
     for _ in range(SEARCHES):
-        missed = torch.sigmoid(there)
-        change = problems.costs * missed * against
-        first = torch.addcmul(tilt, length, curve) + change.sum(1)
-        second = curve + vecdot(torch.addcmul(change, change, missed, value=-1), against)
+        missed = torch.sigmoid(-there)
+        change = problems.costs * missed * gain
+        first = torch.addcmul(tilt, length, curve) - change.sum(1)
+        second = curve + vecdot(torch.addcmul(change, change, missed, value=-1), gain)
         back = first / second.clamp_min(1e-30)
         newton = length - back
         if (back.abs() <= length / 2).all():
@@ -332,17 +334,17 @@ def _line_search(
         low, high = torch.where(first < 0, length, low), torch.where(first < 0, high, length)
         newton = newton.clamp(length / 4, length * 4)
         length = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-        there = torch.addcmul(lost, length[:, None], against)
+        there = torch.addcmul(margin, length[:, None], gain)
     return length
 
 
-def _preconditioner(problems: _Problems, push: Tensor) -> Callable[[Tensor], Tensor]:
-    """The inverse of the problems' mean Hessian, as a function of slopes.
+def _preconditioner(problems: _Problems, residual: Tensor) -> Callable[[Tensor], Tensor]:
+    """The inverse of the problems' mean Hessian, as a function of gradients.
 
     With many more features than rows it is inverted by Woodbury's identity, as a matrix of rows by
     rows; otherwise as it is. The intercept, which has no penalty, is given a small one.
     """
-    x, strength = problems.features, push.abs()
+    x, strength = problems.features, residual.abs()
     curvature = (strength * (1 - strength / problems.costs.max())).mean(0)
     curvature = curvature.clamp_min(FLATTEST * curvature.max())
     ridge = problems.penalty.mean(0)
@@ -351,11 +353,11 @@ def _preconditioner(problems: _Problems, push: Tensor) -> Callable[[Tensor], Ten
         hessian = symmetric_product(x * curvature.sqrt()[:, None])
         hessian.diagonal().add_(ridge)
         inverse = _inverted(hessian)
-        return lambda slope: slope @ inverse
+        return lambda gradient: gradient @ inverse
     gram = symmetric_product((x / ridge.sqrt()).T)
     gram.diagonal().add_(1 / curvature)
     inner = _inverted(gram)
-    return lambda slope: (slope - (slope / ridge @ x.T) @ inner @ x) / ridge
+    return lambda gradient: (gradient - (gradient / ridge @ x.T) @ inner @ x) / ridge
 
 
 def _inverted(matrix: Tensor) -> Tensor:

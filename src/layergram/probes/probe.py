@@ -1,4 +1,4 @@
-"""A trained probe: fit it, keep it in a file, ask it about new answers."""
+"""A trained probe: fit it, keep it in a file, apply it to new examples."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import torch
 
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.probes.evaluation import Evaluation
-from layergram.probes.grid import checked_labels
+from layergram.probes.crossfit import Evaluation, dealt
+from layergram.probes.grid import CLASSES, Names, examples_of
 from layergram.probes.logistic import logistic
-from layergram.statistics.arrays import Values
-from layergram.statistics.folds import grouped_folds, numbered
+from layergram.probes.results import class_counts
+from layergram.statistics.arrays import Labels, Values
 
 SCHEMA = 1
 ARRAYS = ("weights", "mean", "scale")
@@ -27,7 +27,7 @@ ARRAYS = ("weights", "mean", "scale")
 
 @dataclass(frozen=True)
 class Probe:
-    """A linear probe of one layer and token role, with the probability that it speaks in.
+    """A linear probe of one layer and token role, with calibrated probabilities.
 
     Attributes:
         weights: coefficients of the standardised features [feature].
@@ -52,7 +52,7 @@ class Probe:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def score(self, features: npt.ArrayLike) -> Values:
-        """Log odds of a wrong answer as the probe was trained; NaN for rows with NaN.
+        """Log odds of the positive class as the probe was trained; NaN for rows with NaN.
 
         Args:
             features: numbers [..., feature].
@@ -63,18 +63,18 @@ class Probe:
         values = np.asarray(features, dtype=np.float64)
         if values.shape[-1:] != self.weights.shape:
             raise LayergramError(
-                "a probe's opinion",
+                "scores of a probe",
                 got=f"features of shape {values.shape}",
                 allowed=f"{self.weights.size} features, those of layer {self.layer}",
-                do="ask it about the model that it was trained on",
+                do="apply it to the model that it was trained on",
             )
         return np.asarray((values - self.mean) / self.scale @ self.weights + self.bias)
 
     def probability(self, features: npt.ArrayLike) -> Values:
-        """Probability that the answer is wrong [...]; NaN for rows with NaN.
+        """Probability of the positive class [...]; NaN for rows with NaN.
 
-        It is calibrated on examples that the probe had not seen: of the answers that get 0.7, about
-        70 % are wrong, among questions like those that it was trained on.
+        It is calibrated on examples that the probe had not seen: of examples that get 0.7, about
+        70 % are positive, if they are like those that it was trained on.
 
         Example:
             >>> probe = Probe(np.array([2.0]), 0.0, np.array([1.0]), np.array([0.5]))
@@ -141,9 +141,10 @@ def _suffixed(path: str | Path) -> Path:
 
 def fit(
     features: npt.ArrayLike,
-    wrong: Any,
+    positive: Any,
     *,
     groups: Any,
+    labels: Names = CLASSES,
     evaluation: Evaluation | None = None,
     layer: int = 0,
     role: str = "",
@@ -152,14 +153,15 @@ def fit(
     """Train a probe on all examples, and calibrate it on those that its folds left out.
 
     Coefficients of a probe with many features separate what they were trained on, so their own log
-    odds claim far too much. A second regression, of the label on the out-of-fold log odds
+    odds are far too large. A second regression, of the label on the out-of-fold log odds
     (Platt 1999), turns them into probabilities; where they say nothing, it is the base rate.
 
     Args:
         features: finite numbers of one layer and role [example, feature]; examples with NaN are
             left out.
-        wrong: whether the answer is wrong [example].
+        positive: whether an example is of the positive class [example].
         groups: what belongs together [example].
+        labels: what the negative and the positive class are called.
         evaluation: folds, penalty, scale, seed and device.
         layer: the layer that the features come from.
         role: the role that they come from.
@@ -177,40 +179,28 @@ def fit(
         [1.0, 0.0]
     """
     evaluation = evaluation or Evaluation()
-    values = np.asarray(features, dtype=np.float32)
-    if values.ndim != 2 or not values.shape[1]:
-        raise LayergramError(
-            "a probe of one layer and role",
-            got=f"features of shape {values.shape}",
-            allowed="[example, feature]",
-        )
-    known = ~np.isnan(values).any(1)
-    if np.isinf(values).any():
-        raise LayergramError("a probe", got="infinite features", allowed="finite numbers or NaN")
-    labels = np.asarray(wrong)
-    if labels.shape != known.shape:
-        raise LayergramError(
-            f"labels of {known.size} examples", got=f"an array of shape {labels.shape}"
-        )
-    labels, values = checked_labels(labels[known], int(known.sum())), values[known]
-    numbers = numbered(np.asarray(groups)[known])
-    folds = grouped_folds(labels, numbers, folds=evaluation.folds, seed=evaluation.seed)
-    trained = np.stack([folds != fold for fold in range(evaluation.folds)] + [np.ones_like(labels)])
+    values, truth, numbers = examples_of(features, positive, groups, labels)
+    rows = dealt(truth, numbers, labels, evaluation)
+    every = [rows.folds != fold for fold in range(evaluation.folds)] + [np.ones_like(truth)]
+    trained = np.stack(every)
     fits = logistic(
         torch.as_tensor(values, device=evaluation.device),
-        torch.as_tensor(labels, device=evaluation.device).expand(len(trained), -1),
+        torch.as_tensor(truth, device=evaluation.device).expand(len(trained), -1),
         torch.as_tensor(trained, device=evaluation.device),
         c=evaluation.c,
         scale=evaluation.scale,
     )
-    held_out = fits.margins.double().cpu().numpy()[folds, np.arange(labels.size)]
-    slope, offset = _calibrated(held_out, labels)
+    held_out = fits.log_odds.cpu().numpy()[rows.folds, np.arange(truth.size)]
+    slope, offset = _calibrated(held_out, truth)
     weights, bias = fits.weights[-1].cpu().numpy(), float(fits.bias[-1])
     mean = values.mean(0, dtype=np.float64)
     spread = values.std(0, dtype=np.float64)
     scale = np.where((spread > 0) & (evaluation.scale == "standard"), spread, 1.0)
-    counts = {"wrong": int(labels.sum()), "right": int((~labels).sum())}
-    made = {"version": maps.layergram_version(), "options": asdict(evaluation), **counts}
+    made = {
+        "version": maps.layergram_version(),
+        "options": asdict(evaluation),
+        "classes": class_counts(truth, labels),
+    }
     return Probe(
         weights * scale,
         bias + float(mean @ weights),
@@ -224,14 +214,14 @@ def fit(
     )
 
 
-def _calibrated(scores: Values, wrong: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _calibrated(scores: Values, positive: Labels) -> tuple[float, float]:
     """Slope and offset that make log odds of log odds; a slope of 0 where they mislead."""
     fits = logistic(
         torch.as_tensor(scores[:, None]).float(),
-        torch.as_tensor(wrong[None]),
-        torch.ones(1, wrong.size, dtype=torch.bool),
+        torch.as_tensor(positive[None]),
+        torch.ones(1, positive.size, dtype=torch.bool),
     )
     slope, offset = float(fits.weights), float(fits.bias)
     if slope <= 0:
-        return 0.0, float(np.log(wrong.mean() / (1 - wrong.mean())))
+        return 0.0, float(np.log(positive.mean() / (1 - positive.mean())))
     return slope, offset

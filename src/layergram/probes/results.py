@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,129 +12,165 @@ import xarray as xr
 from layergram import maps
 from layergram.errors import unknown_name
 from layergram.probes.crossfit import Cell, Rows
-from layergram.probes.grid import FEWEST, Grid
-from layergram.probes.nested import Best, Place
-from layergram.statistics.arrays import Values
-from layergram.statistics.auroc import REFERENCES, Auroc, quantile
-from layergram.statistics.permutation import chance
+from layergram.probes.grid import Grid, Names, Place
+from layergram.probes.nested_selection import Selection
+from layergram.statistics.arrays import Labels, Values
+from layergram.statistics.auroc import REFERENCES, Auroc
+from layergram.statistics.folds import FEWEST_OF_CLASS
+from layergram.statistics.intervals import quantile
+from layergram.statistics.permutation import p_values
 
-LONG_NAMES = {
-    "auroc": "AUROC of a probe for wrong answers",
-    "auroc_shuffled": "AUROC of a probe for shuffled labels",
-}
-CARRIED = {"auroc": ("low", "high", "p_value"), "auroc_shuffled": ("p_value_shuffled",)}
-DEFINITION = (
-    "Chance that a linear probe on the hidden state at this layer and token role gives a wrong "
-    "answer a higher score than a right one, on questions that the probe was not trained on."
-)
-CAVEAT = (
-    "A high AUROC says that the state allows telling wrong answers from right ones by a linear "
-    "rule, not that the model uses it, nor that the rule carries over to other questions; "
-    "compare it with the baselines and with layer 0, which sees the token alone."
-)
-PAPER = "Orgad et al., LLMs Know More Than They Show, ICLR 2025 (arXiv 2410.02707)"
-MISSING = f"fewer than {FEWEST} wrong or {FEWEST} right answers with features here"
+P_VALUE = {"long_name": "p of the whole map"}
+SHUFFLED = {"measure": "auroc_shuffled", "long_name": "AUROC of a probe for shuffled labels"}
 
 
 @dataclass(frozen=True)
-class Found:
-    """All that an evaluation found, before it is put into one dataset."""
+class Run:
+    """A class that is told from the others, and what is known about it, cell by cell.
 
-    grid: Grid
+    Attributes:
+        names: of both classes.
+        rows: of every example; labels are shuffled once for the control, and for each permutation.
+        cells: those that have been evaluated.
+        statistics: of the true labels and of the control [2, first, second].
+        largest: statistic of the largest cell of each permutation [permutation].
+    """
+
+    names: Names
     rows: Rows
     cells: dict[Place, Cell]
-    statistics: Values  # of the true and of the shuffled labels [2, layer, role]
-    largest: Values  # cell of each shuffle
-    best: Best
-    baselines: dict[str, tuple[Auroc, Auroc]]  # and the best cell on the same examples
+    statistics: Values
+    largest: Values
 
 
-def dataset(found: Found, *, level: float, options: Mapping[str, Any]) -> xr.Dataset:
-    """Put what was found under the names that :func:`layergram.probes.evaluate` promises."""
-    result = xr.Dataset(coords={"layer": found.grid.layers, "role": found.grid.roles})
-    result.attrs = {
-        "options": json.dumps(dict(options)),
-        "examples": len(found.rows.wrong),
-        "groups": int(found.rows.groups.max()) + 1,
-        "wrong": int(found.rows.wrong.sum()),
-        "right": int((~found.rows.wrong).sum()),
-        "unconverged_cells": sum(not cell.converged for cell in found.cells.values()),
+Baselines = Mapping[str, tuple[Auroc, Auroc]]  # a baseline, the chosen cell on the same examples
+
+
+def dataset(
+    run: Run, grid: Grid, selection: Selection, baselines: Baselines, options: Mapping[str, Any]
+) -> xr.Dataset:
+    """The results under the names that :func:`layergram.probes.evaluate` promises."""
+    level = options["level"]
+    values = {name: np.full(grid.shape, np.nan) for name in ("auroc", "low", "high", "shuffled")}
+    for place, cell in run.cells.items():
+        values["auroc"][place], values["shuffled"][place] = cell.auroc.value, cell.shuffled
+        values["low"][place], values["high"][place] = cell.auroc.interval(level)
+    shuffled = {"auroc_shuffled": values.pop("shuffled")}
+    if run.largest.size:
+        values["p_value"], shuffled["p_value_shuffled"] = p_values(run.statistics, run.largest)
+    counts = {
+        "examples": grid.count,
+        "groups": int(run.rows.groups.max()) + 1,
+        "classes": class_counts(run.rows.positive, run.names),
     }
-    _put_maps(result, found, level, options)
-    _put_best(result, found, level)
-    _put_baselines(result, found, level)
-    present, wrong = found.grid.present, found.rows.wrong[:, None]
-    result["wrong"] = ("role", (present & wrong).sum(0))
-    result["right"] = ("role", (present & ~wrong).sum(0))
-    result["example_fold"] = ("example", found.rows.folds)
+    about = described(grid, run.names, options) | counts
+    result = auroc_map(values, grid.coordinates(), **about).to_dataset()
+    attributes = {"auroc_shuffled": result["auroc"].attrs | SHUFFLED, "p_value_shuffled": P_VALUE}
+    for name, cells in shuffled.items():
+        result[name] = (grid.axes, cells, attributes[name])
+    if run.largest.size:
+        result["p_map"] = float(result["p_value"].min())
+        result["p_map_shuffled"] = float(result["p_value_shuffled"].min())
+    result.attrs = {name: result["auroc"].attrs[name] for name in ("options", *counts)}
+    result.attrs["unconverged_cells"] = sum(not cell.converged for cell in run.cells.values())
+    result.attrs["movable"] = int((run.rows.labellings() != run.rows.positive).any(0).sum())
+    _put_examples(result, run, grid)
+    _put_selection(result, grid, selection, level)
+    if baselines:
+        _put_baselines(result, baselines, selection.auroc.fold_covariance, level)
     return result
 
 
-def _put_maps(result: xr.Dataset, found: Found, level: float, options: Mapping[str, Any]) -> None:
-    dims = ("layer", "role")
-    grids = {name: np.full(found.grid.shape, np.nan) for name in (*LONG_NAMES, "low", "high")}
-    for place, cell in found.cells.items():
-        grids["auroc"][place] = cell.auroc.value
-        grids["low"][place], grids["high"][place] = cell.auroc.interval(level)
-        grids["auroc_shuffled"][place] = cell.shuffled
-    if found.largest.size:
-        for at, ending in enumerate(("", "_shuffled")):
-            p_values = chance(found.statistics[at], found.largest)
-            grids[f"p_value{ending}"] = p_values
-            result[f"p_map{ending}"] = float(np.nanmin(p_values))
-    counts = {name: result.attrs[name] for name in ("examples", "groups", "wrong", "right")}
-    for name, values in grids.items():
-        result[name] = (dims, values)
-    for name, long_name in LONG_NAMES.items():
-        attributes = map_attributes(long_name, options, counts)
-        missing = MISSING if np.isnan(grids[name]).any() else None
-        coords: dict[Hashable, Any] = {"layer": found.grid.layers, "role": found.grid.roles}
-        made = maps.make(
-            grids[name], dims, measure=name, coords=coords, missing=missing, **attributes
-        )
-        result[name].attrs = made.attrs
+def auroc_map(
+    cells: Mapping[str, Values],
+    axes: Mapping[str, Any],
+    *,
+    measure: str = "auroc",
+    **attributes: Any,
+) -> xr.DataArray:
+    """A map of AUROC that carries what is known of its cells.
+
+    Args:
+        cells: ``auroc``, and ``low``, ``high`` and ``p_value`` where they are known.
+        axes: labels of both axes.
+        measure: its name.
+        **attributes: as of :func:`layergram.maps.make`; ``missing`` is left out if nothing is.
+    """
+    dims = tuple(axes)
+    coords: dict[Hashable, Any] = dict(axes.items())
+    for name in maps.CELL_COORDINATES:
+        if name in cells:
+            coords[name] = (dims, cells[name], P_VALUE if name == "p_value" else {})
+    if not np.isnan(cells["auroc"]).any():
+        attributes.pop("missing", None)
+    return maps.make(
+        cells["auroc"],
+        dims,
+        measure=measure,
+        coords=coords,
+        units="1",
+        valid_min=0.0,
+        valid_max=1.0,
+        null_value=0.5,
+        **attributes,
+    )
 
 
-def map_attributes(
-    long_name: str, options: Mapping[str, Any], counts: Mapping[str, int]
-) -> dict[str, Any]:
-    """The attributes of a map of AUROC."""
+def described(grid: Grid, names: Names, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a map of AUROC that say what its cells are and how they were made."""
+    (first, second), (negative, positive) = grid.axes, names
     return {
-        "long_name": long_name,
-        "units": "1",
-        "valid_min": 0.0,
-        "valid_max": 1.0,
-        "null_value": 0.5,
-        "definition": DEFINITION,
-        "caveat": CAVEAT,
-        "references": f"{PAPER}; {REFERENCES}",
+        "long_name": f"AUROC of a probe for {positive}",
+        "definition": f"Chance that a linear probe on the features of this {first} and {second} "
+        f"ranks {positive} above {negative}, one of each drawn at random, in groups that the probe "
+        "was not trained on.",
+        "caveat": f"A high AUROC says that the features allow telling {positive} from {negative} "
+        "by a linear rule, not that the model uses it, nor that the rule carries over to other "
+        "data; compare it with the baselines.",
+        "references": REFERENCES,
+        "missing": f"fewer than {FEWEST_OF_CLASS} {positive} or {FEWEST_OF_CLASS} {negative} "
+        "with features here",
         "options": dict(options),
         "seed": options["seed"],
-        **counts,
     }
 
 
-def _put_best(result: xr.Dataset, found: Found, level: float) -> None:
-    highest = np.unravel_index(np.nanargmax(result["auroc"].values), found.grid.shape)
-    result["best_layer"] = found.grid.layers[int(highest[0])]
-    result["best_role"] = found.grid.roles[int(highest[1])]
-    best = found.best.auroc
-    result["best_auroc"] = best.value
-    result["best_low"], result["best_high"] = best.interval(level)
-    result["chosen_layer"] = ("fold", [found.grid.layers[at] for at, _ in found.best.chosen])
-    result["chosen_role"] = ("fold", [found.grid.roles[at] for _, at in found.best.chosen])
-    result["score"] = ("example", found.best.scores)
+def class_counts(positive: Labels, names: Names) -> dict[str, int]:
+    """The number of examples of each class, the positive class last."""
+    return {names[0]: int((~positive).sum()), names[1]: int(positive.sum())}
 
 
-def _put_baselines(result: xr.Dataset, found: Found, level: float) -> None:
-    if not found.baselines:
-        return
-    result.coords["baseline"] = list(found.baselines)
+def _put_examples(result: xr.Dataset, run: Run, grid: Grid) -> None:
+    """The fold of each example, and how many of a class have features."""
+    if grid.item in grid.features.coords:
+        result.coords[grid.item] = grid.features[grid.item].variable
+    result[f"{grid.item}_fold"] = (grid.item, run.rows.folds)
+    classes = np.stack([~run.rows.positive, run.rows.positive]).astype(np.intp)
+    result.coords["label"] = list(run.names)
+    result["counts"] = (("label", grid.axes[1]), classes @ grid.present)
+
+
+def _put_selection(result: xr.Dataset, grid: Grid, selection: Selection, level: float) -> None:
+    """The highest cell, the cells that the folds select, and their scores of held-out examples."""
+    highest = np.unravel_index(np.nanargmax(result["auroc"].values), grid.shape)
+    for at, axis in enumerate(grid.axes):
+        labels = result[axis].values
+        result[f"best_{axis}"] = labels[highest[at]]
+        result[f"chosen_{axis}"] = ("test_fold", labels[[place[at] for place in selection.chosen]])
+    result["chosen_auroc"] = selection.auroc.value
+    result["chosen_low"], result["chosen_high"] = selection.auroc.interval(level)
+    result["score"] = (grid.item, selection.scores)
+
+
+def _put_baselines(
+    result: xr.Dataset, baselines: Baselines, fold_covariance: float, level: float
+) -> None:
+    result.coords["baseline"] = list(baselines)
     rows = []
-    for other, best in found.baselines.values():
+    for other, best in baselines.values():
         gain = best.value - other.value
-        error = np.sqrt(((best.pulls - other.pulls) ** 2).sum() + found.best.auroc.shared)
-        reach = quantile(level) * error
+        variance = ((best.influence - other.influence) ** 2).sum()
+        reach = quantile(level) * np.sqrt(variance + fold_covariance)
         rows.append((other.value, *other.interval(level), gain, gain - reach, gain + reach))
     names = ("baseline_auroc", "baseline_low", "baseline_high", "gain", "gain_low", "gain_high")
     for name, column in zip(names, np.array(rows).T, strict=True):
@@ -146,27 +181,26 @@ def map_of(result: xr.Dataset, name: str = "auroc") -> xr.DataArray:
     """A map out of an evaluation, with its interval and p-values as coordinates of its cells.
 
     Args:
-        result: what :func:`layergram.probes.evaluate` or :func:`layergram.probes.paper` gave.
+        result: what :func:`layergram.probes.evaluate` or
+            :func:`layergram.probes.published_recipe` gave.
         name: ``"auroc"`` or ``"auroc_shuffled"``.
 
     Raises:
         LayergramError: for another name.
 
     Example:
-        >>> from layergram.probes import paper
+        >>> from layergram.probes import published_recipe
         >>> generator = np.random.default_rng(0)
-        >>> found = paper(generator.normal(size=(100, 2, 1, 4)), np.arange(100) % 2)
-        >>> sorted(set(map_of(found).coords) - {"layer", "role"})
+        >>> result = published_recipe(generator.normal(size=(100, 2, 1, 4)), np.arange(100) % 2)
+        >>> sorted(set(map_of(result).coords) - {"layer", "role"})
         ['high', 'low']
     """
-    known = [known for known in CARRIED if known in result]
+    known = [known for known in ("auroc", "auroc_shuffled") if known in result]
     if name not in known:
         raise unknown_name("map of an evaluation", name, known)
-    array = result[name].drop_vars([c for c in result[name].coords if c not in result[name].dims])
-    for carried in CARRIED[name]:
-        if carried in result:
-            short = carried.removesuffix("_shuffled")
-            array = array.assign_coords({short: (array.dims, result[carried].values)})
-    if "p_value" in array.coords:
-        array["p_value"].attrs["long_name"] = "p of the whole map"
+    array = result[name]
+    if name == "auroc_shuffled":
+        array = array.drop_vars(maps.cell_coordinates(array))
+        if "p_value_shuffled" in result:
+            array = array.assign_coords(p_value=result["p_value_shuffled"].variable)
     return maps.check(array)

@@ -1,1 +1,1 @@
-"""Statistics: AUROC, intervals, folds and permutation tests on plain arrays."""
+"""Statistics on plain arrays: AUROC, intervals, folds, permutation tests, rank correlation."""

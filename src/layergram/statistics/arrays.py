@@ -1,4 +1,4 @@
-"""The types of the arrays that the rooms of the probes hand each other."""
+"""Types of the arrays that the statistics take and give."""
 
 from __future__ import annotations
 

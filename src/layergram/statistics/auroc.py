@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
 from layergram.statistics.arrays import Labels, Numbers, Values
+from layergram.statistics.intervals import quantile
 
-NO_ROOM = 1e-9  # nearer than this to 0 or 1 is there, but for rounding
+ROUNDING = 1e-9  # a value that is nearer than this to 0 or 1 is 0 or 1
 REFERENCES = (
     "DeLong et al., Biometrics 44:837 (1988); Obuchowski, Biometrics 53:567 (1997) for groups; "
     "LeDell et al., Electronic Journal of Statistics 9:1583 (2015) for folds"
@@ -18,31 +18,31 @@ REFERENCES = (
 
 @dataclass(frozen=True)
 class Auroc:
-    """An AUROC over folds, and how far each group pulls on it.
+    """An AUROC over folds, and the influence of each group on it.
 
     Attributes:
         value: mean over the folds, weighted by their pairs of a positive and a negative; NaN where
             no fold has both.
         parts: AUROC of each fold; NaN where it has not both classes [fold].
-        shares: weight of each fold [fold].
-        pulls: contribution of each group of examples to the estimate's error [group]. Two AUROC
-            of the same examples can be subtracted, pull by pull.
+        weights: weight of each fold [fold].
+        influence: contribution of each group of examples to the estimate's error [group]. Two AUROC
+            of the same examples can be subtracted, group by group.
         smaller: number of examples of the rarer class.
-        shared: variance on top of the pulls, because folds train each other's probes
-            (:func:`shared_variance`).
+        fold_covariance: variance on top of that of the groups, because folds train each other's
+            probes (:func:`fold_covariance`).
     """
 
     value: float
     parts: Values
-    shares: Values
-    pulls: Values
+    weights: Values
+    influence: Values
     smaller: int
-    shared: float = 0.0
+    fold_covariance: float = 0.0
 
     @property
     def error(self) -> float:
         """Standard error."""
-        return float(np.sqrt((self.pulls**2).sum() + self.shared))
+        return float(np.sqrt((self.influence**2).sum() + self.fold_covariance))
 
     def interval(self, level: float) -> tuple[float, float]:
         """The interval of this level, symmetric on the logit scale, inside 0..1.
@@ -53,23 +53,13 @@ class Auroc:
         """
         if np.isnan(self.value):
             return np.nan, np.nan
-        if min(self.value, 1 - self.value) < NO_ROOM:
+        if min(self.value, 1 - self.value) < ROUNDING:
             reach = float(((1 - level) / 2) ** (1 / self.smaller))
             return (reach, 1.0) if self.value > 0.5 else (0.0, 1 - reach)
         odds = np.log(self.value / (1 - self.value))
         reach = quantile(level) * self.error / (self.value * (1 - self.value))
         low, high = 1 / (1 + np.exp(-np.array([odds - reach, odds + reach])))
         return float(low), float(high)
-
-
-def quantile(level: float) -> float:
-    """How many standard errors an interval of this level reaches to either side.
-
-    Example:
-        >>> round(quantile(0.95), 2)
-        1.96
-    """
-    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def auroc(scores: Values, positive: Labels, folds: Numbers, groups: Numbers) -> Auroc:
@@ -86,17 +76,17 @@ def auroc(scores: Values, positive: Labels, folds: Numbers, groups: Numbers) -> 
 
     Example:
         >>> scores = np.array([0.1, 0.4, 0.35, 0.8])
-        >>> found = auroc(scores, np.array([False, False, True, True]), np.zeros(4, int),
-        ...               np.arange(4))
-        >>> found.value, round(found.error, 4), [round(end, 2) for end in found.interval(0.95)]
+        >>> area = auroc(scores, np.array([False, False, True, True]), np.zeros(4, int),
+        ...              np.arange(4))
+        >>> area.value, round(area.error, 4), [round(end, 2) for end in area.interval(0.95)]
         (0.75, 0.3536, [0.07, 0.99])
     """
-    known = np.isfinite(scores)
+    finite = np.isfinite(scores)
     count = int(folds.max()) + 1
     parts, pairs = np.full(count, np.nan), np.zeros(count)
-    pulls = np.zeros((count, int(groups.max()) + 1))
+    influence = np.zeros((count, int(groups.max()) + 1))
     for fold in range(count):
-        high, low = (known & (folds == fold) & side for side in (positive, ~positive))
+        high, low = (finite & (folds == fold) & side for side in (positive, ~positive))
         if not (high.any() and low.any()):
             continue
         above = placements(scores[high], scores[low])
@@ -105,15 +95,16 @@ def auroc(scores: Values, positive: Labels, folds: Numbers, groups: Numbers) -> 
         for terms, members in ((above, groups[high]), (below, groups[low])):
             several = np.unique(members).size
             correction = np.sqrt(several / (several - 1)) if several > 1 else 1.0
-            np.add.at(pulls[fold], members, correction * (terms - parts[fold]) / terms.size)
-    smaller = min(int((known & positive).sum()), int((known & ~positive).sum()))
+            np.add.at(influence[fold], members, correction * (terms - parts[fold]) / terms.size)
+    smaller = min(int((finite & positive).sum()), int((finite & ~positive).sum()))
     if not pairs.any():
-        return Auroc(np.nan, parts, pairs, np.full(pulls.shape[1], np.nan), smaller)
-    shares = pairs / pairs.sum()
-    return Auroc(float(np.nansum(shares * parts)), parts, shares, shares @ pulls, smaller)
+        return Auroc(np.nan, parts, pairs, np.full(influence.shape[1], np.nan), smaller)
+    weights = pairs / pairs.sum()
+    value = float(np.nansum(weights * parts))
+    return Auroc(value, parts, weights, weights @ influence, smaller)
 
 
-def shared_variance(parts: Values, without: Values, shares: Values) -> float:
+def fold_covariance(parts: Values, without: Values, weights: Values) -> float:
     """Variance that an AUROC over folds has because the folds train each other's probes.
 
     An example of fold f and one of fold g meet twice: one trains the probe that scores the other,
@@ -126,7 +117,7 @@ def shared_variance(parts: Values, without: Values, shares: Values) -> float:
     Args:
         parts: AUROC of each fold, by the probe trained on all others [fold].
         without: AUROC of fold f by the probe trained without f and without g [f, g].
-        shares: weight of each fold [fold].
+        weights: weight of each fold [fold].
 
     Returns:
         The sum of the covariances; 0 where it is estimated below 0.
@@ -136,7 +127,7 @@ def shared_variance(parts: Values, without: Values, shares: Values) -> float:
     given, taken = gain[first, second], gain[second, first]
     both = (given + taken) / 2
     steady = max(0.0, float(both.mean() ** 2 - both.var(ddof=1) / both.size))
-    return max(0.0, float(2 * (shares[first] * shares[second]) @ (given * taken - steady)))
+    return max(0.0, float(2 * (weights[first] * weights[second]) @ (given * taken - steady)))
 
 
 def placements(of: Values, among: Values) -> Values:

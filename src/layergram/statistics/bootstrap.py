@@ -1,22 +1,21 @@
-"""Means over steps with intervals over main questions, by bootstrap."""
+"""Means with intervals, by drawing groups of values again."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Values = npt.NDArray[np.float64]
+from layergram.statistics.arrays import Values
 
 
 class Bootstrap:
-    """The same main questions, drawn again and again with replacement.
+    """The same groups, drawn again and again with replacement.
 
-    All steps of a main question are drawn together, because they are alike.
+    All values of a group are drawn together, because they are alike.
 
     Args:
-        groups: the main question of each step.
+        groups: the group of each value.
         resamples: how often to draw.
         level: of the intervals.
         seed: of the draws.
@@ -44,15 +43,15 @@ class Bootstrap:
         self.times = self.random.multinomial(len(number), even, size=resamples).astype(np.float64)
 
     def means(self, values: Values) -> tuple[float, Values]:
-        """The mean over steps, NaN left out, and the same for every draw [resample]."""
-        there = np.isfinite(values)
+        """The mean over values, NaN left out, and the same for every draw [resample]."""
+        finite = np.isfinite(values)
         size = self.times.shape[1]
-        sums = np.bincount(self.member[there], values[there], minlength=size)
-        counts = np.bincount(self.member[there], minlength=size).astype(np.float64)
-        if not there.any():
+        sums = np.bincount(self.member[finite], values[finite], minlength=size)
+        counts = np.bincount(self.member[finite], minlength=size).astype(np.float64)
+        if not finite.any():
             return np.nan, np.full(self.resamples, np.nan)
         drawn = self.times @ counts
-        # a draw without any of these steps says nothing
+        # a draw without any of these values says nothing
         means = np.divide(
             self.times @ sums, drawn, out=np.full(self.resamples, np.nan), where=drawn > 0
         )
@@ -60,14 +59,14 @@ class Bootstrap:
 
     def ends(self, means: Values) -> tuple[float, float]:
         """The ends of the interval, from the means of all draws."""
-        known = means[np.isfinite(means)]
-        if not known.size:
+        finite = means[np.isfinite(means)]
+        if not finite.size:
             return np.nan, np.nan
-        low, high = np.quantile(known, [(1 - self.level) / 2, (1 + self.level) / 2])
+        low, high = np.quantile(finite, [(1 - self.level) / 2, (1 + self.level) / 2])
         return float(low), float(high)
 
     def interval(self, values: Values) -> tuple[float, float, float]:
-        """The mean over steps, and the ends of its interval."""
+        """The mean over values, and the ends of its interval."""
         mean, means = self.means(values)
         return mean, *self.ends(means)
 
@@ -76,13 +75,13 @@ class Bootstrap:
 
         The counterparts are drawn again too, one less than there are of them: the mean of so many
         varies from draw to draw as much as the mean of all does from one choice of counterparts
-        to another. So the spread covers both other questions and other counterparts.
+        to another. So the spread covers both other groups and other counterparts.
 
         Args:
-            values: [counterpart, step], at least two counterparts.
+            values: [counterpart, value], at least two counterparts.
         """
-        found = [self.means(row) for row in values]
-        count = len(found)
+        resampled = [self.means(row) for row in values]
+        count = len(resampled)
         share = self.random.multinomial(count - 1, np.full(count, 1 / count), size=self.resamples)
-        drawn = np.stack([means for _, means in found], axis=1)
-        return float(np.mean([mean for mean, _ in found])), (share * drawn).sum(1) / (count - 1)
+        drawn = np.stack([means for _, means in resampled], axis=1)
+        return float(np.mean([mean for mean, _ in resampled])), (share * drawn).sum(1) / (count - 1)

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import xarray as xr
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 
 from layergram.datasets.steps import Step
-from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import Joint, Training, joint_probes
 from layergram.experiments.heads.importance import Labelled
 from layergram.statistics.bootstrap import Bootstrap
+from layergram.statistics.folds import grouped_folds
+from layergram.statistics.permutation import shuffles
 
 Classes = npt.NDArray[np.intp]
 DEALS = 20  # ways to deal templates into folds that are tried
@@ -33,28 +33,6 @@ ACCURACIES = {
     "words_templates": "the words of the step alone, on templates that were not trained on",
 }
 """Ways to name the function of a step, in words."""
-
-
-def folds_of(classes: Classes, groups: npt.ArrayLike, *, folds: int, seed: int) -> Classes:
-    """The fold of each step: a group lies in one, and folds have like shares of all functions.
-
-    Raises:
-        LayergramError: for fewer groups, or fewer steps of a function, than folds.
-    """
-    numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
-    count, fewest = int(numbers.max()) + 1, int(np.bincount(classes).min())
-    if folds < 2 or count < folds or fewest < folds:
-        raise LayergramError(
-            f"{folds} folds of labelled steps",
-            got=f"{count} main questions, and {fewest} steps of the rarest function",
-            allowed="at least as many of both as folds, and two folds",
-            do="ask for fewer folds, or bring more steps of more main questions",
-        )
-    found = np.zeros(len(classes), dtype=np.intp)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for fold, (_, out) in enumerate(splitter.split(classes, classes, numbers)):
-        found[out] = fold
-    return found
 
 
 def accuracies(
@@ -85,8 +63,9 @@ def accuracies(
     apart = _template_folds(steps, known, count, training.seed)
     total = count * (1 if apart is None else 2)
     told = progress or (lambda done, total: None)
-    random = np.random.default_rng(training.seed)
-    shuffled = known.classes[_shuffle(known.groups, random)]
+    # groups of one step are numbered, and so drawn, before those of two
+    by_size = np.bincount(known.groups)[known.groups] * len(steps) + known.groups
+    shuffled = shuffles(known.classes, by_size, count=1, seed=training.seed)[0]
     control = joint_probes(
         features, shuffled, folds, training=training, progress=lambda at, _: told(at, total)
     )
@@ -124,7 +103,7 @@ def _template_folds(
     if not all(templates) or len(set(templates)) < 2 * folds:
         return None
     for deal in range(DEALS):
-        found = folds_of(known.classes, templates, folds=folds, seed=seed + deal)
+        found = grouped_folds(known.classes, templates, folds=folds, seed=seed + deal)
         if all(_trainable(known, found, fold, folds) for fold in range(folds)):
             return found
     return None
@@ -142,38 +121,16 @@ def _with_intervals(
     correct: dict[str, npt.NDArray[np.bool_]], groups: npt.NDArray[np.intp]
 ) -> xr.Dataset:
     bootstrap = Bootstrap(groups.tolist())
-    nothing = (np.nan, np.nan, np.nan)
-    level = {
-        way: bootstrap.interval(correct[way].astype(float)) if way in correct else nothing
-        for way in ACCURACIES
-    }
-    gain = {
-        way: bootstrap.interval(correct["joint"].astype(float) - correct[way])
-        if way in correct
-        else nothing
-        for way in ACCURACIES
-    }
-    columns = {
-        f"{name}{end}" if name == "gain" else (end.removeprefix("_") or name): (
-            "way",
-            [values[way][at] for way in ACCURACIES],
-        )
-        for name, values in (("accuracy", level), ("gain", gain))
-        for at, end in enumerate(("", "_low", "_high"))
-    }
-    return xr.Dataset(columns, coords={"way": list(ACCURACIES)})
-
-
-def _shuffle(groups: npt.NDArray[np.intp], random: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Where each step's label comes from: main questions of as many steps change places."""
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    source = np.arange(len(groups))
-    for size in {len(one) for one in members}:
-        alike = [one for one in members if len(one) == size]
-        for one, other in zip(alike, random.permutation(len(alike)), strict=True):
-            source[one] = alike[other]
-    return source
+    nothing = np.full(len(groups), np.nan)
+    rows = []
+    for way in ACCURACIES:
+        right = correct[way].astype(float) if way in correct else nothing
+        rows.append((*bootstrap.interval(right), *bootstrap.interval(correct["joint"] - right)))
+    columns = ("accuracy", "low", "high", "gain", "gain_low", "gain_high")
+    return xr.Dataset(
+        {name: ("way", column) for name, column in zip(columns, np.array(rows).T, strict=True)},
+        coords={"way": list(ACCURACIES)},
+    )
 
 
 def _majority(classes: Classes, folds: Classes) -> Classes:

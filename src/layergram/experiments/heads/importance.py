@@ -14,8 +14,9 @@ import xarray as xr
 from layergram import maps
 from layergram.datasets.steps import FUNCTIONS
 from layergram.experiments.heads.all_heads_probe import Joint
-from layergram.experiments.heads.patterns import mean_interval
-from layergram.experiments.heads.single_heads import rank_correlation
+from layergram.statistics.correlation import rank_correlation
+from layergram.statistics.folds import numbered
+from layergram.statistics.intervals import mean_interval
 
 Classes = npt.NDArray[np.intp]
 
@@ -102,7 +103,7 @@ def importance_maps(
 
 def _mean(contributions: npt.NDArray[Any], steps: Labelled, function: int) -> tuple[Any, ...]:
     own = steps.classes == function
-    _, unit = np.unique(steps.groups[own], return_inverse=True)
+    unit = numbered(steps.groups[own])
     sums = np.zeros((unit.max() + 1, *contributions.shape[1:]))
     np.add.at(sums, unit, contributions[own])
     counts = np.zeros_like(sums)
@@ -170,5 +171,4 @@ def labelled(functions: Sequence[str], groups: Sequence[str]) -> Labelled:
     """Steps by the names of their functions and main questions."""
     names = tuple(name for name in FUNCTIONS if name in functions)
     classes = np.array([names.index(name) for name in functions], dtype=np.intp)
-    numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
-    return Labelled(names, classes, np.asarray(numbers, dtype=np.intp))
+    return Labelled(names, classes, numbered(groups))

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
-from scipy.stats import t as student
 
 from layergram import maps
 from layergram.datasets.paragraphs import PARAGRAPHS
@@ -20,6 +18,8 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.measures import MEASURES, Measure, select_measures
 from layergram.measures.support import unsupported_by
 from layergram.models.model import Model
+from layergram.statistics.arrays import Values
+from layergram.statistics.intervals import mean_interval
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage
@@ -45,9 +45,6 @@ INDUCTION = {
 
 SEQUENCES, HALF = 8, 48
 BLOCKS = 10
-LEVEL = 0.95
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -223,36 +220,6 @@ def _averages(model: Model, record: Measure, piece: _Piece) -> Averages:
         block=piece.per_block,
         heads=max(model.parts.heads),
     )
-
-
-def mean_interval(sums: Values, counts: Values, *, level: float = LEVEL) -> tuple[Values, ...]:
-    """Means over all values, with their intervals, from sums and counts of independent units.
-
-    The mean is a ratio of two sums, Σ sums / Σ counts; its error is that of the units' deviations
-    from it, with Student's t for n − 1 of them: honest for few units, where drawing them again
-    would make intervals too narrow.
-
-    Args:
-        sums: [unit, …], the sum of a unit's values.
-        counts: [unit, …], how many there are.
-        level: of the intervals.
-
-    Returns:
-        ``(mean, low, high)``; NaN without any value, and no ends from fewer than two units.
-
-    Example:
-        >>> mean, low, high = mean_interval(np.array([1.0, 2.0, 3.0]), np.ones(3))
-        >>> round(float(mean), 3), round(float(low), 3), round(float(high), 3)
-        (2.0, -0.484, 4.484)
-    """
-    units = (counts > 0).sum(0)
-    total = np.where(units > 0, counts.sum(0), np.nan)
-    mean = sums.sum(0) / total
-    spread = ((sums - mean * counts) ** 2).sum(0)
-    several = np.where(units > 1, units, np.nan)
-    error = np.sqrt(several / (several - 1) * spread) / total
-    reach = student.ppf((1 + level) / 2, several - 1) * error
-    return mean, mean - reach, mean + reach
 
 
 def _map(

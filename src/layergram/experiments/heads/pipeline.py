@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from layergram.datasets.step_sequences import StepSequence, step_sequences
-from layergram.datasets.steps import FEWEST, StepSet
+from layergram.datasets.steps import StepSet
 from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import Training, joint_probes
-from layergram.experiments.heads.controls import accuracies, folds_of
+from layergram.experiments.heads.controls import accuracies
 from layergram.experiments.heads.importance import (
     Labelled,
     agreement,
@@ -36,6 +36,7 @@ from layergram.models.edits import Head, editable_heads
 from layergram.models.model import Model
 from layergram.probes import Evaluation
 from layergram.progress import Progress, no_progress, stage_progress
+from layergram.statistics.folds import FEWEST_OF_CLASS, grouped_folds
 from layergram.storage.folder import RunFolder
 
 PARTS = 20  # main questions are dealt into so many parts, some of which test the masking
@@ -144,17 +145,17 @@ def check_split(steps: StepSet, options: HeadMapOptions) -> np.ndarray:
     if options.tests:
         rarest = int(np.bincount(known.classes).min())
         parts = min(PARTS, int(known.groups.max()) + 1, rarest)
-        part = folds_of(known.classes, known.groups, folds=parts, seed=options.evaluation.seed)
+        part = grouped_folds(known.classes, known.groups, folds=parts, seed=options.evaluation.seed)
         tested = np.asarray(part < max(1, math.floor(parts * options.test_share + 0.5)))
         _check_tests(known, tested)
     left = np.bincount(known.classes[~tested], minlength=len(known.functions))
-    if left.min() < FEWEST:
+    if left.min() < FEWEST_OF_CLASS:
         short = known.functions[int(left.argmin())]
         raise LayergramError(
             f"head maps of '{steps.name}'",
             got=f"{left.min()} steps of {short} beside those that test the masking "
             f"({int(tested.sum())} of {len(steps)})",
-            allowed=f"at least {FEWEST} of each function",
+            allowed=f"at least {FEWEST_OF_CLASS} of each function",
             do="bring more steps, keep fewer for testing with --test-share, or do without the "
             "test with --mask none",
         )
@@ -247,7 +248,7 @@ def run_head_analysis(
     features = with_layer_mean(alone)
     known = labelled([step.function for step in mapped], [step.group for step in mapped])
     provenance = _provenance(model, steps, options, len(mapped))
-    folds = folds_of(
+    folds = grouped_folds(
         known.classes, known.groups, folds=options.evaluation.folds, seed=options.evaluation.seed
     )
     joint = joint_probes(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
-from scipy.stats import rankdata
 
 from layergram.datasets.steps import FUNCTIONS
 from layergram.probes import Evaluation, evaluate_each
 
-NUMBERS = ("auroc", "low", "high", "p_value")
+NUMBERS = ("auroc", "chosen_auroc", "chosen_low", "chosen_high", "p_map", "p_map_shuffled")
 
 
 def head_probes(
@@ -37,8 +35,8 @@ def head_probes(
         progress: called with the number of cells done and of all cells.
 
     Returns:
-        On (panel, layer, head): ``auroc``, ``low``, ``high``, and with permutations ``p_value``.
-        On ``panel``: ``chosen_auroc`` with ``chosen_low`` and ``chosen_high``, the head that the
+        On (function, layer, head): ``auroc``, ``low``, ``high``, and with permutations ``p_value``.
+        On ``function``: ``chosen_auroc`` with ``chosen_low`` and ``chosen_high``, the head that the
         training folds choose, on the fold left out; ``p_map``; ``p_map_shuffled``, the same for
         labels that were shuffled.
 
@@ -47,39 +45,21 @@ def head_probes(
     """
     names = [name for name in FUNCTIONS if name in functions]
     labels = np.asarray(functions)
-    cells = features.rename(head="role").assign_coords(
-        role=[str(head) for head in features["head"].values]
-    )
     found = evaluate_each(
-        cells,
+        features,
         {name: labels == name for name in names},
         groups=groups,
+        others="other functions",
         evaluation=evaluation,
         progress=progress,
     )
-    joined = xr.concat([_panel(found[name]) for name in names], dim="function").assign_coords(
-        function=names
+    kept = [name for name in NUMBERS if name in found[names[0]]]
+    return xr.concat(
+        [found[name][kept] for name in names],
+        dim=xr.Variable("function", names),
+        data_vars="all",
+        coords="all",
+        compat="equals",
+        join="exact",
+        combine_attrs="drop_conflicts",
     )
-    return joined.rename(role="head").assign_coords(head=features["head"].values)
-
-
-def _panel(found: xr.Dataset) -> xr.Dataset:
-    kept = found[[name for name in (*NUMBERS, "p_map", "p_map_shuffled") if name in found]]
-    for name in ("auroc", "low", "high"):
-        kept[f"chosen_{name}"] = float(found[f"best_{name}"])
-    return kept.drop_attrs()
-
-
-def rank_correlation(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
-    """Spearman's rank correlation over the cells that both maps have; NaN where one is constant.
-
-    Example:
-        >>> round(rank_correlation([[1.0, 2.0], [3.0, np.nan]], [[10.0, 30.0], [20.0, 5.0]]), 2)
-        0.5
-    """
-    a, b = (np.asarray(values, dtype=np.float64).ravel() for values in (one, other))
-    both = np.isfinite(a) & np.isfinite(b)
-    ranks = rankdata(a[both]), rankdata(b[both])
-    if min(np.ptp(rank) if rank.size else 0.0 for rank in ranks) == 0:
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])

@@ -19,6 +19,8 @@ from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
 from layergram.experiments.roles.pipeline import (
+    ABOUT,
+    CLASSES,
     RoleAnalysis,
     RoleMapOptions,
     check_classes,
@@ -51,6 +53,7 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
         analysis.states["features"].sel(layer=layer, role=role).values,
         analysis.wrong,
         groups=analysis.groups,
+        labels=CLASSES,
         evaluation=options.evaluation,
         layer=layer,
         role=role,
@@ -62,7 +65,7 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
             "chat": options.answers.chat,
             "max_new_tokens": options.answers.max_new_tokens,
             "like": _typical(analysis.used),
-            "chosen_auroc": float(analysis.evaluation["best_auroc"]),
+            "chosen_auroc": float(analysis.evaluation["chosen_auroc"]),
         },
     )
 
@@ -183,6 +186,7 @@ def _p_right(
             analysis.states["features"].sel(layer=layer, role=role).values[others],
             analysis.wrong[others],
             groups=np.array(analysis.groups)[others],
+            labels=CLASSES,
             evaluation=options.evaluation,
         )
         # a question without a fold took no part in any training, so any probe may judge it
@@ -284,8 +288,15 @@ def generalisation(
         if name in sets:
             raise LayergramError(f"the set '{name}' beside itself", do="name each set once")
         sets[name] = _of_cell(questions, model, folder, spec, options, progress)
-    found = probes.generalisation(sets, evaluation=options.evaluation)
-    return found.assign_attrs(model=model.name, revision=model.revision, layer=layer, role=role)
+    found = probes.generalisation(sets, labels=CLASSES, evaluation=options.evaluation)
+    return found.assign_attrs(
+        long_name="AUROC across question sets",
+        references=ABOUT["references"],
+        model=model.name,
+        revision=model.revision,
+        layer=layer,
+        role=role,
+    )
 
 
 def _of_cell(

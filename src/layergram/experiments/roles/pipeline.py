@@ -20,10 +20,20 @@ from layergram.experiments.roles.controls import letters_of, random_weights
 from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress, stage_progress
+from layergram.statistics.folds import FEWEST_OF_CLASS
 from layergram.storage.folder import RunFolder
 
-LEAST = 10
-"""Fewest right and fewest wrong answers that a probe is trained on."""
+CLASSES = ("right answers", "wrong answers")
+ABOUT = {
+    "definition": "Chance that a linear probe on the hidden state at this layer and token role "
+    "gives a wrong answer a higher score than a right one, on questions that the probe was not "
+    "trained on.",
+    "caveat": "A high AUROC says that the state allows telling wrong answers from right ones by a "
+    "linear rule, not that the model uses it, nor that the rule carries over to other questions; "
+    "compare it with the baselines and with layer 0, which sees the token alone.",
+    "references": f"{PAPER}; {REFERENCES}",
+}
+"""What a role map shows, beside what :func:`layergram.probes.evaluate` says of any map."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,12 @@ class RoleAnalysis:
 
 def check_size(questions: QuestionSet) -> None:
     """Refuse a set that cannot have enough of both classes, before anything is asked."""
-    if len(questions) < 2 * LEAST:
+    if len(questions) < 2 * FEWEST_OF_CLASS:
         raise LayergramError(
             f"a role map of the question set '{questions.name}'",
             got=f"{len(questions)} questions",
-            allowed=f"at least {2 * LEAST}, so that {LEAST} can be right and {LEAST} wrong",
+            allowed=f"at least {2 * FEWEST_OF_CLASS}, so that {FEWEST_OF_CLASS} can be right and "
+            f"{FEWEST_OF_CLASS} wrong",
             do="bring more questions",
         )
 
@@ -144,11 +155,12 @@ def run_role_analysis(
         states["features"],
         wrong,
         groups=[row.group for row in used],
+        labels=CLASSES,
         evaluation=options.evaluation,
         baselines=baselines_of(states["scores"]),
         progress=stage_progress(progress, "probes"),
     )
-    evaluation["auroc"].attrs.update(provenance(model, questions, options, rows))
+    evaluation["auroc"].attrs.update(ABOUT | provenance(model, questions, options, rows))
     return RoleAnalysis(
         questions,
         rows,
@@ -170,12 +182,15 @@ def _published(
 ) -> xr.Dataset | None:
     if options.published != "also":
         return None
-    return probes.paper(
+    found = probes.published_recipe(
         states,
         wrong,
+        labels=CLASSES,
         seed=options.evaluation.seed,
         progress=stage_progress(progress, "the published recipe"),
     )
+    found["auroc"].attrs.update(ABOUT)
+    return found
 
 
 def baselines_of(scores: xr.DataArray) -> dict[str, npt.NDArray[np.float64]]:
@@ -205,7 +220,9 @@ def _controls(
         coords={"layer": [0], "role": ["exact_answer_last"]},
     )
     found = {
-        "letters": probes.evaluate(letters, wrong, groups=groups, evaluation=options.evaluation)
+        "letters": probes.evaluate(
+            letters, wrong, groups=groups, labels=CLASSES, evaluation=options.evaluation
+        )
     }
     if "random-weights" in options.controls:
         fresh = random_weights(model, seed=options.answers.seed)
@@ -217,9 +234,11 @@ def _controls(
             states["random_weights"],
             wrong,
             groups=groups,
+            labels=CLASSES,
             evaluation=options.evaluation,
             progress=stage_progress(progress, "probes of random weights"),
         )
+        found["random-weights"]["auroc"].attrs.update(ABOUT)
     return found
 
 
@@ -227,12 +246,12 @@ def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: RunFolder
     """Refuse answers with fewer than 10 of one class."""
     counts = coverage(rows)
     right, wrong = counts["right_with_exact_answer"], counts["wrong_with_exact_answer"]
-    if min(right, wrong) < LEAST:
+    if min(right, wrong) < FEWEST_OF_CLASS:
         raise LayergramError(
             f"a role map of the question set '{questions.name}'",
             got=f"{right} right and {wrong} wrong answers with an exact answer, of "
             f"{counts['answers']} answers",
-            allowed=f"at least {LEAST} of each, or a probe has nothing to learn from",
+            allowed=f"at least {FEWEST_OF_CLASS} of each, or a probe has nothing to learn from",
             do="bring more questions, or easier or harder ones, or another model"
             + (f"; the answers are kept in '{folder.path}'" if folder else ""),
         )

@@ -106,9 +106,9 @@ def comparison_rows(analysis: RoleAnalysis) -> list[Comparison]:
             "probe",
             "chosen_cell",
             "the cell that the other folds choose, on the fold left out",
-            float(result["best_auroc"]),
-            float(result["best_low"]),
-            float(result["best_high"]),
+            float(result["chosen_auroc"]),
+            float(result["chosen_low"]),
+            float(result["chosen_high"]),
         ),
     ]
     if BEFORE in auroc["role"].values:
@@ -289,7 +289,7 @@ def summary(analysis: RoleAnalysis, lines: list[Comparison]) -> dict[str, Any]:
             "role": result["best_role"].item(),
             "auroc": lines[0].auroc,
         },
-        "chosen_auroc": float(result["best_auroc"]),
+        "chosen_auroc": float(result["chosen_auroc"]),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
         "findings": sentences(analysis, lines),
         "compared": {

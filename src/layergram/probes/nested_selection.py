@@ -1,4 +1,4 @@
-"""The best cell, reported on examples that had no part in choosing it."""
+"""The best cell, evaluated on examples that had no part in choosing it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layergram.probes.crossfit import Cell, Rows
+from layergram.probes.grid import Place
 from layergram.statistics.arrays import Labels, Values
-from layergram.statistics.auroc import Auroc, auroc, shared_variance
-
-Place = tuple[int, int]
+from layergram.statistics.auroc import Auroc, auroc, fold_covariance
 
 
 @dataclass(frozen=True)
-class Best:
-    """What is left of the best cell when each fold's cell is chosen without that fold.
+class Selection:
+    """Cross-validated AUROC of the selected cell (selection nested inside the folds).
 
     Attributes:
         auroc: of the held-out scores.
         chosen: the cell of each fold [fold].
-        scores: log odds of wrong, by the probe of the cell chosen for the example's fold
-            [example]; NaN for examples without that cell's role.
+        scores: log odds of the positive class, by the probe of the cell chosen for the example's
+            fold [example]; NaN for examples without features there.
     """
 
     auroc: Auroc
@@ -29,7 +28,7 @@ class Best:
     scores: Values
 
 
-def nested_best(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Best:
+def nested_selection(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Selection:
     """Choose a cell for every fold by the other folds alone, and score the fold with it.
 
     For fold f each cell is judged by its probes that were trained without f and one more fold g,
@@ -39,22 +38,22 @@ def nested_best(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Best:
     Args:
         cells: the cells of the map, by place.
         rows: all examples.
-        present: which examples have which role [example, role].
+        present: which examples have features at an index of the second cell axis [example, second].
     """
     places = sorted(cells)  # of cells that are equally good the first, however they came
     without = np.stack([cells[place].without for place in places])  # cell, tested on, and without
     judged = np.where(np.isnan(without), 0.0, without).sum(1)
     judged /= np.maximum((~np.isnan(without)).sum(1), 1)
     chosen = [places[int(cell)] for cell in judged.argmax(0)]
-    scores = np.full(len(rows.wrong), np.nan)
+    scores = np.full(len(rows.positive), np.nan)
     parts = np.full(len(chosen), np.nan)
     left_out = np.full((len(chosen), len(chosen)), np.nan)
     for fold, place in enumerate(chosen):
-        of_cell = np.full(len(rows.wrong), np.nan)
+        of_cell = np.full(len(rows.positive), np.nan)
         of_cell[present[:, place[1]]] = cells[place].scores
         scores[rows.folds == fold] = of_cell[rows.folds == fold]
         parts[fold] = cells[place].auroc.parts[fold]
         left_out[fold] = cells[place].without[fold]
-    found = auroc(scores, rows.wrong, rows.folds, rows.groups)
-    shared = shared_variance(parts, left_out, found.shares)
-    return Best(replace(found, shared=shared), chosen, scores)
+    area = auroc(scores, rows.positive, rows.folds, rows.groups)
+    area = replace(area, fold_covariance=fold_covariance(parts, left_out, area.weights))
+    return Selection(area, chosen, scores)
