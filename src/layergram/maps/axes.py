@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from layergram.errors import LayergramError
-from layergram.maps.vocabulary import DIMENSIONS, ROLES
+from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.vocabulary import ROLES
 
-TEXT_AXES = ("role", "panel", "train", "test", "masked", "function")
-TOKEN_AXES = ("token", "query", "key")
 HEAD_NAME = re.compile(r"(?:head|h)[\s_.-]*\d+", re.IGNORECASE)
 
 
@@ -56,9 +55,10 @@ def labels_of(dim: str, cells: Sequence[str]) -> tuple[list[Any], dict[str, Any]
     Raises:
         LayergramError: for a label that should have been a number.
     """
-    if dim in TEXT_AXES:
+    kind = DIMENSIONS[dim].kind
+    if kind == "names":
         return [cell.strip() for cell in cells], {}
-    if dim in TOKEN_AXES:
+    if kind == "positions":
         positions = list(range(len(cells)))
         return positions, {} if _counted(cells) else {f"{dim}_text": (dim, list(cells))}
     return [_number_of(dim, cell) for cell in cells], {}
@@ -69,7 +69,7 @@ def _number_of(dim: str, cell: str) -> int:
     found = re.fullmatch(name, cell.strip(), re.IGNORECASE)
     if not found:
         raise LayergramError(
-            f"the {dim}s of a table",
+            f"the {DIMENSIONS[dim].plural} of a table",
             got=f"{cell.strip()!r}" if cell.strip() else "an empty cell",
             allowed=f"numbers, such as 3 or {dim} 3",
             do=f"number every {dim}, or let the first cell of the header name the axes of rows "

@@ -13,6 +13,7 @@ from layergram.errors import LayergramError
 from layergram.maps.axes import axes_named, labels_of
 from layergram.maps.build import make
 from layergram.maps.cells import Cells
+from layergram.maps.dimensions import DIMENSIONS
 from layergram.maps.tables import from_cells
 
 FORMS = (
@@ -152,7 +153,10 @@ def _labelled(path: Path, plain: dict[str, Any]) -> xr.DataArray:
             asked, got=f"values that are no even grid of numbers: {error}", allowed=FORMS
         ) from None
     if array.shape != tuple(map(len, axes.values())):
-        labels = ", ".join(f"{len(names)} {dim}s" for dim, names in axes.items()) or "no labels"
+        labels = (
+            ", ".join(f"{len(names)} {DIMENSIONS[dim].plural}" for dim, names in axes.items())
+            or "no labels"
+        )
         shape = " × ".join(map(str, array.shape))
         raise LayergramError(
             asked, got=f"{labels}, and {shape} values", allowed="one label for every row and column"

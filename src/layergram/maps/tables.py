@@ -12,10 +12,11 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.axes import TOKEN_AXES, axes_named, axis_of_columns, labels_of
+from layergram.maps.axes import axes_named, axis_of_columns, labels_of
 from layergram.maps.build import make
 from layergram.maps.cells import Cells, float_type, missing, read_cells, values_of
-from layergram.maps.vocabulary import CELL_COORDINATES, DIMENSIONS, ROLES, TOKEN_COORDINATES
+from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.vocabulary import CELL_COORDINATES, ROLES, TOKEN_COORDINATES
 
 Layout = Literal["auto", "long", "wide"]
 TEXT_COLUMNS = ("token_text", "part")
@@ -150,7 +151,8 @@ def _coded(dim: str, cells: list[str]) -> tuple[list[Any], Any, dict[str, Any]]:
     order = {cell: at for at, cell in enumerate(dict.fromkeys(cells))}
     codes = np.array([order[cell] for cell in cells])
     names = list(order)
-    if dim in TOKEN_AXES and all(name.strip().lstrip("-").isdecimal() for name in names):
+    counted = all(name.strip().lstrip("-").isdecimal() for name in names)
+    if counted and DIMENSIONS[dim].kind == "positions":
         return [int(name) for name in names], codes, {}
     labels, extra = labels_of(dim, names)
     return labels, codes, extra
@@ -199,7 +201,7 @@ def _coordinate(
     name = cells.header[at]
     column = np.array([row[at] for row in cells.rows], dtype=object)
     axes = list(labels)
-    likely = sorted(axes, key=lambda dim: (dim not in TOKEN_AXES, -axes.index(dim)))
+    likely = sorted(axes, key=lambda d: (DIMENSIONS[d].kind != "positions", -axes.index(d)))
     for dim in [] if name in CELL_COORDINATES else likely:
         first = np.unique(codes[dim], return_index=True)[1]
         if (column[first][codes[dim]] == column).all():

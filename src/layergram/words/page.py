@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from layergram.maps import DIMENSIONS
 from layergram.words.fact import Fact, Section, registry
 from layergram.words.find import facts
 from layergram.words.limits import MOST_COLUMNS, MOST_OBSERVATIONS, MOST_ROWS
-from layergram.words.names import Names, count, listed
+from layergram.words.names import Names, listed
 from layergram.words.view import View, axes_of
 
-OUR_WORDS = re.compile(r"(all|over|under|layer|head|position|query|key|fold|example)s? ")
+OUR_WORDS = re.compile(
+    rf"(all|over|under|position|{'|'.join(d.noun for d in DIMENSIONS.values() if not d.bare)})s? "
+)
 """What begins a sentence with a capital; a label of the map stays as it is."""
 
 ALIGNMENTS = {
@@ -75,7 +78,7 @@ def _title(array: xr.DataArray, names: Names) -> str:
 def _shape(array: xr.DataArray, names: Names) -> str:
     rows, columns, panels = axes_of(array)
     dims = [dim for dim in (*panels, rows, columns) if dim]
-    return " by ".join(count(array.sizes[dim], names.noun(dim, 1)) for dim in dims)
+    return " by ".join(names.count(array.sizes[dim], dim) for dim in dims)
 
 
 def _overview(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
@@ -94,13 +97,13 @@ def _axes(array: xr.DataArray, names: Names) -> str:
     rows, columns, panels = axes_of(array)
     lines = []
     for dim, role in (
-        (rows, "down"),
+        (rows, "down" if columns else "across"),
         (columns, "across"),
         *((p, "one panel each") for p in panels),
     ):
         if dim:
             labels = names.labels(dim)
-            size = count(len(labels), names.noun(dim, 1))
+            size = names.count(len(labels), dim)
             axis = names.noun(dim, 1).capitalize()
             lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.{_sharing(array, dim)}")
     value = f"- **Value**: {names.text(array.attrs['long_name'])}"
@@ -201,7 +204,7 @@ def _table(array: xr.DataArray, names: Names) -> str:
         (view.columns, columns, view.column_labels),
     ):
         if dim and len(chosen) < len(labels):
-            shown.append(f"{len(chosen)} of {count(len(labels), names.noun(dim, 1))}")
+            shown.append(f"{len(chosen)} of {names.count(len(labels), dim)}")
     note = f"Shown: {listed(shown)}, both ends and evenly between, with the extremes.\n\n"
     sides = [names.noun(dim, 1) for dim in (view.rows, view.columns) if dim]
     corner = " / ".join([sides[0].capitalize(), *sides[1:]])
