@@ -51,8 +51,8 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     assert (code, err) == (0, "")
     here = tmp_path / "here"
     importance = maps.read(here / "importance.nc")
-    assert importance.dims == ("panel", "layer", "head")
-    assert importance["panel"].values.tolist() == list(FUNCTIONS)
+    assert importance.dims == ("function", "layer", "head")
+    assert importance["function"].values.tolist() == list(FUNCTIONS)
     assert (importance.sizes["layer"], importance.sizes["head"]) == (3, 4)
     assert {"low", "high"} <= set(importance.coords)
     contribution = maps.read(here / "contribution.nc")
@@ -71,7 +71,7 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     assert len(tops) == 8 * 2
     for row in tops:
         cell = {
-            "panel": row["function"],
+            "function": row["function"],
             "layer": int(row["layer"]),
             "head": int(row["head"]),
         }

@@ -56,8 +56,8 @@ def test_importance_ranks_the_planted_heads_first(planted, explained):
     known, joint = explained
     importance, contribution = importance_maps(joint, known, planted[0])
     for name, head in PLANTED.items():
-        assert top_heads(importance.sel(panel=name), top=1) == [head]
-        cell = {"panel": name, "layer": head[0], "head": head[1]}
+        assert top_heads(importance.sel(function=name), top=1) == [head]
+        cell = {"function": name, "layer": head[0], "head": head[1]}
         assert float(contribution.sel(cell)) > 0
         assert float(importance["low"].sel(cell)) > 0
     assert (importance["low"] <= importance).all()
@@ -69,11 +69,11 @@ def test_a_probe_of_the_planted_head_alone_sees_its_function(planted):
     features, functions, groups = planted
     found = head_probes(features, functions, groups=groups, evaluation=Evaluation(permutations=40))
     for name, (layer, head) in PLANTED.items():
-        own = found["auroc"].sel(panel=name)
+        own = found["auroc"].sel(function=name)
         assert float(own.sel(layer=layer, head=head)) > 0.95
         assert own.values.argmax() == (layer - 1) * HEADS + head
-        assert float(found["p_map"].sel(panel=name)) == pytest.approx(1 / 41)
-        assert float(found["p_map_shuffled"].sel(panel=name)) > 0.05
+        assert float(found["p_map"].sel(function=name)) == pytest.approx(1 / 41)
+        assert float(found["p_map_shuffled"].sel(function=name)) > 0.05
 
 
 def test_gradient_times_activation_is_that_of_finite_differences():
@@ -166,7 +166,7 @@ def test_a_head_beside_an_informed_one_is_not_taken_for_it(planted):
     features, functions, groups = planted
     found = head_probes(features, functions, groups=groups, evaluation=Evaluation(permutations=0))
     for name, (layer, head) in PLANTED.items():
-        others = found["auroc"].sel(panel=name, layer=layer).drop_sel(head=head)
+        others = found["auroc"].sel(function=name, layer=layer).drop_sel(head=head)
         assert (others < 0.7).all()
 
 

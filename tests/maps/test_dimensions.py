@@ -30,7 +30,7 @@ def in_picture(array):
     sides = [getattr(figure.panels[0], side).dim for side in "yx"]
     several = [dim for dim in array.dims if dim not in sides]
     assert len(figure.panels) == np.prod([array.sizes[dim] for dim in several], dtype=int)
-    return [DIMENSIONS[dim].noun for dim in (*sides, *several) if dim]
+    return [maps.dimension_of(array, dim).noun for dim in (*sides, *several) if dim]
 
 
 def in_words(array):
@@ -78,6 +78,14 @@ def test_a_sentence_that_begins_with_an_axis_has_a_capital(name):
     lines = words.describe(any_map([name, "layer" if name != "layer" else "head"])).splitlines()
     told = [line[2] for line in lines if line.startswith("- ")]
     assert told and all(first == first.upper() for first in told)
+
+
+def test_a_function_beside_the_masked_one_is_the_one_that_was_scored():
+    array = any_map(["masked", "function"])
+    panel = figures.plan(array).panels[0]
+    assert (panel.y.label, panel.x.label) == ("Top heads masked", "Steps scored")
+    assert "9 masked functions by 10 scored functions" in words.describe(array)
+    assert in_words(array) == ["masked function", "scored function"]
 
 
 def test_messages_name_several_of_an_axis_in_the_plural():

@@ -28,7 +28,7 @@ TEXTS = [
     "[x](y)",
     "**b**",
 ]
-AXES = ["layer", "token", "role", "head", "panel", "query", "key", "example", "fold"]
+AXES = ["layer", "token", "role", "head", "function", "query", "key", "example", "fold"]
 
 
 @st.composite
@@ -52,7 +52,7 @@ def any_map(draw):
     for dim, size in zip(dims, shape, strict=True):
         if dim == "layer":
             coords[dim] = np.cumsum(rng.integers(1, 4, size))
-        if dim in ("role", "panel"):
+        if dim in ("role", "function"):
             coords[dim] = [f"{TEXTS[at % len(TEXTS)]}{at}" for at in range(size)]
         if dim == "token":
             coords["token_text"] = (dim, rng.choice(TEXTS, size).tolist())

@@ -11,7 +11,7 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.figures.spec import Axis, Tick
-from layergram.maps import DIMENSIONS, Dimension
+from layergram.maps import Dimension, dimension_of
 from layergram.tokens import display
 
 MOST_LABELS = 60
@@ -65,7 +65,9 @@ def cells_of(array: xr.DataArray, dim: str, *, pool: int = 1) -> Cells:
     else:
         names = tuple(f"{label:g}" if numbers else display(str(label)) for label in labels)
     plain = tuple(label.item() if isinstance(label, np.generic) else label for label in labels)
-    return Cells(DIMENSIONS[dim], plain, names, pool, numbers=numbers and not texts, texts=texts)
+    return Cells(
+        dimension_of(array, dim), plain, names, pool, numbers=numbers and not texts, texts=texts
+    )
 
 
 def range_of(text: str, cells: Cells, *, asked: str) -> tuple[int, int]:
@@ -74,6 +76,7 @@ def range_of(text: str, cells: Cells, *, asked: str) -> tuple[int, int]:
     Labels that count (layers, heads, token positions) may lie between those that the map has.
 
     Example:
+        >>> from layergram.maps import DIMENSIONS
         >>> names = ("1", "5", "10", "13")
         >>> layers = Cells(DIMENSIONS["layer"], (1, 5, 10, 13), names, numbers=True)
         >>> range_of("4:12", layers, asked="a region")
@@ -233,6 +236,7 @@ def describe_range(cells: Cells, first: int, last: int) -> str:
     """A range of cells in words: 'layers 10–20', 'token 5', 'first_answer to exact_answer_last'.
 
     Example:
+        >>> from layergram.maps import DIMENSIONS
         >>> layers = Cells(DIMENSIONS["layer"], (1, 2, 3), ("1", "2", "3"), numbers=True)
         >>> describe_range(layers, 0, 2)
         'layers 1–3'

@@ -81,10 +81,9 @@ def axes_of(array: xr.DataArray, style: Style) -> tuple[tuple[str, ...], str, st
 
     Example:
         >>> from layergram import maps
-        >>> axes_of(maps.make(np.ones((2, 3, 4)), ("layer", "head", "token"), measure="m"), Style())
-        (('head',), 'layer', 'token')
-        >>> axes_of(maps.make(np.ones((8, 3, 4)), ("panel", "layer", "head"), measure="m"), Style())
-        (('panel',), 'layer', 'head')
+        >>> m = maps.make(np.ones((2, 3, 4)), ("layer", "head", "token"), measure="m")
+        >>> axes_of(m, Style()), axes_of(m, Style(facet="layer"))
+        ((('head',), 'layer', 'token'), (('layer',), 'head', 'token'))
 
     Raises:
         LayergramError: for a facet that is no axis of the map, or none that leaves two axes.

@@ -37,8 +37,8 @@ def head_probes(
         progress: called with the number of cells done and of all cells.
 
     Returns:
-        On (panel, layer, head): ``auroc``, ``low``, ``high``, and with permutations ``p_value``.
-        On ``panel``: ``chosen_auroc`` with ``chosen_low`` and ``chosen_high``, the head that the
+        On (function, layer, head): ``auroc``, ``low``, ``high``, and with permutations ``p_value``.
+        On ``function``: ``chosen_auroc`` with ``chosen_low`` and ``chosen_high``, the head that the
         training folds choose, on the fold left out; ``p_map``; ``p_map_shuffled``, the same for
         labels that were shuffled.
 
@@ -57,8 +57,8 @@ def head_probes(
         evaluation=evaluation,
         progress=progress,
     )
-    joined = xr.concat([_panel(found[name]) for name in names], dim="panel").assign_coords(
-        panel=names
+    joined = xr.concat([_panel(found[name]) for name in names], dim="function").assign_coords(
+        function=names
     )
     return joined.rename(role="head").assign_coords(head=features["head"].values)
 

@@ -60,16 +60,16 @@ def importance_maps(
 
     Returns:
         ``importance``, the size of the mean contribution, and ``contribution``, the mean with its
-        sign, both [panel, layer, head] with ``low`` and ``high``, the ends of 95 % intervals over
-        main questions.
+        sign, both [function, layer, head] with ``low`` and ``high``, the ends of 95 % intervals
+        over main questions.
     """
     found = [_mean(joint.contributions, steps, at) for at in range(len(steps.functions))]
     mean, low, high = (np.stack(parts) for parts in zip(*found, strict=True))
     inside = (low <= 0) & (high >= 0)
     ends = np.minimum(abs(low), abs(high)), np.maximum(abs(low), abs(high))
     size = {"low": np.where(inside, 0.0, ends[0]), "high": ends[1]}
-    dims = ("panel", "layer", "head")
-    axes = {"panel": list(steps.functions)} | {n: features[n].values for n in ("layer", "head")}
+    dims = ("function", "layer", "head")
+    axes = {"function": list(steps.functions)} | {n: features[n].values for n in ("layer", "head")}
     common = {
         "units": "logit",
         "missing": "no such head in the layer" if np.isnan(mean).any() else None,
@@ -131,14 +131,14 @@ def stability(joint: Joint, steps: Labelled) -> dict[str, float]:
 def agreement(importance: xr.DataArray, auroc: xr.DataArray) -> dict[str, float]:
     """Rank correlation over heads between importance and what a probe of the head alone sees."""
     return {
-        str(name): rank_correlation(importance.sel(panel=name), auroc.sel(panel=name))
-        for name in importance["panel"].values
+        str(name): rank_correlation(importance.sel(function=name), auroc.sel(function=name))
+        for name in importance["function"].values
     }
 
 
 def auroc_map(probes: xr.Dataset, **provenance: Any) -> xr.DataArray:
-    """The map of :func:`layergram.heads.alone.head_probes` [panel, layer, head]."""
-    dims = ("panel", "layer", "head")
+    """The map of :func:`layergram.heads.alone.head_probes` [function, layer, head]."""
+    dims = ("function", "layer", "head")
     cells = [name for name in ("low", "high", "p_value") if name in probes]
     coords: Mapping[Any, Any] = {name: probes[name].values for name in dims} | {
         name: (dims, probes[name].values) for name in cells

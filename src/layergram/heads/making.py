@@ -103,12 +103,12 @@ class Headed:
         readings: the steps as the model read them.
         tested: whether a step tests the masking, and made no map [step].
         said: the function that the probe of all heads names for each other step, by its name.
-        importance: [panel, layer, head].
+        importance: [function, layer, head].
         contribution: the same with its sign.
-        auroc: of probes of single heads [panel, layer, head].
+        auroc: of probes of single heads [function, layer, head].
         probes: the numbers of :func:`layergram.heads.alone.head_probes`.
         accuracies: of the probe of all heads, and what it has to beat.
-        functions: on ``panel``: ``stability`` and ``agreement``.
+        functions: on ``function``: ``stability`` and ``agreement``.
         top: the top heads of each function.
         causal: what masking them does, if it was asked for.
         sweep: what masking every head by itself does, if it was asked for.
@@ -268,7 +268,9 @@ def heads_of(
         progress=stage_of(told, "probes of single heads"),
     )
     auroc = auroc_map(probes, **provenance)
-    top = {name: top_heads(importance.sel(panel=name), top=recipe.top) for name in known.functions}
+    top = {
+        name: top_heads(importance.sel(function=name), top=recipe.top) for name in known.functions
+    }
     tests = [one for one in read if tested[one.spans[0].step]]
     return Headed(
         steps,
@@ -305,10 +307,10 @@ def _of_functions(
     columns = {"stability": stable, "agreement": agreed}
     return xr.Dataset(
         {
-            name: ("panel", [values[function] for function in known.functions])
+            name: ("function", [values[function] for function in known.functions])
             for name, values in columns.items()
         },
-        coords={"panel": list(known.functions)},
+        coords={"function": list(known.functions)},
     )
 
 

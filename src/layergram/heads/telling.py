@@ -152,8 +152,8 @@ def table_of_functions(found: Headed) -> str:
 def _row(found: Headed, name: str) -> list[str]:
     heads = found.top[name]
     more = f" and {len(heads) - SHOWN} more" if len(heads) > SHOWN else ""
-    of = found.probes.sel(panel=name)
-    numbers = found.functions.sel(panel=name)
+    of = found.probes.sel(function=name)
+    numbers = found.functions.sel(function=name)
     row = [
         name,
         named(heads[:SHOWN]) + more,
@@ -218,9 +218,9 @@ def summary(found: Headed) -> dict[str, Any]:
         functions[name] = {
             "steps": counts[name],
             "top_heads": [list(head) for head in heads],
-            "best_auroc": _plain(found.probes["chosen_auroc"].sel(panel=name)),
-            "stability": _plain(found.functions["stability"].sel(panel=name)),
-            "agreement": _plain(found.functions["agreement"].sel(panel=name)),
+            "best_auroc": _plain(found.probes["chosen_auroc"].sel(function=name)),
+            "stability": _plain(found.functions["stability"].sel(function=name)),
+            "agreement": _plain(found.functions["agreement"].sel(function=name)),
         }
         if found.causal is not None:
             cells = found.causal.isel(score=0).sel(masked=name)

@@ -59,7 +59,7 @@ def _table(found: Headed, path: Path) -> Path:
     rows = []
     for name, heads in found.top.items():
         for rank, (layer, head) in enumerate(heads, start=1):
-            cell = {"layer": layer, "head": head, "panel": name}
+            cell = {"layer": layer, "head": head, "function": name}
             numbers = [found.importance.sel(cell), found.contribution.sel(cell)]
             auroc = found.auroc.sel(cell)
             numbers += [auroc, auroc["low"], auroc["high"]]

@@ -2,7 +2,7 @@
 
 from layergram.maps.build import cell_coordinates, check, layergram_version, make, options_of
 from layergram.maps.compare import difference
-from layergram.maps.dimensions import DIMENSIONS, Dimension, layout
+from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layout
 from layergram.maps.files import read, replacing, write, write_text
 from layergram.maps.plain import to_plain
 from layergram.maps.tables import read_table
@@ -23,6 +23,7 @@ __all__ = [
     "cell_coordinates",
     "check",
     "difference",
+    "dimension_of",
     "layergram_version",
     "layout",
     "make",

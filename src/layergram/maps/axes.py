@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from layergram.errors import LayergramError
-from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.dimensions import ALIASES, DIMENSIONS
 from layergram.maps.vocabulary import ROLES
 
 HEAD_NAME = re.compile(r"(?:head|h)[\s_.-]*\d+", re.IGNORECASE)
@@ -20,8 +20,13 @@ def axes_named(cell: str) -> list[str]:
         >>> axes_named("Layer / Token"), axes_named("i-th Layer"), axes_named("Unnamed: 0")
         (['layer', 'token'], ['layer'], [])
     """
-    words = (word.removesuffix("s") for word in re.findall("[a-z]+", cell.lower()))
+    words = (axis_name(word.removesuffix("s")) for word in re.findall("[a-z]+", cell.lower()))
     return [word for word in words if word in DIMENSIONS][:2]
+
+
+def axis_name(word: str) -> str:
+    """A word as the name of an axis, in its form of today."""
+    return ALIASES.get(word, word)
 
 
 def axis_of_columns(cells: Sequence[str]) -> str:
@@ -49,8 +54,9 @@ def _counted(cells: Sequence[str]) -> bool:
 def labels_of(dim: str, cells: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
     """The labels of an axis from the cells of a table, and the coordinates that come with them.
 
-    Tokens become positions, and their texts the coordinate ``token_text``; roles and panels stay
-    text; layers, heads and the others are numbers, which may carry their name (``Layer 3``).
+    Tokens become positions, and their texts the coordinate ``token_text``; roles, functions and
+    models stay text; layers, heads and the others are numbers, which may carry their name
+    (``Layer 3``).
 
     Raises:
         LayergramError: for a label that should have been a number.

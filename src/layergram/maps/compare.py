@@ -39,7 +39,7 @@ def difference(
     """How much higher the first map is than the second, cell by cell: ``a - b``.
 
     Tokens are matched by position, and their texts have to be the same (their ids, where there
-    are no texts); layers, heads, roles and panels by their labels, in any order.
+    are no texts); layers, heads, roles and functions by their labels, in any order.
 
     Args:
         a, b: maps of the same measure in the same unit, on the same axes.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,22 @@ _RECORDS = (
     Dimension(
         "layer", "layer", "layers", "Layer",
         "Layer, 1 to L from the input upwards; 0 is the embedding",
-        across=15, down=1, kind="numbers", ordered=True, joined=True,
+        across=14, down=1, kind="numbers", ordered=True, joined=True,
     ),
     Dimension(
         "token", "token", "tokens", "Token",
         "Token, by its position in the sequence, from 0",
-        across=1, down=14, kind="positions", ordered=True, layers="bottom",
+        across=1, down=13, kind="positions", ordered=True, layers="bottom",
     ),
     Dimension(
         "segment", "segment", "segments", "Segment",
         "Segment of the text, such as a sentence or a step, by its position",
-        across=2, down=12, kind="positions", ordered=True, layers="bottom",
+        across=2, down=11, kind="positions", ordered=True, layers="bottom",
     ),
     Dimension(
         "role", "role", "roles", "Token",
         "Token role: what a token is to the question and its answer",
-        across=3, down=13, kind="names", ordered=True, bare=True,
+        across=3, down=12, kind="names", ordered=True, bare=True,
     ),
     Dimension(
         "head", "head", "heads", "Head",
@@ -71,14 +73,9 @@ _RECORDS = (
         across=5, down=3, kind="numbers", square=True, layers="bottom",
     ),
     Dimension(
-        "panel", "panel", "panels", "Panel",
-        "Panel: one of several maps of the same shape",
-        across=14, down=5, kind="names", bare=True,
-    ),
-    Dimension(
-        "function", "scored function", "scored functions", "Steps scored",
-        "Function of the steps that were scored",
-        across=12, down=11, kind="names",
+        "function", "function", "functions", "Function",
+        "Cognitive function of the steps, such as Retrieval",
+        across=12, down=5, kind="names", bare=True,
     ),
     Dimension(
         "query", "query", "queries", "Query token",
@@ -88,7 +85,7 @@ _RECORDS = (
     Dimension(
         "key", "key", "keys", "Key token",
         "Token that is attended to, by its position",
-        across=4, down=15, kind="positions", ordered=True, joined=True, square=True,
+        across=4, down=14, kind="positions", ordered=True, joined=True, square=True,
     ),
     Dimension(
         "example", "example", "examples", "Example",
@@ -123,6 +120,32 @@ _RECORDS = (
 )  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {record.name: record for record in _RECORDS}
+
+SCORED_FUNCTION = replace(
+    DIMENSIONS["function"],
+    noun="scored function",
+    plural="scored functions",
+    axis_label="Steps scored",
+    description="Function of the steps that were scored",
+    bare=False,
+)
+"""What ``function`` is beside ``masked``."""
+
+ALIASES = {"panel": "function"}
+"""Names that axes had in older files."""
+
+
+def dimension_of(array: xr.DataArray, name: str) -> Dimension:
+    """The record of an axis of a map, which may depend on the map's other axes."""
+    beside_masked = name == "function" and "masked" in array.coords
+    return SCORED_FUNCTION if beside_masked else DIMENSIONS[name]
+
+
+def under_new_names(array: xr.DataArray) -> xr.DataArray:
+    """A map whose axes have the names of today, from one of any age."""
+    there = set(map(str, array.dims))
+    old = {o: n for o, n in ALIASES.items() if o in there and n not in there}
+    return array.rename(old) if old else array
 
 
 def layout(dims: Sequence[str]) -> tuple[tuple[str, ...], str, str]:

@@ -78,7 +78,7 @@ def read_json(path: Path) -> xr.DataArray:
     """A map from a JSON file.
 
     Besides our own form: an object with one list of labels per axis (``layers``, ``tokens``,
-    ``roles``, ``heads``, ``panels``, …; in the order of the axes) and the ``values``; a list of
+    ``roles``, ``heads``, ``functions``, …; in the order of the axes) and the ``values``; a list of
     rows, which are layers from 1; a list of records, one per cell; and what pandas writes with
     ``orient="split"``. Tables are understood as :func:`layergram.maps.tables.read_table` says.
 

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.axes import axes_named, axis_of_columns, labels_of
+from layergram.maps.axes import axes_named, axis_name, axis_of_columns, labels_of
 from layergram.maps.build import make
 from layergram.maps.cells import Cells, float_type, missing, read_cells, values_of
 from layergram.maps.dimensions import DIMENSIONS
@@ -54,9 +54,10 @@ def from_cells(
     cells: Cells, *, layout: Layout = "auto", columns: str | None = None
 ) -> xr.DataArray:
     """A map from the cells of a table; :func:`read_table` says how they are understood."""
+    columns = axis_name(columns) if columns else None
     if columns is not None and columns not in DIMENSIONS:
         raise unknown_name("axis", columns, DIMENSIONS)
-    if cells.header[0] == "" and len(cells.header) > 2 and cells.header[1] in DIMENSIONS:
+    if cells.header[0] == "" and len(cells.header) > 2 and axis_name(cells.header[1]) in DIMENSIONS:
         without = [row[1:] for row in cells.rows]  # the index that pandas writes
         cells = Cells(cells.source, cells.header[1:], without, cells.lines, cells.comma)
     if layout == "long" or (layout == "auto" and columns is None and _is_long(cells)):
@@ -100,7 +101,7 @@ def _wide(cells: Cells, columns: str | None) -> xr.DataArray:
 
 
 def _axis_columns(header: Sequence[str]) -> list[str]:
-    return list(takewhile(DIMENSIONS.__contains__, header))
+    return list(takewhile(DIMENSIONS.__contains__, map(axis_name, header)))
 
 
 def _is_long(cells: Cells) -> bool:

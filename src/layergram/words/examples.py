@@ -127,7 +127,10 @@ def diagonal() -> xr.DataArray:
     bands = [inside * np.exp(-((layer - head) ** 2) / (2 * w**2)) for w in widths.values()]
     values = np.stack(bands) + 0.02 * (1 + _noise(3, 16, 16))
     return maps.make(
-        values, ("panel", "layer", "head"), measure="importance", coords={"panel": list(widths)}
+        values,
+        ("function", "layer", "head"),
+        measure="importance",
+        coords={"function": list(widths)},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from layergram.maps import DIMENSIONS
+from layergram.maps import dimension_of
 from layergram.tokens import display
 from layergram.words.limits import MOST_NAMES
 from layergram.words.view import axes_of, labels_of
@@ -180,7 +180,7 @@ class Names:
 
     def noun(self, dim: str, number: int = 2) -> str:
         """The word for an axis: 'layer', or 'layers' for more than one."""
-        axis = DIMENSIONS[dim]
+        axis = dimension_of(self.array, dim)
         return axis.noun if number == 1 else axis.plural
 
     def count(self, number: int, dim: str) -> str:
@@ -209,7 +209,7 @@ class Names:
         order = labels_of(self.array, dim)
         if len(labels) > 2 and len(labels) == len(order):
             return f"all {len(order)} {self.noun(dim)}"
-        axis = DIMENSIONS[dim]
+        axis = dimension_of(self.array, dim)
         if axis.kind == "positions":
             return self._tokens(dim, order, labels)
         if axis.bare and all(isinstance(label, str) for label in labels):

@@ -10,15 +10,15 @@ import numpy as np
 import xarray as xr
 
 from layergram.maps import DIMENSIONS
+from layergram.maps.dimensions import SCORED_FUNCTION
 from layergram.words.fact import Fact, Section, registry
 from layergram.words.find import facts
 from layergram.words.limits import MOST_COLUMNS, MOST_OBSERVATIONS, MOST_ROWS
 from layergram.words.names import Names, listed
 from layergram.words.view import View, axes_of
 
-OUR_WORDS = re.compile(
-    rf"(all|over|under|position|{'|'.join(d.noun for d in DIMENSIONS.values() if not d.bare)})s? "
-)
+NOUNS = [axis.noun for axis in (*DIMENSIONS.values(), SCORED_FUNCTION) if not axis.bare]
+OUR_WORDS = re.compile(rf"(all|over|under|position|{'|'.join(NOUNS)})s? ")
 """What begins a sentence with a capital; a label of the map stays as it is."""
 
 ALIGNMENTS = {
@@ -132,8 +132,8 @@ def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
     rows, columns, panels = axes_of(array)
     parts = []
     if panels:
-        over = listed([names.noun(dim) for dim in panels])
-        parts.append(f"What is said of no single {panels[0]} is about the mean over the {over}.")
+        one, over = names.noun(panels[0], 1), listed([names.noun(dim) for dim in panels])
+        parts.append(f"What is said of no single {one} is about the mean over the {over}.")
     parts += ["### Values", _table(array, names)]
     if names.array.sizes[rows] > 1:
         row = names.noun(rows, 1)
@@ -142,8 +142,9 @@ def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
         column = names.noun(columns, 1)
         parts += [f"### By {column}", _bullets(names, found, "columns", f"No {column}")]
     if panels:
-        parts += [f"### By {' and '.join(panels)}", _panel_table(array, names)]
-        parts.append(_bullets(names, found, "panels", f"No {panels[0]}"))
+        nouns = [names.noun(dim, 1) for dim in panels]
+        parts += [f"### By {' and '.join(nouns)}", _panel_table(array, names)]
+        parts.append(_bullets(names, found, "panels", f"No {nouns[0]}"))
     return "\n\n".join(parts)
 
 
@@ -237,7 +238,12 @@ def _panel_table(array: xr.DataArray, names: Names) -> str:
             place[view.columns] = [view.column_labels[column]]
         mean, top = float(np.nanmean(values)), float(np.nanmax(values))
         body.append([label, names.bare(mean), names.bare(top), names.place(place)])
-    head = [", ".join(view.panels).capitalize(), "Mean", "Highest", "At"]
+    head = [
+        ", ".join(names.noun(dim, 1) for dim in view.panels).capitalize(),
+        "Mean",
+        "Highest",
+        "At",
+    ]
     return _markdown_table(head, body)
 
 

@@ -103,7 +103,7 @@ def _touch(view: View, one: tuple[int, Any], other: tuple[int, Any]) -> bool:
 
 def _find_peaks(view: View) -> list[Fact]:
     values = view.values[np.isfinite(view.values)]
-    if not view.range or values.size < 8 or "panel" in view.panels:
+    if not view.range or values.size < 8 or "function" in view.panels:
         return []
     high = values.max() - 0.1 * view.range
     if (values >= high).mean() > PLATEAU:
