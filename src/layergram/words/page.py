@@ -28,7 +28,7 @@ ALIGNMENTS = {
 }
 
 
-def describe(array: xr.DataArray) -> str:
+def describe(array: xr.DataArray, *, known: Sequence[Fact] | None = None) -> str:
     """A map in words, as Markdown: overview, axes, details, key observations, interpretation.
 
     Every sentence is a fact that was computed from the numbers (:func:`layergram.words.facts`);
@@ -36,6 +36,7 @@ def describe(array: xr.DataArray) -> str:
 
     Args:
         array: any map.
+        known: its facts, where they have been computed already.
 
     Returns:
         Markdown that ends with a newline.
@@ -47,7 +48,7 @@ def describe(array: xr.DataArray) -> str:
         # Weight: 1 layer by 2 heads
     """
     names = Names(array)
-    found = facts(array)
+    found = facts(array) if known is None else known
     parts = [
         f"# {_title(array, names)}",
         "## Overview",
@@ -247,16 +248,20 @@ def _panel_table(array: xr.DataArray, names: Names) -> str:
     return _markdown_table(head, body)
 
 
-def findings(array: xr.DataArray, count: int = 3) -> list[str]:
+def findings(
+    array: xr.DataArray, count: int = 3, *, known: Sequence[Fact] | None = None
+) -> list[str]:
     """The strongest observations of a map, one sentence or two each, as plain text.
 
     Args:
         array: any map.
         count: at most how many.
+        known: its facts, where they have been computed already.
     """
     names = Names(array, "plain")
-    told = [fact for fact in facts(array) if fact.section != "overview" and fact.kind != "band"]
-    extremes = [fact for fact in facts(array) if fact.kind in ("extremes", "level")]
+    known = facts(array) if known is None else known
+    told = [fact for fact in known if fact.section != "overview" and fact.kind != "band"]
+    extremes = [fact for fact in known if fact.kind in ("extremes", "level")]
     ranked = sorted(told, key=lambda fact: (fact.section != "key", -fact.strength)) + extremes
     first = {fact.kind: fact for fact in reversed(ranked)}
     ranked.sort(key=lambda fact: first[fact.kind] is not fact)
