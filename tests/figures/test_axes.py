@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from gallery_figures import attention, auroc, divergence, examples, importance
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import HeatPanel, LinePanel, Style, plan
-from layergram.figures.examples import attention, auroc, divergence, examples, importance
 
 
 def tokens(count, text="w{}", rows=3):

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gallery_facts import EXAMPLES, examples
 from layergram import maps, words
-from layergram.words.examples import EXAMPLES, examples
 from layergram.words.view import View
 
 
@@ -88,8 +88,8 @@ def test_a_fact_of_another_map_does_not_hold():
 def test_examples_are_told_for_the_gallery():
     shown = examples()
     assert len(shown) == len(words.registry())
-    for title, array, text in shown:
-        assert title.endswith(".") and text.endswith(".") and array.size
+    for example in shown:
+        assert example.title.endswith(".") and example.words.endswith(".") and example.map.size
 
 
 def test_every_kind_is_told_in_its_description():
