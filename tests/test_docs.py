@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -12,3 +13,14 @@ def test_the_page_of_measures_is_current():
     made = runpy.run_path(str(DOCS / "make_measures.py"))["page"]()
     now = (DOCS / "measures.md").read_text(encoding="utf-8")
     assert now == made, "run: python docs/make_measures.py"
+
+
+def test_the_gallery_is_current():
+    made = runpy.run_path(str(DOCS / "make_gallery.py"))["page"]()
+    now = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    assert now == made, "run: python docs/make_gallery.py"
+
+
+def test_the_gallery_has_every_picture_that_it_shows_and_no_other():
+    shown = re.findall(r"\]\(gallery/(.+)\)", (DOCS / "gallery.md").read_text(encoding="utf-8"))
+    assert {path.name for path in (DOCS / "gallery").iterdir()} == set(shown)

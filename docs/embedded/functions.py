@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from embedded.scenes import SCENES
 from embedded.standalone import STANDALONE
-
 from layergram.datasets.steps import FUNCTIONS
 
 _FUNCTIONS = {function.lower().replace(" ", "-"): function for function in FUNCTIONS}

@@ -19,6 +19,7 @@ def save_map(
     style: figures.Style | None = None,
     suffixes: Sequence[str] = (".png",),
     below: str = "",
+    facts: Sequence[words.Fact] | None = None,
 ) -> list[Path]:
     """Write a map as netCDF, pictures and words.
 
@@ -31,6 +32,7 @@ def save_map(
         style: of the pictures.
         suffixes: of the pictures, such as ``.png``, ``.svg``, ``.pdf``.
         below: Markdown to stand below the words.
+        facts: of the map, where they have been computed already.
 
     Returns:
         The files: numbers, pictures, words.
@@ -41,7 +43,7 @@ def save_map(
     if plan.hints:
         plan = figures.plan(array, style=replace(style, first_token="off_scale"))
     painted = figures.paint(plan)
-    text = words.describe(array) + (f"\n{below}" if below else "")
+    text = words.describe(array, known=facts) + (f"\n{below}" if below else "")
     return [
         maps.write(array, out / f"{name}.nc"),
         *(figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes),

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from gallery_figures import attention, auroc, divergence, examples, importance
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import HeatPanel, LinePanel, Style, plan
-from layergram.figures.examples import attention, auroc, divergence, examples, importance
 
 
 def tokens(count, text="w{}", rows=3):
@@ -83,7 +83,7 @@ def test_eight_head_panels_stand_in_two_rows_of_four_with_one_scale():
     array = importance()
     figure = plan(array)
     assert (figure.columns, len(figure.row_heights), len(figure.scales)) == (4, 2, 1)
-    assert [panel.title for panel in figure.panels] == array.panel.values.tolist()
+    assert [panel.title for panel in figure.panels] == array["function"].values.tolist()
     assert {(panel.x.label, panel.y.label) for panel in figure.panels} == {("Head", "Layer")}
     np.testing.assert_allclose(figure.panels[5].values, array.values[5])
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
+from gallery_figures import examples
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import Style, draw, fonts, paint, plan, save
-from layergram.figures.examples import examples
 
 PIECES = ["\\boxed{", "$x^2$", "$", " and", "_{a}", "^", "\n", "13", "is"]
 

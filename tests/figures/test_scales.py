@@ -3,10 +3,10 @@ import pytest
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 
+from gallery_figures import examples, importance
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import Style, plan
-from layergram.figures.examples import examples, importance
 from layergram.figures.scales import DIVERGING, PALETTES, colours_of
 
 

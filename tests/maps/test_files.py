@@ -97,14 +97,25 @@ def test_any_numbers_and_any_texts_come_back(tmp_path, suffix, values, texts):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("dims", [("panel", "layer", "head"), ("token",), ("layer",)])
+@pytest.mark.parametrize("dims", [("function", "layer", "head"), ("token",), ("layer",)])
 def test_maps_of_one_and_three_axes_come_back(tmp_path, suffix, dims):
-    coords = {"panel": ["Inference", "Recall"]} if "panel" in dims else {}
+    coords = {"function": ["Inference", "Recall"]} if "function" in dims else {}
     array = maps.make(np.random.default_rng(0).random((2, 3, 4))[(0,) * (3 - len(dims))], dims,
                       measure="m", coords=coords)  # fmt: skip
     back = maps.read(maps.write(array, tmp_path / f"map{suffix}"))
     xr.testing.assert_equal(back, array)
     assert back.dtype == np.float64
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_whose_functions_are_still_called_panels_is_read(tmp_path, suffix):
+    dims, values = ("function", "layer", "head"), np.random.default_rng(0).random((2, 3, 4))
+    coords = {"function": ["Inference", "Recall"], "low": (dims, values - 0.1)}
+    array = maps.make(values, dims, measure="importance", coords=coords)
+    maps.files.WRITERS[suffix](array.rename(function="panel"), tmp_path / f"map{suffix}")
+    back = maps.read(tmp_path / f"map{suffix}")
+    xr.testing.assert_equal(back, array)
+    assert maps.cell_coordinates(back) == ["low"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

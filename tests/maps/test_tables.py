@@ -60,7 +60,7 @@ def test_the_header_decides_what_the_columns_are(tmp_path, header, dims):
 
 def test_the_caller_can_decide_instead(tmp_path):
     path = table(tmp_path, "layer,0,1\n1,0.5,0.25")
-    assert maps.read_table(path, columns="panel").panel.values.tolist() == ["0", "1"]
+    assert maps.read_table(path, columns="panel")["function"].values.tolist() == ["0", "1"]
     assert maps.read_table(path, columns="token").dims == ("layer", "token")
     with pytest.raises(LayergramError, match="did you mean 'token'"):
         maps.read_table(path, columns="tokn")
@@ -120,6 +120,15 @@ def test_long_rows_in_no_order_are_sorted_and_missing_cells_are_nan(tmp_path):
     assert array.layer.values.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "text", ["panel,layer,head,v\na,1,0,0.5\nb,1,0,1", "panel/layer,1\na,0.5\nb,1"]
+)
+def test_a_column_of_panels_is_one_of_functions(tmp_path, text):
+    array = maps.read(table(tmp_path, text)).squeeze()
+    assert array["function"].values.tolist() == ["a", "b"]
+    assert array.values.tolist() == [0.5, 1.0]
+
+
 def test_the_index_that_pandas_writes_is_no_column(tmp_path):
     array = maps.read(table(tmp_path, ",layer,role,auroc\n0,1,last_q,0.5\n1,2,last_q,0.75"))
     assert (array.dims, array.name) == (("layer", "role"), "auroc")
@@ -142,6 +151,7 @@ TWO = {"layers": [1, 2], "values": [[0.5, None], [0.25, 1]]}
         ({**TWO, "roles": ["last_q", "-1"]}, ("layer", "role")),
         ([[0.5, None], [0.25, 1]], ("layer", "token")),
         ({"columns": ["h0", "h1"], "index": [1, 2], "data": TWO["values"]}, ("layer", "head")),
+        ({**TWO, "models": ["gpt2", "smollm2"]}, ("layer", "model")),
         (
             [
                 {"layer": 1, "head": 0, "v": 0.5},
@@ -163,7 +173,8 @@ def test_plain_json_tables_are_maps(tmp_path, plain, dims):
 def test_json_with_panels_has_three_axes(tmp_path):
     plain = {"panels": ["a", "b"], "layers": [4], "heads": [0, 1], "values": [[[1, 2]], [[3, 4]]]}
     array = maps.read(table(tmp_path, json.dumps(plain), "table.json"))
-    assert array.sizes == {"panel": 2, "layer": 1, "head": 2}
+    assert array["function"].values.tolist() == ["a", "b"]
+    assert array.sizes == {"function": 2, "layer": 1, "head": 2}
 
 
 BAD = {

@@ -28,12 +28,13 @@ TEXTS = [
     "[x](y)",
     "**b**",
 ]
-AXES = ["layer", "token", "role", "head", "panel", "query", "key", "example", "fold"]
 
 
 @st.composite
 def any_map(draw):
-    dims = draw(st.lists(st.sampled_from(AXES), min_size=1, max_size=3, unique=True))
+    dims = draw(
+        st.lists(st.sampled_from(list(maps.DIMENSIONS)), min_size=1, max_size=3, unique=True)
+    )
     shape = tuple(draw(st.integers(1, 9)) for _ in dims)
     kind = draw(st.sampled_from(["uniform", "constant", "huge", "tiny", "stepped", "any"]))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
@@ -52,7 +53,7 @@ def any_map(draw):
     for dim, size in zip(dims, shape, strict=True):
         if dim == "layer":
             coords[dim] = np.cumsum(rng.integers(1, 4, size))
-        if dim in ("role", "panel"):
+        if maps.DIMENSIONS[dim].kind == "names":
             coords[dim] = [f"{TEXTS[at % len(TEXTS)]}{at}" for at in range(size)]
         if dim == "token":
             coords["token_text"] = (dim, rng.choice(TEXTS, size).tolist())

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from gallery_facts import peaked
 from layergram import maps
 from layergram.cli import main
-from layergram.words.examples import peaked
 
 
 @pytest.fixture

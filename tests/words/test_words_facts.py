@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layergram import words
-from layergram.words.examples import EXAMPLES, examples
+from gallery_facts import EXAMPLES, examples
+from layergram import maps, words
 from layergram.words.view import View
 
 
@@ -55,6 +55,30 @@ def test_changed_place_fails_its_checker(kind):
             assert not words.holds(array, replace(fact, coordinates=moved)), (dim, fact)
 
 
+def test_a_checker_that_raises_is_no_missing_sentence(monkeypatch):
+    def broken(array, fact):
+        raise ValueError("a fault of the checker")
+
+    level = words.registry()["level"]
+    monkeypatch.setitem(words.registry(), "level", replace(level, holds=broken))
+    with pytest.raises(ValueError, match="a fault of the checker"):
+        words.describe(EXAMPLES["level"]())
+
+
+def test_facts_that_are_known_are_not_computed_again(monkeypatch):
+    array = EXAMPLES["peaks"]()
+    text, told, known = words.describe(array), words.findings(array), words.facts(array)
+    monkeypatch.setattr(words.page, "facts", None)
+    assert words.describe(array, known=known) == text
+    assert words.findings(array, known=known) == told
+
+
+def test_a_peak_in_the_only_row_of_heads_is_told():
+    values = [[0.1, 0.12, 0.09, 0.11, 0.9, 0.1, 0.13, 0.1, 0.11]]
+    array = maps.make(values, ("head", "token"), measure="weight")
+    assert "A peak at head 0: position 4 with 0.90." in words.describe(array)
+
+
 def test_a_fact_of_another_map_does_not_hold():
     array, facts = found("bands")
     other = array.copy(data=array.values[::-1].copy())
@@ -64,8 +88,8 @@ def test_a_fact_of_another_map_does_not_hold():
 def test_examples_are_told_for_the_gallery():
     shown = examples()
     assert len(shown) == len(words.registry())
-    for title, array, text in shown:
-        assert title.endswith(".") and text.endswith(".") and array.size
+    for example in shown:
+        assert example.title.endswith(".") and example.words.endswith(".") and example.map.size
 
 
 def test_every_kind_is_told_in_its_description():
@@ -96,6 +120,17 @@ def test_heads_that_share_keys_and_values_are_said_to():
     shared = array.assign_coords(kv_group=("head", [0, 0, 0, 1, 1, 1]))
     line = "6 heads, 0 to 5. Every 3 heads in a row, from head 0 on, share keys and values."
     assert line in words.describe(shared)
+
+
+def test_tokens_without_values_make_no_sink_of_the_first():
+    values = np.full((2, 4), np.nan)
+    values[:, 0] = 0.0
+    array = maps.make(values, ("layer", "token"), measure="attention_received")
+    assert "sink" not in {fact.kind for fact in words.facts(array)}
+
+
+def test_of_two_heads_no_three_lead():
+    assert "leaders" not in {fact.kind for fact in words.facts(EXAMPLES["leaders"]()[:1, :2])}
 
 
 def test_the_leading_heads_are_not_led_by_a_missing_one():

@@ -38,7 +38,7 @@ def test_token_maps_of_noise():
     [
         (("layer",), (30,)),
         (("token",), (60,)),
-        (("panel", "layer", "head"), (8, 12, 12)),
+        (("function", "layer", "head"), (8, 12, 12)),
         (("layer", "head", "token"), (10, 3, 16)),
     ],
 )

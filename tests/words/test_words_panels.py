@@ -25,15 +25,15 @@ def panels(widths, *, first=6, last=28, falling=False):
     values = 0.0005 + 0.0035 * np.stack(bands) + 0.0004 * rng.uniform(0, 1, (8, 32, 32))
     if falling:
         values = values[:, :, ::-1]
-    coords = {"panel": NAMES, "layer": at}
-    return maps.make(values, ("panel", "layer", "head"), measure="importance", coords=coords)
+    coords = {"function": NAMES, "layer": at}
+    return maps.make(values, ("function", "layer", "head"), measure="importance", coords=coords)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_panels_are_ranked_by_sharpness(seed):
     widths = np.random.default_rng(seed).permutation([0.6, 1.0, 1.5, 2.0, 2.6, 3.3, 4.1, 5.0])
     fact = next(f for f in words.facts(panels(widths)) if f.kind == "diagonal_order")
-    assert fact.coordinates["panel"] == [NAMES[at] for at in np.argsort(widths)]
+    assert fact.coordinates["function"] == [NAMES[at] for at in np.argsort(widths)]
 
 
 def test_ends_of_the_band_are_named():

@@ -29,8 +29,8 @@ def command(
 ) -> None:
     """The difference of two maps, A less B, as a map, a picture and words.
 
-    Tokens are matched by position and have to be the same; layers, heads, roles and functions are
-    matched by name.
+    Tokens are matched by position and have to be the same; layers, heads, roles and functions
+    are matched by name.
 
     Args:
         a: map file.

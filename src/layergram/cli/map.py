@@ -197,12 +197,13 @@ def _write(array: xr.DataArray, out: Path, suffixes: list[str]) -> dict[str, Any
     from layergram import words
     from layergram.export import save_map
 
-    files = save_map(array, out, suffixes=suffixes)
+    facts = words.facts(array)
+    files = save_map(array, out, suffixes=suffixes, facts=facts)
     ratio = array.attrs.get("deep_thinking_ratio")
     return {
         "measure": str(array.name),
         "files": [str(file) for file in files],
-        "findings": words.findings(array, FINDINGS),
+        "findings": words.findings(array, FINDINGS, known=facts),
         **({} if ratio is None else {"deep_thinking_ratio": ratio}),
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from layergram.maps import Dimension
+
 PAGE = 7.2  # inches: the width of a page of two columns
 LINE = 1.25 / 72  # inches per point of font size
 
@@ -25,12 +27,12 @@ def columns_for(panels: int, *, wide: bool) -> int:
 
 
 def panel_size(
-    x_dim: str, *, cells: tuple[int, int], columns: int, maps: int, font_size: float
+    x: Dimension, *, cells: tuple[int, int], columns: int, maps: int, font_size: float
 ) -> tuple[float, float]:
     """Width and height in inches of one panel's cells.
 
     Args:
-        x_dim: the dimension of the columns.
+        x: the dimension of the columns.
         cells: rows and columns of the largest panel; 0 rows for lines and bars.
         columns: panels per row.
         maps: how many maps the figure shows; several stand in a row and get more room.
@@ -39,16 +41,16 @@ def panel_size(
     rows, wide = cells
     line = font_size * LINE
     room = PAGE / columns - 0.15
-    if x_dim in ("head", "key") and rows:
+    if x.square and rows:
         if columns == 1:
-            largest, least = (4.0, 0.04) if x_dim == "head" else (5.0, line)
+            largest, least = (4.0, 0.04) if x.kind == "numbers" else (5.0, line)
             pitch = min(max(largest / max(rows, wide), least), 0.22)
             pitch = min(pitch, PAGE / max(rows, wide))
             return max(wide * pitch, 1.2), max(rows * pitch, 1.2)
         width = min(max(room, 0.9), 2.6)
         return width, width * min(max(rows / wide, 0.5), 1.4)
     if columns == 1:
-        pitch = min(max(6.2 / wide, line), 0.5 if x_dim == "role" else 0.3)
+        pitch = min(max(6.2 / wide, line), 0.5 if x.name == "role" else 0.3)
         width = min(max(wide * pitch, 1.8), PAGE)
     elif maps > 1:
         width = min(max(wide * line, 1.6), 5.0 if columns == 2 else 3.7)

@@ -11,23 +11,12 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.figures.spec import Axis, Tick
+from layergram.maps import Dimension, dimension_of
 from layergram.tokens import display
 
 MOST_LABELS = 60
 LONGEST_LABEL = 24
 LEFT_TO_RIGHT = "\u200e"  # keeps a number before its colon when the word is Arabic or Hebrew
-AXIS_LABELS = {
-    "layer": "Layer",
-    "token": "Token",
-    "role": "Token",
-    "head": "Head",
-    "query": "Query token",
-    "key": "Key token",
-    "train": "Trained on",
-    "test": "Tested on",
-    "masked": "Top heads masked",
-    "function": "Steps scored",
-}
 TOKEN_AXIS_LABELS = {"reads": "Token read", "predicts": "Token predicted"}
 
 
@@ -36,7 +25,7 @@ class Cells:
     """The cells along one axis of a map, before it is known how much room they have.
 
     Args:
-        dim: the dimension.
+        axis: the dimension.
         labels: the coordinate's values, one per cell of the map.
         names: each as a reader should see it.
         pool: how many neighbours each drawn column stands for.
@@ -44,12 +33,17 @@ class Cells:
         texts: whether the names are words of a text, with a position besides.
     """
 
-    dim: str
+    axis: Dimension
     labels: tuple[int | float | str, ...]
     names: tuple[str, ...]
     pool: int = 1
     numbers: bool = False
     texts: bool = False
+
+    @property
+    def dim(self) -> str:
+        """The name of the dimension."""
+        return self.axis.name
 
     @property
     def drawn(self) -> int:
@@ -71,7 +65,9 @@ def cells_of(array: xr.DataArray, dim: str, *, pool: int = 1) -> Cells:
     else:
         names = tuple(f"{label:g}" if numbers else display(str(label)) for label in labels)
     plain = tuple(label.item() if isinstance(label, np.generic) else label for label in labels)
-    return Cells(dim, plain, names, pool, numbers=numbers and not texts, texts=texts)
+    return Cells(
+        dimension_of(array, dim), plain, names, pool, numbers=numbers and not texts, texts=texts
+    )
 
 
 def range_of(text: str, cells: Cells, *, asked: str) -> tuple[int, int]:
@@ -80,7 +76,9 @@ def range_of(text: str, cells: Cells, *, asked: str) -> tuple[int, int]:
     Labels that count (layers, heads, token positions) may lie between those that the map has.
 
     Example:
-        >>> layers = Cells("layer", (1, 5, 10, 13), ("1", "5", "10", "13"), numbers=True)
+        >>> from layergram.maps import DIMENSIONS
+        >>> names = ("1", "5", "10", "13")
+        >>> layers = Cells(DIMENSIONS["layer"], (1, 5, 10, 13), names, numbers=True)
         >>> range_of("4:12", layers, asked="a region")
         (1, 2)
 
@@ -145,8 +143,7 @@ def axis_of(
     """
     pitch = room / cells.drawn
     line = font_size * 1.25 / 72
-    if not label:
-        label = AXIS_LABELS.get(cells.dim, cells.dim.capitalize())
+    label = label or cells.axis.axis_label
     if cells.dim == "token":
         label = TOKEN_AXIS_LABELS.get(alignment, label)
     if cells.pool > 1:
@@ -239,11 +236,13 @@ def describe_range(cells: Cells, first: int, last: int) -> str:
     """A range of cells in words: 'layers 10–20', 'token 5', 'first_answer to exact_answer_last'.
 
     Example:
-        >>> describe_range(Cells("layer", (1, 2, 3), ("1", "2", "3"), numbers=True), 0, 2)
+        >>> from layergram.maps import DIMENSIONS
+        >>> layers = Cells(DIMENSIONS["layer"], (1, 2, 3), ("1", "2", "3"), numbers=True)
+        >>> describe_range(layers, 0, 2)
         'layers 1–3'
     """
     one, two = cells.labels[first], cells.labels[last]
     if isinstance(one, str):
         return one if first == last else f"{one} to {two}"
     span = f"{one}" if first == last else f"{one}–{two}"
-    return f"{cells.dim}{'' if first == last else 's'} {span}"
+    return f"{cells.axis.noun if first == last else cells.axis.plural} {span}"

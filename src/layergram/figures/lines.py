@@ -20,7 +20,6 @@ DASHES: tuple[Literal["solid", "dashed", "dotted", "dashdot"], ...] = (
 )
 MOST_DISTINCT = 10
 MOST_NAMED = 16
-JOINED = ("layer", "query", "key")  # axes along which neighbours are joined by a line
 
 
 def line_panel(
@@ -54,7 +53,7 @@ def line_panel(
         raise unknown_name("axis to run along", along, dims)
     across = [dim for dim in dims if dim != along]
     array = array.transpose(*across, along)
-    bars = not across and along not in JOINED and style.kind != "lines"
+    bars = not across and not currency.DIMENSIONS[along].joined and style.kind != "lines"
     lines, notes = _lines(array, across, sign="Whiskers" if bars else "Bands")
     x, x_note = labels.axis_of(
         labels.cells_of(array, along),
@@ -95,7 +94,7 @@ def _lines(
         if cells.texts:
             names = [f"{at}: {name}" for at, name in zip(cells.labels, names, strict=True)]
         elif not isinstance(cells.labels[0], str):
-            names = [f"{cells.dim.capitalize()} {name}" for name in names]
+            names = [f"{cells.axis.noun.capitalize()} {name}" for name in names]
     notes = []
     count = len(names)
     shades: tuple[str, ...] = COLOURS

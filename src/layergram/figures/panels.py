@@ -123,7 +123,7 @@ def heat_panel(
     """A heatmap with its axes, and what has to be said about their labels."""
     first = style.first_layer
     if first == "auto":
-        first = "bottom" if y.dim == "layer" and part.x.dim in ("token", "head") else "top"
+        first = part.x.axis.layers if y.dim == "layer" else "top"
     alignment = str(part.array.attrs.get("alignment", ""))
     x_axis, x_note = labels.axis_of(
         part.x, room=size[0], font_size=style.font_size, direction="right", alignment=alignment

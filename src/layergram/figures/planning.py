@@ -143,10 +143,10 @@ def _size(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tuple
     heat = [part for part in parts if part.heat]
     shown = heat or parts
     if not heat and shown[0].y is not None:
-        x_dim, wide = "layer", 30
+        x, wide = currency.DIMENSIONS["layer"], 30
     else:
-        x_dim, wide = shown[0].x.dim, max(part.x.drawn for part in shown)
+        x, wide = shown[0].x.axis, max(part.x.drawn for part in shown)
     rows = max((part.y.drawn for part in heat if part.y), default=0)
     return geometry.panel_size(
-        x_dim, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size
+        x, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size
     )

@@ -11,37 +11,8 @@ import xarray as xr
 from layergram.errors import LayergramError, unknown_name
 from layergram.figures.labels import cells_of, range_of
 from layergram.figures.style import Style
+from layergram.maps import layout
 
-COLUMN_AXES = (
-    "token",
-    "role",
-    "key",
-    "head",
-    "query",
-    "example",
-    "fold",
-    "test",
-    "train",
-    "function",
-    "masked",
-    "panel",
-    "layer",
-)
-ROW_AXES = (
-    "layer",
-    "query",
-    "head",
-    "example",
-    "panel",
-    "fold",
-    "train",
-    "test",
-    "masked",
-    "function",
-    "role",
-    "token",
-    "key",
-)
 MOST_PANELS = 400
 
 
@@ -110,10 +81,9 @@ def axes_of(array: xr.DataArray, style: Style) -> tuple[tuple[str, ...], str, st
 
     Example:
         >>> from layergram import maps
-        >>> axes_of(maps.make(np.ones((2, 3, 4)), ("layer", "head", "token"), measure="m"), Style())
-        (('head',), 'layer', 'token')
-        >>> axes_of(maps.make(np.ones((8, 3, 4)), ("panel", "layer", "head"), measure="m"), Style())
-        (('panel',), 'layer', 'head')
+        >>> m = maps.make(np.ones((2, 3, 4)), ("layer", "head", "token"), measure="m")
+        >>> axes_of(m, Style()), axes_of(m, Style(facet="layer"))
+        ((('head',), 'layer', 'token'), (('layer',), 'head', 'token'))
 
     Raises:
         LayergramError: for a facet that is no axis of the map, or none that leaves two axes.
@@ -130,13 +100,8 @@ def axes_of(array: xr.DataArray, style: Style) -> tuple[tuple[str, ...], str, st
             got=f"a map of {', '.join(dims)}, which leaves no axis for the panels themselves",
             do="leave at least one axis",
         )
-    if len(rest) == 1:
-        return tuple(facets), "", rest[0]
-    x = next(dim for dim in COLUMN_AXES if dim in rest)
-    rest.remove(x)
-    y = next(dim for dim in ROW_AXES if dim in rest)
-    rest.remove(y)
-    return (*facets, *rest), y, x
+    panels, y, x = layout(rest)
+    return (*facets, *panels), y, x
 
 
 def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[str, xr.DataArray]]:
@@ -157,7 +122,9 @@ def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[st
     cells = [cells_of(array, dim) for dim in facets]
     for places in itertools.product(*(range(len(c.labels)) for c in cells)):
         names = [
-            c.names[i] if isinstance(c.labels[i], str) else f"{c.dim.capitalize()} {c.labels[i]}"
+            c.names[i]
+            if isinstance(c.labels[i], str)
+            else f"{c.axis.noun.capitalize()} {c.labels[i]}"
             for c, i in zip(cells, places, strict=True)
         ]
         part = array.isel(dict(zip(facets, places, strict=True)))

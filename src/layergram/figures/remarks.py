@@ -47,9 +47,9 @@ def pooling_notes(parts: Sequence[Part], style: Style) -> list[str]:
                 continue
             far = part.signed and style.pooling == "max"
             notes.append(
-                f"{len(cells.labels):,} {cells.dim}s are drawn as {cells.drawn} columns of "
+                f"{len(cells.labels):,} {cells.axis.plural} are drawn as {cells.drawn} columns of "
                 f"{cells.pool}: each shows {'the value farthest from no effect' if far else rule} "
-                f"of its {cells.pool} {cells.dim}s."
+                f"of its {cells.pool} {cells.axis.plural}."
             )
             if part.significant is not None:
                 notes.append("A pooled cell is marked if any of its cells is significant.")

@@ -2,13 +2,13 @@
 
 from layergram.maps.build import cell_coordinates, check, layergram_version, make, options_of
 from layergram.maps.compare import difference
+from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layout
 from layergram.maps.files import read, replacing, write, write_json, write_text
 from layergram.maps.plain import to_plain
 from layergram.maps.tables import read_table
 from layergram.maps.vocabulary import (
     ATTRIBUTES,
     CELL_COORDINATES,
-    DIMENSIONS,
     ROLES,
     TOKEN_COORDINATES,
 )
@@ -19,10 +19,13 @@ __all__ = [
     "DIMENSIONS",
     "ROLES",
     "TOKEN_COORDINATES",
+    "Dimension",
     "cell_coordinates",
     "check",
     "difference",
+    "dimension_of",
     "layergram_version",
+    "layout",
     "make",
     "options_of",
     "read",

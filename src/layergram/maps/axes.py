@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from layergram.errors import LayergramError
-from layergram.maps.vocabulary import DIMENSIONS, ROLES
+from layergram.maps.dimensions import ALIASES, DIMENSIONS
+from layergram.maps.vocabulary import ROLES
 
-TEXT_AXES = ("role", "panel", "train", "test", "masked", "function")
-TOKEN_AXES = ("token", "query", "key")
 HEAD_NAME = re.compile(r"(?:head|h)[\s_.-]*\d+", re.IGNORECASE)
 
 
@@ -21,8 +20,13 @@ def axes_named(cell: str) -> list[str]:
         >>> axes_named("Layer / Token"), axes_named("i-th Layer"), axes_named("Unnamed: 0")
         (['layer', 'token'], ['layer'], [])
     """
-    words = (word.removesuffix("s") for word in re.findall("[a-z]+", cell.lower()))
+    words = (axis_name(word.removesuffix("s")) for word in re.findall("[a-z]+", cell.lower()))
     return [word for word in words if word in DIMENSIONS][:2]
+
+
+def axis_name(word: str) -> str:
+    """A word as the name of an axis, in its form of today."""
+    return ALIASES.get(word, word)
 
 
 def axis_of_columns(cells: Sequence[str]) -> str:
@@ -50,15 +54,17 @@ def _counted(cells: Sequence[str]) -> bool:
 def labels_of(dim: str, cells: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
     """The labels of an axis from the cells of a table, and the coordinates that come with them.
 
-    Tokens become positions, and their texts the coordinate ``token_text``; roles and panels stay
-    text; layers, heads and the others are numbers, which may carry their name (``Layer 3``).
+    Tokens become positions, and their texts the coordinate ``token_text``; roles, functions and
+    models stay text; layers, heads and the others are numbers, which may carry their name
+    (``Layer 3``).
 
     Raises:
         LayergramError: for a label that should have been a number.
     """
-    if dim in TEXT_AXES:
+    kind = DIMENSIONS[dim].kind
+    if kind == "names":
         return [cell.strip() for cell in cells], {}
-    if dim in TOKEN_AXES:
+    if kind == "positions":
         positions = list(range(len(cells)))
         return positions, {} if _counted(cells) else {f"{dim}_text": (dim, list(cells))}
     return [_number_of(dim, cell) for cell in cells], {}
@@ -69,7 +75,7 @@ def _number_of(dim: str, cell: str) -> int:
     found = re.fullmatch(name, cell.strip(), re.IGNORECASE)
     if not found:
         raise LayergramError(
-            f"the {dim}s of a table",
+            f"the {DIMENSIONS[dim].plural} of a table",
             got=f"{cell.strip()!r}" if cell.strip() else "an empty cell",
             allowed=f"numbers, such as 3 or {dim} 3",
             do=f"number every {dim}, or let the first cell of the header name the axes of rows "

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES, DIMENSIONS
+from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES
 
 SCHEMA = 1
 

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.axes import TOKEN_AXES
 from layergram.maps.build import check, make
+from layergram.maps.dimensions import DIMENSIONS
 from layergram.maps.vocabulary import CELL_COORDINATES
 
 Match = Literal["exact", "common"]
@@ -39,7 +39,7 @@ def difference(
     """How much higher the first map is than the second, cell by cell: ``a - b``.
 
     Tokens are matched by position, and their texts have to be the same (their ids, where there
-    are no texts); layers, heads, roles and panels by their labels, in any order.
+    are no texts); layers, heads, roles and functions by their labels, in any order.
 
     Args:
         a, b: maps of the same measure in the same unit, on the same axes.
@@ -107,7 +107,7 @@ def _matching(
     mine, other = a[dim].values.tolist(), b[dim].values.tolist()
     common = [label for label in mine if label in set(other)]
     only = [[x for x in mine if x not in set(other)], [x for x in other if x not in set(mine)]]
-    if dim in TOKEN_AXES:
+    if DIMENSIONS[dim].kind == "positions":
         at = _first_difference(dim, common, a, b)
         if match == "exact" and at is not None:
             raise LayergramError(
@@ -121,11 +121,12 @@ def _matching(
             )
         common = common[:at]
     if match == "exact" and any(only):
+        plural = DIMENSIONS[dim].plural
         lists = [f"only in {name}: {_short(x)}" for name, x in zip(names, only, strict=True) if x]
         raise LayergramError(
             asked,
-            got=f"{dim}s {'; '.join(lists)}",
-            allowed=f"the same {dim}s in both maps",
+            got=f"{plural} {'; '.join(lists)}",
+            allowed=f"the same {plural} in both maps",
             do="compare only what both have with match 'common'",
         )
     if not common:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.maps.build import check
+from layergram.maps.dimensions import under_new_names
 from layergram.maps.plain import plain_value, read_json, to_plain
 from layergram.maps.tables import read_table, write_table
 
@@ -127,7 +128,7 @@ def _need_zarr(path: Path) -> None:
 
 
 def read(path: str | Path) -> xr.DataArray:
-    """Read one map from a file.
+    """Read one map from a file; axes with a name of older versions get that of today.
 
     Args:
         path: ``.nc``, ``.zarr`` or ``.json`` as :func:`write` made it (a netCDF or Zarr file of
@@ -146,7 +147,7 @@ def read(path: str | Path) -> xr.DataArray:
     if path.is_dir() and path.suffix.lower() != ".zarr":
         raise LayergramError(asked, got="a folder", allowed="a file, or a folder NAME.zarr")
     try:
-        return check(reader(path))
+        return check(under_new_names(reader(path)))
     except LayergramError as error:
         if str(path) in error.asked:
             raise

@@ -13,6 +13,7 @@ from layergram.errors import LayergramError
 from layergram.maps.axes import axes_named, labels_of
 from layergram.maps.build import make
 from layergram.maps.cells import Cells
+from layergram.maps.dimensions import DIMENSIONS
 from layergram.maps.tables import from_cells
 
 FORMS = (
@@ -77,7 +78,7 @@ def read_json(path: Path) -> xr.DataArray:
     """A map from a JSON file.
 
     Besides our own form: an object with one list of labels per axis (``layers``, ``tokens``,
-    ``roles``, ``heads``, ``panels``, …; in the order of the axes) and the ``values``; a list of
+    ``roles``, ``heads``, ``functions``, …; in the order of the axes) and the ``values``; a list of
     rows, which are layers from 1; a list of records, one per cell; and what pandas writes with
     ``orient="split"``. Tables are understood as :func:`layergram.maps.tables.read_table` says.
 
@@ -152,7 +153,10 @@ def _labelled(path: Path, plain: dict[str, Any]) -> xr.DataArray:
             asked, got=f"values that are no even grid of numbers: {error}", allowed=FORMS
         ) from None
     if array.shape != tuple(map(len, axes.values())):
-        labels = ", ".join(f"{len(names)} {dim}s" for dim, names in axes.items()) or "no labels"
+        labels = (
+            ", ".join(f"{len(names)} {DIMENSIONS[dim].plural}" for dim, names in axes.items())
+            or "no labels"
+        )
         shape = " × ".join(map(str, array.shape))
         raise LayergramError(
             asked, got=f"{labels}, and {shape} values", allowed="one label for every row and column"

@@ -12,10 +12,11 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.axes import TOKEN_AXES, axes_named, axis_of_columns, labels_of
+from layergram.maps.axes import axes_named, axis_name, axis_of_columns, labels_of
 from layergram.maps.build import make
 from layergram.maps.cells import Cells, float_type, missing, read_cells, values_of
-from layergram.maps.vocabulary import CELL_COORDINATES, DIMENSIONS, ROLES, TOKEN_COORDINATES
+from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.vocabulary import CELL_COORDINATES, ROLES, TOKEN_COORDINATES
 
 Layout = Literal["auto", "long", "wide"]
 TEXT_COLUMNS = ("token_text", "part")
@@ -53,9 +54,10 @@ def from_cells(
     cells: Cells, *, layout: Layout = "auto", columns: str | None = None
 ) -> xr.DataArray:
     """A map from the cells of a table; :func:`read_table` says how they are understood."""
+    columns = axis_name(columns) if columns else None
     if columns is not None and columns not in DIMENSIONS:
         raise unknown_name("axis", columns, DIMENSIONS)
-    if cells.header[0] == "" and len(cells.header) > 2 and cells.header[1] in DIMENSIONS:
+    if cells.header[0] == "" and len(cells.header) > 2 and axis_name(cells.header[1]) in DIMENSIONS:
         without = [row[1:] for row in cells.rows]  # the index that pandas writes
         cells = Cells(cells.source, cells.header[1:], without, cells.lines, cells.comma)
     if layout == "long" or (layout == "auto" and columns is None and _is_long(cells)):
@@ -99,7 +101,7 @@ def _wide(cells: Cells, columns: str | None) -> xr.DataArray:
 
 
 def _axis_columns(header: Sequence[str]) -> list[str]:
-    return list(takewhile(DIMENSIONS.__contains__, header))
+    return list(takewhile(DIMENSIONS.__contains__, map(axis_name, header)))
 
 
 def _is_long(cells: Cells) -> bool:
@@ -150,7 +152,8 @@ def _coded(dim: str, cells: list[str]) -> tuple[list[Any], Any, dict[str, Any]]:
     order = {cell: at for at, cell in enumerate(dict.fromkeys(cells))}
     codes = np.array([order[cell] for cell in cells])
     names = list(order)
-    if dim in TOKEN_AXES and all(name.strip().lstrip("-").isdecimal() for name in names):
+    counted = all(name.strip().lstrip("-").isdecimal() for name in names)
+    if counted and DIMENSIONS[dim].kind == "positions":
         return [int(name) for name in names], codes, {}
     labels, extra = labels_of(dim, names)
     return labels, codes, extra
@@ -199,7 +202,7 @@ def _coordinate(
     name = cells.header[at]
     column = np.array([row[at] for row in cells.rows], dtype=object)
     axes = list(labels)
-    likely = sorted(axes, key=lambda dim: (dim not in TOKEN_AXES, -axes.index(dim)))
+    likely = sorted(axes, key=lambda d: (DIMENSIONS[d].kind != "positions", -axes.index(d)))
     for dim in [] if name in CELL_COORDINATES else likely:
         first = np.unique(codes[dim], return_index=True)[1]
         if (column[first][codes[dim]] == column).all():

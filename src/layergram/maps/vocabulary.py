@@ -1,22 +1,6 @@
-"""The words a map may be made of: its axes, the coordinates on them, its attributes."""
+"""The words a map may be made of besides its axes: coordinates on them, roles, attributes."""
 
 from __future__ import annotations
-
-DIMENSIONS: dict[str, str] = {
-    "layer": "Layer, 1 to L from the input upwards; 0 is the embedding",
-    "token": "Token, by its position in the sequence, from 0",
-    "role": "Token role: what a token is to the question and its answer",
-    "head": "Attention head of its layer, from 0",
-    "panel": "Panel: one of several maps of the same shape",
-    "query": "Token that attends, by its position",
-    "key": "Token that is attended to, by its position",
-    "example": "Example: one question with its answer",
-    "fold": "Cross-validation fold",
-    "train": "Question set that a probe was trained on",
-    "test": "Question set that it was tested on",
-    "masked": "Function whose top heads were masked",
-    "function": "Function of the steps that were scored",
-}
 
 TOKEN_COORDINATES: dict[str, str] = {
     "token_text": "the token's own piece of the text, as it stands there",

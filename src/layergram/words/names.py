@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from layergram.maps import dimension_of
 from layergram.tokens import display
 from layergram.words.limits import MOST_NAMES
 from layergram.words.view import axes_of, labels_of
@@ -19,14 +20,7 @@ MOST_LISTED = 60
 """Labels of an axis that are all written out."""
 
 Style = Literal["markdown", "plain"]
-PLURALS = {"query": "queries"}
 COUNTED = {"token": "tokens", "logit": "logits"}  # units that a number makes many of
-NOUNS = {
-    "train": "training set",
-    "test": "test set",
-    "masked": "masked function",
-    "function": "scored function",
-}
 ESCAPED = re.compile(
     r"[`*|~$]|<(?=[A-Za-z/!?])|\](?=\()|&(?=#?\w+;)"
     r"|(?<![^\W_])_|_(?![^\W_])|\\(?=[!-/:-@\[-`{-~]|$)"
@@ -53,7 +47,7 @@ def listed(words: Sequence[str], *, word: str = "and") -> str:
 def count(number: float, noun: str) -> str:
     """A number of things: '1 cell', '140 cells'."""
     whole = f"{int(number):,}"
-    return f"{whole} {noun}" if int(number) == 1 else f"{whole} {PLURALS.get(noun, noun + 's')}"
+    return f"{whole} {noun}" if int(number) == 1 else f"{whole} {noun}s"
 
 
 def share(part: float) -> str:
@@ -186,8 +180,12 @@ class Names:
 
     def noun(self, dim: str, number: int = 2) -> str:
         """The word for an axis: 'layer', or 'layers' for more than one."""
-        name = NOUNS.get(dim, dim)
-        return name if number == 1 else PLURALS.get(name, name + "s")
+        axis = dimension_of(self.array, dim)
+        return axis.noun if number == 1 else axis.plural
+
+    def count(self, number: int, dim: str) -> str:
+        """How many labels of an axis: '1 layer', '12 queries'."""
+        return f"{number:,} {self.noun(dim, number)}"
 
     def _texts(self, dim: str) -> dict[Any, str]:
         for name in (f"{dim}_text", "token_text"):
@@ -211,9 +209,10 @@ class Names:
         order = labels_of(self.array, dim)
         if len(labels) > 2 and len(labels) == len(order):
             return f"all {len(order)} {self.noun(dim)}"
-        if dim in ("token", "query", "key"):
+        axis = dimension_of(self.array, dim)
+        if axis.kind == "positions":
             return self._tokens(dim, order, labels)
-        if dim in ("role", "panel") and all(isinstance(label, str) for label in labels):
+        if axis.bare and all(isinstance(label, str) for label in labels):
             quoted = [self.text(x) if re.match(r"[^\W\d]", x) else f'"{x}"' for x in labels]
             return self._shortened(quoted)
         runs = [self._run(run) for run in _runs(order, labels)]

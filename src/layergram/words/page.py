@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from layergram.maps import DIMENSIONS
+from layergram.maps.dimensions import SCORED_FUNCTION
 from layergram.words.fact import Fact, Section, registry
 from layergram.words.find import facts
 from layergram.words.limits import MOST_COLUMNS, MOST_OBSERVATIONS, MOST_ROWS
-from layergram.words.names import Names, count, listed
+from layergram.words.names import Names, listed
 from layergram.words.view import View, axes_of
 
-OUR_WORDS = re.compile(r"(all|over|under|layer|head|position|query|key|fold|example)s? ")
+NOUNS = [axis.noun for axis in (*DIMENSIONS.values(), SCORED_FUNCTION) if not axis.bare]
+OUR_WORDS = re.compile(rf"(all|over|under|position|{'|'.join(NOUNS)})s? ")
 """What begins a sentence with a capital; a label of the map stays as it is."""
 
 ALIGNMENTS = {
@@ -25,7 +28,7 @@ ALIGNMENTS = {
 }
 
 
-def describe(array: xr.DataArray) -> str:
+def describe(array: xr.DataArray, *, known: Sequence[Fact] | None = None) -> str:
     """A map in words, as Markdown: overview, axes, details, key observations, interpretation.
 
     Every sentence is a fact that was computed from the numbers (:func:`layergram.words.facts`);
@@ -33,6 +36,7 @@ def describe(array: xr.DataArray) -> str:
 
     Args:
         array: any map.
+        known: its facts, where they have been computed already.
 
     Returns:
         Markdown that ends with a newline.
@@ -44,7 +48,7 @@ def describe(array: xr.DataArray) -> str:
         # Weight: 1 layer by 2 heads
     """
     names = Names(array)
-    found = facts(array)
+    found = facts(array) if known is None else known
     parts = [
         f"# {_title(array, names)}",
         "## Overview",
@@ -75,7 +79,7 @@ def _title(array: xr.DataArray, names: Names) -> str:
 def _shape(array: xr.DataArray, names: Names) -> str:
     rows, columns, panels = axes_of(array)
     dims = [dim for dim in (*panels, rows, columns) if dim]
-    return " by ".join(count(array.sizes[dim], names.noun(dim, 1)) for dim in dims)
+    return " by ".join(names.count(array.sizes[dim], dim) for dim in dims)
 
 
 def _overview(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
@@ -94,13 +98,13 @@ def _axes(array: xr.DataArray, names: Names) -> str:
     rows, columns, panels = axes_of(array)
     lines = []
     for dim, role in (
-        (rows, "down"),
+        (rows, "down" if columns else "across"),
         (columns, "across"),
         *((p, "one panel each") for p in panels),
     ):
         if dim:
             labels = names.labels(dim)
-            size = count(len(labels), names.noun(dim, 1))
+            size = names.count(len(labels), dim)
             axis = names.noun(dim, 1).capitalize()
             lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.{_sharing(array, dim)}")
     value = f"- **Value**: {names.text(array.attrs['long_name'])}"
@@ -129,8 +133,8 @@ def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
     rows, columns, panels = axes_of(array)
     parts = []
     if panels:
-        over = listed([names.noun(dim) for dim in panels])
-        parts.append(f"What is said of no single {panels[0]} is about the mean over the {over}.")
+        one, over = names.noun(panels[0], 1), listed([names.noun(dim) for dim in panels])
+        parts.append(f"What is said of no single {one} is about the mean over the {over}.")
     parts += ["### Values", _table(array, names)]
     if names.array.sizes[rows] > 1:
         row = names.noun(rows, 1)
@@ -139,8 +143,9 @@ def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
         column = names.noun(columns, 1)
         parts += [f"### By {column}", _bullets(names, found, "columns", f"No {column}")]
     if panels:
-        parts += [f"### By {' and '.join(panels)}", _panel_table(array, names)]
-        parts.append(_bullets(names, found, "panels", f"No {panels[0]}"))
+        nouns = [names.noun(dim, 1) for dim in panels]
+        parts += [f"### By {' and '.join(nouns)}", _panel_table(array, names)]
+        parts.append(_bullets(names, found, "panels", f"No {nouns[0]}"))
     return "\n\n".join(parts)
 
 
@@ -201,7 +206,7 @@ def _table(array: xr.DataArray, names: Names) -> str:
         (view.columns, columns, view.column_labels),
     ):
         if dim and len(chosen) < len(labels):
-            shown.append(f"{len(chosen)} of {count(len(labels), names.noun(dim, 1))}")
+            shown.append(f"{len(chosen)} of {names.count(len(labels), dim)}")
     note = f"Shown: {listed(shown)}, both ends and evenly between, with the extremes.\n\n"
     sides = [names.noun(dim, 1) for dim in (view.rows, view.columns) if dim]
     corner = " / ".join([sides[0].capitalize(), *sides[1:]])
@@ -234,20 +239,29 @@ def _panel_table(array: xr.DataArray, names: Names) -> str:
             place[view.columns] = [view.column_labels[column]]
         mean, top = float(np.nanmean(values)), float(np.nanmax(values))
         body.append([label, names.bare(mean), names.bare(top), names.place(place)])
-    head = [", ".join(view.panels).capitalize(), "Mean", "Highest", "At"]
+    head = [
+        ", ".join(names.noun(dim, 1) for dim in view.panels).capitalize(),
+        "Mean",
+        "Highest",
+        "At",
+    ]
     return _markdown_table(head, body)
 
 
-def findings(array: xr.DataArray, count: int = 3) -> list[str]:
+def findings(
+    array: xr.DataArray, count: int = 3, *, known: Sequence[Fact] | None = None
+) -> list[str]:
     """The strongest observations of a map, one sentence or two each, as plain text.
 
     Args:
         array: any map.
         count: at most how many.
+        known: its facts, where they have been computed already.
     """
     names = Names(array, "plain")
-    told = [fact for fact in facts(array) if fact.section != "overview" and fact.kind != "band"]
-    extremes = [fact for fact in facts(array) if fact.kind in ("extremes", "level")]
+    known = facts(array) if known is None else known
+    told = [fact for fact in known if fact.section != "overview" and fact.kind != "band"]
+    extremes = [fact for fact in known if fact.kind in ("extremes", "level")]
     ranked = sorted(told, key=lambda fact: (fact.section != "key", -fact.strength)) + extremes
     first = {fact.kind: fact for fact in reversed(ranked)}
     ranked.sort(key=lambda fact: first[fact.kind] is not fact)

@@ -12,50 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from layergram.maps import DIMENSIONS, layout
 from layergram.words.chance import Shuffled
 
 Values = npt.NDArray[np.float64]
 
-ROW_ORDER = (
-    "layer",
-    "query",
-    "token",
-    "key",
-    "role",
-    "example",
-    "fold",
-    "train",
-    "test",
-    "masked",
-    "function",
-    "head",
-    "panel",
-)
-COLUMN_ORDER = (
-    "token",
-    "role",
-    "head",
-    "key",
-    "query",
-    "example",
-    "fold",
-    "test",
-    "train",
-    "function",
-    "masked",
-    "panel",
-)
-ORDERED = frozenset({"layer", "token", "role", "query", "key"})
+ORDERED = frozenset(axis.name for axis in DIMENSIONS.values() if axis.ordered)
 """Axes whose order means something; heads, panels, examples and folds are only numbered."""
 
 
 def axes_of(array: xr.DataArray) -> tuple[str, str, tuple[str, ...]]:
-    """Which axis runs down, which across ('' for a map of one axis), and which are panels."""
-    dims = [str(dim) for dim in array.dims]
-    rows = next(dim for dim in ROW_ORDER if dim in dims)
-    rest = [dim for dim in dims if dim != rows]
-    columns = next((dim for dim in COLUMN_ORDER if dim in rest), "")
-    return rows, columns, tuple(dim for dim in rest if dim != columns)
+    """The rows, the columns ('' for a map of one axis), and the axes that are panels.
+
+    As in the picture (:func:`layergram.maps.layout`); a map of one axis is seen as one column.
+    """
+    panels, down, across = layout([str(dim) for dim in array.dims])
+    return (down, across, panels) if down else (across, "", panels)
 
 
 def flat(array: xr.DataArray) -> xr.DataArray:

@@ -108,7 +108,7 @@ class HeadAnalysis:
         auroc: of probes of single heads [function, layer, head].
         probes: the numbers of :func:`layergram.experiments.heads.single_heads.head_probes`.
         accuracies: of the probe of all heads, and what it has to beat.
-        functions: on ``panel``: ``stability`` and ``agreement``.
+        functions: on ``function``: ``stability`` and ``agreement``.
         top: the top heads of each function.
         causal: what masking them does, if it was asked for.
         sweep: what masking every head by itself does, if it was asked for.

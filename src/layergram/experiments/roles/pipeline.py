@@ -19,7 +19,9 @@ from layergram.errors import LayergramError
 from layergram.experiments.roles.controls import letters_of, random_weights
 from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
+from layergram.probes.published_recipe import PAPER
 from layergram.progress import Progress, no_progress, stage_progress
+from layergram.statistics.auroc import REFERENCES
 from layergram.statistics.folds import FEWEST_OF_CLASS
 from layergram.storage.folder import RunFolder
 

@@ -110,7 +110,7 @@ def _say_order(fact: Fact, names: Names) -> str:
     ginis = [f"Gini {n[f'gini {i}']:.2f}" for i in range(1, len(labels) + 1)]
     if len(labels) <= 8:
         named = names.each(dim, labels, ginis)
-        return f"From the most to the least concentrated {dim}: {named}."
+        return f"From the most to the least concentrated {names.noun(dim, 1)}: {named}."
     most, least = names.each(dim, labels[:3], ginis[:3]), names.each(dim, labels[-3:], ginis[-3:])
     return f"Most concentrated are {most}; least, {least}."
 

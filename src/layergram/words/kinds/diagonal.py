@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from layergram.maps import DIMENSIONS
 from layergram.words.chance import normal_limit
 from layergram.words.checking import same
 from layergram.words.fact import Fact, Kind
@@ -102,7 +103,8 @@ def _turned(values: Values, falling: bool) -> Values:
 
 
 def _find_diagonals(view: View) -> list[Fact]:
-    if view.columns not in ("head", "key") or len(view.panels) > 1:
+    square = bool(view.columns) and DIMENSIONS[view.columns].square
+    if not square or len(view.panels) > 1:
         return []
     if min(view.values.shape) < LEAST_SIDE:
         return []

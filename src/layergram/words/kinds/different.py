@@ -75,7 +75,7 @@ def _say_different(fact: Fact, names: Names) -> str:
     times = f", {n['distance'] / n['usual']:.1f} times the usual distance" if n["usual"] else ""
     return (
         f"{names.many(column, labels)} differs from the rest: {names.number(n['distance'])} away "
-        f"from the median {column}{times}; most at {names.many(row, place)}, "
+        f"from the median {names.noun(column, 1)}{times}; most at {names.many(row, place)}, "
         f"{names.number(abs(n['most']))} {way} it."
     )
 

@@ -26,7 +26,7 @@ def _find(view: View) -> list[Fact]:
     array = view.array.transpose(*DIMS)
     values = np.where(np.isfinite(array["low"]), array.values, -np.inf)
     order = np.argsort(-values, axis=None, kind="stable")[:LED]
-    if not np.isfinite(values.ravel()[order]).all():
+    if len(order) < LED or not np.isfinite(values.ravel()[order]).all():
         return []
     numbers: dict[str, float] = {"heads": float(np.isfinite(array.values).sum())}
     layers, heads = np.unravel_index(order, values.shape)

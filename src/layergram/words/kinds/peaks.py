@@ -103,7 +103,7 @@ def _touch(view: View, one: tuple[int, Any], other: tuple[int, Any]) -> bool:
 
 def _find_peaks(view: View) -> list[Fact]:
     values = view.values[np.isfinite(view.values)]
-    if not view.range or values.size < 8 or "panel" in view.panels:
+    if not view.range or values.size < 8 or "function" in view.panels:
         return []
     high = values.max() - 0.1 * view.range
     if (values >= high).mean() > PLATEAU:
@@ -137,8 +137,10 @@ def _peaks_hold(array: xr.DataArray, fact: Fact) -> bool:
     at = labels.index(fact.coordinates[row][0])
     columns = {d: x for d, x in fact.coordinates.items() if d != row}
     series = [cells(array, {d: [x] for d in columns}) for x in next(iter(columns.values()), [None])]
-    drops = [_fall(one.values.ravel().tolist(), at) for one in series]
-    drop = min(drops) if row in ORDERED else named[0] - np.median(there)
+    if row in ORDERED:
+        drop = min(_fall(one.values.ravel().tolist(), at) for one in series)
+    else:
+        drop = float(named[0] - np.median(there))
     high_enough = named[0] >= there.min() + PEAK_HEIGHT * reach(grid) - 1e-9
     numbers = {"value": named[0], "above median": named[0] - np.median(there), "drop": drop}
     return bool(high_enough and np.ptp(named) == 0) and same(array, fact, numbers)

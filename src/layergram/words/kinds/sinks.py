@@ -33,7 +33,9 @@ def _find_sink(view: View) -> list[Fact]:
         return []
     received, others = float(first[there].mean()), float(mean(view.values[:, 1:]))
     observed = float(_excess(view.shuffled.start[None])[0])
-    if observed <= threshold(_excess, view.shuffled.across) or received < SINK_TIMES * others:
+    if observed <= threshold(_excess, view.shuffled.across):
+        return []
+    if not received >= SINK_TIMES * others or received == 0:  # the others may have no value
         return []
     top, low = there[first[there].argmax()], there[first[there].argmin()]
     where = {

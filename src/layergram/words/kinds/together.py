@@ -13,7 +13,7 @@ from layergram.words.chance import pooled, threshold
 from layergram.words.checking import cells, reach, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import SMALL_CHANGE, TOGETHER, TOGETHER_GAP
-from layergram.words.names import Names, count
+from layergram.words.names import Names
 from layergram.words.view import ORDERED, View, flat, mean
 
 Values = npt.NDArray[np.float64]
@@ -98,7 +98,7 @@ def _say_together(fact: Fact, names: Names) -> str:
     n = fact.numbers
     who = names.many(dim, labels)
     if len(labels) > 6:
-        who = f"{count(len(labels), names.noun(dim, 1))} ({who})"
+        who = f"{names.count(len(labels), dim)} ({who})"
     if not n["gap"]:
         return f"{who} are the same throughout."
     bound = f"{np.floor(100 * n['correlation']) / 100:.2f}"

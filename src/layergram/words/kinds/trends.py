@@ -14,7 +14,7 @@ from layergram.words.chance import pooled, threshold
 from layergram.words.checking import along, cells, reach, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import DIRECT, FIT, LONGEST_PROFILE, SMALL_CHANGE
-from layergram.words.names import Names, count
+from layergram.words.names import Names
 from layergram.words.shapes import Shape, explained, shape_of
 from layergram.words.view import ORDERED, View, axes_of, flat, labels_of, mean
 
@@ -258,7 +258,7 @@ def _say_direction(fact: Fact, names: Names) -> str:
     many, few = (n["lower"], n["higher"]) if down else (n["higher"], n["lower"])
     way, other = ("lower", "higher") if down else ("higher", "lower")
     text = (
-        f"{int(many)} of {count(n['columns'], names.noun(column, 1))} are {way} in the last third "
+        f"{int(many)} of {names.count(int(n['columns']), column)} are {way} in the last third "
         f"of the {names.noun(row)} than in the first, "
         f"{'none are' if not few else f'{int(few)} are' if few > 1 else '1 is'} {other}; "
     )

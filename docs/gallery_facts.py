@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,19 @@ from layergram.words.fact import registry
 from layergram.words.find import facts
 from layergram.words.names import Names
 from layergram.words.page import sentence
+
+
+@dataclass(frozen=True)
+class Example:
+    """A kind of fact: its description, a map that shows it, the name of the map's picture, and
+    the sentences of that kind in Markdown.
+    """
+
+    title: str
+    map: xr.DataArray
+    picture: str
+    words: str
+
 
 WORDS = ["The", " sum", " of", " 8", " and", " 5", " is", " 13", " and", " not", " 12", "."]
 
@@ -127,7 +141,10 @@ def diagonal() -> xr.DataArray:
     bands = [inside * np.exp(-((layer - head) ** 2) / (2 * w**2)) for w in widths.values()]
     values = np.stack(bands) + 0.02 * (1 + _noise(3, 16, 16))
     return maps.make(
-        values, ("panel", "layer", "head"), measure="importance", coords={"panel": list(widths)}
+        values,
+        ("function", "layer", "head"),
+        measure="importance",
+        coords={"function": list(widths)},
     )
 
 
@@ -177,26 +194,14 @@ EXAMPLES: dict[str, Callable[[], xr.DataArray]] = {
 """Which map shows which kind of fact."""
 
 
-def examples() -> list[tuple[str, xr.DataArray, str]]:
-    """One example of every kind of fact, for the gallery: its title, a map, and the words on it.
-
-    Returns:
-        For each kind its description, a map that shows it, and the sentences of that kind in
-        Markdown.
-
-    Example:
-        >>> title, array, words = examples()[0]
-        >>> print(array.dims, words)
-        ('layer', 'token') The 216 values run from 0.09 to 0.95. Their mean is 0.44; ...
-    """
-    shown, known = [], {}
-    for kind in sorted(registry().values(), key=lambda kind: list(EXAMPLES).index(kind.name)):
-        make = EXAMPLES[kind.name]
-        if make not in known:
-            array = make()
-            known[make] = array, facts(array)
-        array, found = known[make]
-        names = Names(array)
-        told = [sentence(fact, names) for fact in found if fact.kind == kind.name]
-        shown.append((kind.description, array, " ".join(told)))
+def examples() -> list[Example]:
+    """One example of every kind of fact, in the order of the gallery."""
+    made = {make: make() for make in EXAMPLES.values()}
+    pictures = {make: f"map_{number}" for number, make in enumerate(made, start=1)}
+    told = {make: facts(array) for make, array in made.items()}
+    shown = []
+    for name, make in EXAMPLES.items():
+        names = Names(made[make])
+        words = " ".join(sentence(fact, names) for fact in told[make] if fact.kind == name)
+        shown.append(Example(registry()[name].description, made[make], pictures[make], words))
     return shown

@@ -133,13 +133,13 @@ def importance(*, size: int = 32, seed: int = 3) -> xr.DataArray:
     bands = [0.0042 * np.exp(-((away / width) ** 2)) for width in WIDTHS]
     values = np.array(bands) + random.uniform(0.0004, 0.0009, (len(bands), size, size))
     coords: dict[Any, Any] = {
-        "panel": list(FUNCTIONS),
+        "function": list(FUNCTIONS),
         "layer": np.arange(size),
         "head": np.arange(size),
     }
     return currency.make(
         values,
-        ("panel", "layer", "head"),
+        ("function", "layer", "head"),
         measure="importance",
         coords=coords,
         long_name="importance of attention heads",
