@@ -10,14 +10,20 @@ import pytest
 
 from layergram.cli import COMMANDS, app, main
 
-LONG = ("roles", "heads")
-"""Commands that take minutes as the README has them; tests of their own run them on less."""
+LONG = ("roles", "ask", "heads")
+"""Commands that need minutes, or a file from such a command; tests of their own run them."""
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 LINES = [line for kind, block in BLOCKS if not kind for line in block.splitlines()]
 TYPED = [shlex.split(line, comments=True)[1:] for line in LINES if line.startswith("layergram ")]
 PYTHON = [block for kind, block in BLOCKS if kind == "python"]
+
+
+def anchors(text):
+    """What the headings of a page can be linked to by."""
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in headings}
 
 
 @pytest.mark.slow
@@ -34,7 +40,7 @@ def test_the_commands_of_the_readme_work(smollm2, tiny_llama_folder, tmp_path, m
             app.parse_args(line, exit_on_error=False)
         else:
             assert main(line) == 0, (line, capsys.readouterr().err)
-    assert {line[0] for line in TYPED} >= {"map", "draw", "describe", "diff", "check"}
+    assert {line[0] for line in TYPED} >= {"map", "roles", "ask", "heads", "draw", "diff", "check"}
     assert {line[0] for line in TYPED} <= set(COMMANDS)
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
 
@@ -48,12 +54,16 @@ def test_the_python_of_the_readme_works(smollm2, tmp_path, monkeypatch, capsys):
     assert "## Key Observations" in capsys.readouterr().out
 
 
-def test_the_files_that_the_readme_links_to_exist():
+def test_the_files_and_headings_that_pages_link_to_exist():
     root = Path(__file__).parent.parent
-    for page in ("README.md", "CONTRIBUTING.md", "docs/design.md"):
-        text = (root / page).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert ((root / page).parent / target).exists(), (page, target)
+    pages = [root / "README.md", root / "CONTRIBUTING.md", root / "CHANGELOG.md"]
+    for page in (*pages, *(root / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for target, heading in re.findall(r"\]\(([^)#:\s]+)(#[\w-]+)?\)", text):
+            assert (page.parent / target).exists(), (page.name, target)
+            if heading:
+                linked = (page.parent / target).read_text(encoding="utf-8")
+                assert heading[1:] in anchors(linked), (page.name, target, heading)
 
 
 def test_the_measure_in_the_contributing_guide_is_the_one_in_the_code():
