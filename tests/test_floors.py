@@ -44,8 +44,14 @@ FLOORS = {
     "__init__": 11,
     "__main__": 12,
 }
-PLAIN = ["errors", "maps", "statistics", "tokens", "recipe", "figures", "words", "pages"]
-PLAIN_COMMANDS = ["cli/__init__.py", "cli/draw.py", "cli/describe.py", "cli/diff.py"]
+PLAIN = ["errors", "maps", "statistics", "tokens", "recipe", "storage", "figures", "words", "pages"]
+PLAIN_COMMANDS = [
+    "cli/__init__.py",
+    "cli/draw.py",
+    "cli/describe.py",
+    "cli/diff.py",
+    "cli/verify.py",
+]
 HEAVY = ("torch", "transformers", "accelerate", "gguf")
 LONGEST = 400
 FILES = sorted(SOURCE.rglob("*.py"))

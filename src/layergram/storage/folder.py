@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 import shlex
 import socket
 import sys
@@ -185,13 +186,8 @@ def _of_mappings(known: Mapping[str, Any], wanted: Mapping[str, Any], path: str 
         if isinstance(a, dict) and isinstance(b, dict):
             words += _of_mappings(a, b, f"{path}{key}.")
         elif a != b:
-            words.append(f"{path}{key} {_short(a)}, now {_short(b)}")
+            words.append(f"{path}{key} {reprlib.repr(a)}, now {reprlib.repr(b)}")
     return words
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def _refuse_version_1(folder: Path) -> None:

@@ -27,11 +27,6 @@ class StageReport:
     states: Mapping[str, State]
     items: Mapping[str, list[str]]
 
-    @property
-    def bad(self) -> list[str]:
-        """The shards that are torn or altered."""
-        return [shard for shard, state in self.states.items() if state in ("torn", "altered")]
-
     def __str__(self) -> str:
         """One line, with the items that are not whole."""
         counts = Counter(self.states.values())
@@ -112,11 +107,10 @@ def repair(folder: str | Path) -> Report:
     with RunFolder(folder) as opened:
         report = verify(opened.path)
         for stage in report.stages:
-            path = opened.path / stage.name
-            for shard in stage.bad:
-                (
-                    path / DEFINITION if shard == DEFINITION else path / "shards" / f"{shard}.json"
-                ).unlink()
+            for shard, state in stage.states.items():
+                if state in ("torn", "altered"):
+                    name = DEFINITION if shard == DEFINITION else f"shards/{shard}.json"
+                    (opened.path / stage.name / name).unlink()
     return report
 
 
