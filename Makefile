@@ -1,10 +1,11 @@
 # make demo   the main job: maps, pictures and words of two texts, from the embedded model
 # make test   everything that has to hold; sets up what is missing
 # make check  the same
+# make long   what takes longer: 20 kills of each long command, every kill of a stage
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check gate demo clean fonts
+.PHONY: help test check gate long demo clean fonts
 
 # The environment is ready once it was made from these files, for this folder.
 LOCK := $(shell { cat constraints.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
@@ -55,6 +56,11 @@ gate: $(READY) fonts
 	$(PY) -m ruff check --quiet .
 	$(PY) -m mypy
 	OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header -n 2 --dist worksteal
+
+# Run before a large change is called done; the dated output is kept.
+long: $(READY)
+	LAYERGRAM_KILLS=20 OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header tests/test_kills.py tests/storage \
+	  | tee benchmarks/long-$$(date +%Y-%m-%d).txt
 
 demo: $(READY)
 	@echo "1. a text"; \

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Evaluation, dealt
+from layergram.probes.crossfit import Evaluation, assign_folds
 from layergram.probes.ridge import RIDGE, ridge_statistics
 from layergram.statistics.auroc import auroc, fold_covariance
 from layergram.statistics.correlation import rank_correlation
@@ -161,7 +161,9 @@ def test_no_group_is_ever_in_two_folds(seed, folds, count):
     groups = generator.permutation(groups)
     wrong = generator.random(groups.size) < 0.5
     try:
-        found = dealt(wrong, numbered(groups), NAMES, Evaluation(folds=folds, seed=seed)).folds
+        found = assign_folds(
+            wrong, numbered(groups), NAMES, Evaluation(folds=folds, seed=seed)
+        ).folds
     except LayergramError as error:
         assert "in one of them" in error.got or "of the rarest class" in error.got
         return
@@ -206,7 +208,7 @@ def test_folds_of_several_classes_have_like_shares_of_each():
 )
 def test_folds_that_cannot_be_are_refused(groups, wrong, words):
     with pytest.raises(LayergramError, match=words):
-        dealt(wrong, groups, NAMES, Evaluation())
+        assign_folds(wrong, groups, NAMES, Evaluation())
 
 
 # --- shuffles ---------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class Rows:
         return trained, labels
 
 
-def dealt(positive: Labels, groups: Numbers, names: Names, evaluation: Evaluation) -> Rows:
+def assign_folds(positive: Labels, groups: Numbers, names: Names, evaluation: Evaluation) -> Rows:
     """Examples in folds that keep groups together, each with examples of both classes.
 
     Raises:
@@ -157,7 +157,7 @@ def crossfit(features: torch.Tensor, several: Sequence[Rows], evaluation: Evalua
 
     Args:
         features: finite numbers [row, feature].
-        several: the same rows, once for each class that is told from the others.
+        several: the same rows, once for each class against the others.
         evaluation: how to train.
     """
     count = evaluation.folds

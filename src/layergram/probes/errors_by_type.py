@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Evaluation, crossfit, dealt
+from layergram.probes.crossfit import Evaluation, assign_folds, crossfit
 from layergram.probes.grid import checked_labels
 from layergram.statistics.arrays import Labels, Numbers
 from layergram.statistics.folds import numbered
@@ -129,7 +129,7 @@ def _auroc(
     names = ("other questions", "questions of the type")
     try:
         truth = checked_labels(has, has.size, names)
-        rows = dealt(truth, groups, names, evaluation)
+        rows = assign_folds(truth, groups, names, evaluation)
     except LayergramError:  # too few, or too few groups
         return np.nan, np.nan, np.nan
     tensor = torch.as_tensor(features, device=evaluation.device)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from layergram.errors import LayergramError
 from layergram.probes.cores import on_cores
-from layergram.probes.crossfit import Cell, Evaluation, Rows, crossfit, dealt, trainable
+from layergram.probes.crossfit import Cell, Evaluation, Rows, assign_folds, crossfit, trainable
 from layergram.probes.grid import CLASSES, Grid, Names, Place, checked_labels, grid_of
 from layergram.probes.nested_selection import nested_selection
 from layergram.probes.results import Run, dataset
@@ -140,7 +140,7 @@ def evaluate_each(
 def _begun(positive: Any, names: Names, groups: Numbers, grid: Grid, evaluation: Evaluation) -> Run:
     """A run without a cell yet."""
     labels = checked_labels(positive, grid.count, names)
-    rows = dealt(labels, groups, names, evaluation)
+    rows = assign_folds(labels, groups, names, evaluation)
     shuffled = shuffles(
         labels,
         groups,

@@ -15,7 +15,7 @@ import torch
 
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Evaluation, dealt
+from layergram.probes.crossfit import Evaluation, assign_folds
 from layergram.probes.grid import CLASSES, Names, examples_of
 from layergram.probes.logistic import logistic
 from layergram.probes.results import class_counts
@@ -180,7 +180,7 @@ def fit(
     """
     evaluation = evaluation or Evaluation()
     values, truth, numbers = examples_of(features, positive, groups, labels)
-    rows = dealt(truth, numbers, labels, evaluation)
+    rows = assign_folds(truth, numbers, labels, evaluation)
     every = [rows.folds != fold for fold in range(evaluation.folds)] + [np.ones_like(truth)]
     trained = np.stack(every)
     fits = logistic(

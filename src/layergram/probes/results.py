@@ -26,7 +26,7 @@ SHUFFLED = {"measure": "auroc_shuffled", "long_name": "AUROC of a probe for shuf
 
 @dataclass(frozen=True)
 class Run:
-    """A class that is told from the others, and what is known about it, cell by cell.
+    """A class against the others, and what is known about it, cell by cell.
 
     Attributes:
         names: of both classes.

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Evaluation, crossfit, dealt
+from layergram.probes.crossfit import Evaluation, assign_folds, crossfit
 from layergram.probes.grid import CLASSES, Names, examples_of
 from layergram.probes.probe import fit
 from layergram.probes.results import auroc_map
@@ -67,7 +67,7 @@ def generalisation(
         probe = fit(values, positive, groups=groups, labels=names[name], evaluation=evaluation)
         for column, (other, (tested, truth, members)) in enumerate(known.items()):
             if other == name:
-                rows = dealt(positive, groups, names[name], evaluation)
+                rows = assign_folds(positive, groups, names[name], evaluation)
                 tensor = torch.as_tensor(values, device=evaluation.device)
                 area = crossfit(tensor, [rows], evaluation)[0].auroc
             else:

@@ -62,12 +62,12 @@ def accuracies(
     folds, count = joint.folds, len(np.unique(joint.folds))
     apart = _template_folds(steps, known, count, training.seed)
     total = count * (1 if apart is None else 2)
-    told = progress or (lambda done, total: None)
+    report = progress or (lambda done, total: None)
     # groups of one step are numbered, and so drawn, before those of two
     by_size = np.bincount(known.groups)[known.groups] * len(steps) + known.groups
     shuffled = shuffles(known.classes, by_size, count=1, seed=training.seed)[0]
     control = joint_probes(
-        features, shuffled, folds, training=training, progress=lambda at, _: told(at, total)
+        features, shuffled, folds, training=training, progress=lambda at, _: report(at, total)
     )
     bags = [step.step for step in steps]
     correct = {
@@ -83,7 +83,7 @@ def accuracies(
             apart,
             groups=known.groups,
             training=training,
-            progress=lambda at, _: told(count + at, total),
+            progress=lambda at, _: report(count + at, total),
         )
         correct["templates"] = held_out.predicted == known.classes
         words = _by_words(bags, known.classes, apart, known.groups)
