@@ -49,7 +49,7 @@ def results(folder):
         if path.suffix == ".nc":
             array = maps.read(path)
             found[name] = (array.values.tobytes(), {**array.attrs, "created": ""})
-        elif (path.suffix in (".jsonl", ".csv", ".json") and path.name not in (".run.json",)) or (path.is_file() and "arrays.zarr" in path.parts):
+        elif path.is_file() and path.name != ".run.json" and path.suffix not in (".png", ".md"):
             found[name] = path.read_bytes()
     return found
 
