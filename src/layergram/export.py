@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import xarray as xr
@@ -23,13 +22,12 @@ def save_map(
 ) -> list[Path]:
     """Write a map as netCDF, pictures and words.
 
-    Where the first token alone would set the colours it does not, and the picture says so.
-
     Args:
         array: the map.
         out: the folder.
         name: of the files; the map's own by default.
-        style: of the pictures.
+        style: of the pictures. By default the first token does not set the colours where it alone
+            would, and the picture says so.
         suffixes: of the pictures, such as ``.png``, ``.svg``, ``.pdf``.
         below: Markdown to stand below the words.
         facts: of the map, where they have been computed already.
@@ -38,11 +36,8 @@ def save_map(
         The files: numbers, pictures, words.
     """
     name = name or str(array.name)
-    style = style or figures.Style()
-    plan = figures.plan(array, style=style)
-    if plan.hints:
-        plan = figures.plan(array, style=replace(style, first_token="off_scale"))
-    painted = figures.paint(plan)
+    style = style or figures.Style(first_token="auto")
+    painted = figures.paint(figures.plan(array, style=style))
     text = words.describe(array, known=facts) + (f"\n{below}" if below else "")
     return [
         maps.write(array, out / f"{name}.nc"),

@@ -126,6 +126,16 @@ def test_the_first_token_can_be_left_out_of_the_scale_or_the_figure_and_the_figu
     assert "The first token (A) is left out." in out.notes
 
 
+@pytest.mark.parametrize(("first", "choice"), [(0.9, "off_scale"), (0.05, "keep")])
+def test_auto_leaves_the_first_token_out_of_the_scale_where_it_would_set_it(first, choice):
+    values = np.full((4, 6), 0.02)
+    values[:, 0] = first
+    auto = plan(grid(values), style=Style(first_token="auto"))
+    assert auto.to_plain() == plan(grid(values), style=Style(first_token=choice)).to_plain()
+    given = Style(first_token="auto", limits=(0, 1))
+    assert plan(grid(values), style=given).notes == ()
+
+
 def test_maps_of_one_measure_share_a_scale_and_others_do_not():
     one, two = grid([[0.0, 1.0]]), grid([[0.0, 5.0]])
     other = grid([[10.0, 20.0]], measure="norm")

@@ -43,14 +43,15 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     style = style or Style()
     titled = _titled(maps)
     groups = _scale_groups([array for _, array in titled])
+    drawn = [prepare.drawn_part(currency.check(array), style) for _, array in titled]
+    notes = [note for _, left_out in drawn for note in left_out]
+    hints = [hint for array, _ in drawn for hint in remarks.sink_hint(array, style)]
+    if style.first_token == "auto":
+        style = replace(style, first_token="off_scale" if hints else "keep")
+        hints = []
     parts: list[Part] = []
-    notes: list[str] = []
-    hints: list[str] = []
-    for (title, array), group in zip(titled, groups, strict=True):
-        drawn, left_out = prepare.drawn_part(currency.check(array), style)
-        notes += left_out
-        hints += remarks.sink_hint(drawn, style)
-        parts += parts_of(drawn, title if len(titled) > 1 else "", group, style=style)
+    for (title, _), (array, _), group in zip(titled, drawn, groups, strict=True):
+        parts += parts_of(array, title if len(titled) > 1 else "", group, style=style)
     columns = _columns(parts, len(titled), style)
     size = _size(parts, columns, len(titled), style)
     coloured = sorted({part.group for part in parts if part.heat})

@@ -19,7 +19,7 @@ def sink_hint(array: xr.DataArray, style: Style) -> list[str]:
 
     The first token draws most attention in many models, and alone sets the scale.
     """
-    untouched = style.first_token == "keep" and style.limits is None
+    untouched = style.first_token in ("keep", "auto") and style.limits is None
     if not untouched or style.scale not in ("auto", "linear"):
         return []
     if array.sizes.get("token", 0) < 3 or "null_value" in array.attrs:

@@ -10,7 +10,7 @@ from layergram.errors import LayergramError
 Kind = Literal["auto", "heatmap", "lines"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
 Pooling = Literal["max", "mean"]
-FirstToken = Literal["keep", "off_scale", "leave_out"]
+FirstToken = Literal["keep", "off_scale", "leave_out", "auto"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Style:
         pooling: what stands for pooled columns: max keeps peaks, mean keeps levels.
         most_columns: more columns than this are pooled.
         first_token: off_scale leaves the first token out of the colour limits, leave_out out
-            of the figure.
+            of the figure; auto is off_scale where it alone would set the limits, else keep.
         final_layer: auto leaves the final layer out of divergence maps, where it is 0 by
             definition.
         first_layer: where the first layer stands; auto: on top of role maps, else at the bottom.

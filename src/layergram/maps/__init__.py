@@ -4,8 +4,8 @@ from layergram.maps.build import cell_coordinates, check, layergram_version, mak
 from layergram.maps.compare import difference
 from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layout
 from layergram.maps.files import read, replacing, write, write_json, write_text
+from layergram.maps.foreign import read_table
 from layergram.maps.plain import to_plain
-from layergram.maps.tables import read_table
 from layergram.maps.vocabulary import (
     ATTRIBUTES,
     CELL_COORDINATES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import tempfile
@@ -16,8 +17,8 @@ import xarray as xr
 from layergram.errors import LayergramError
 from layergram.maps.build import check
 from layergram.maps.dimensions import under_new_names
-from layergram.maps.plain import plain_value, read_json, to_plain
-from layergram.maps.tables import read_table, write_table
+from layergram.maps.foreign import read_json, read_table
+from layergram.maps.plain import plain_value, to_plain
 
 
 def write_json(plain: Any, path: str | Path) -> Path:
@@ -108,6 +109,24 @@ def _write_json(array: xr.DataArray, path: Path) -> None:
     path.write_text(json.dumps(to_plain(array), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
+def _write_csv(array: xr.DataArray, path: Path) -> None:
+    """Write a map in long form: a row per cell, a column per axis and coordinate, values last."""
+    extra = [str(name) for name in array.coords if name not in array.dims and array[name].ndim]
+    columns = [str(dim) for dim in array.dims] + extra
+    grids = [np.broadcast_to(_aligned(array[name], array), array.shape).ravel() for name in columns]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([*columns, str(array.name)])
+        for row in zip(*grids, array.values.ravel(), strict=True):
+            writer.writerow(["" if x != x else x for x in row])
+
+
+def _aligned(coord: xr.DataArray, array: xr.DataArray) -> Any:
+    """The coordinate's values with one axis per axis of the map, for broadcasting."""
+    ordered = coord.transpose(*(dim for dim in array.dims if dim in coord.dims))
+    return ordered.values.reshape([array.sizes[d] if d in coord.dims else 1 for d in array.dims])
+
+
 def _write_zarr(array: xr.DataArray, path: Path) -> None:
     dataset = array.to_dataset(name=array.name or array.attrs["measure"])
     for name, coord in list(dataset.coords.items()):
@@ -122,8 +141,8 @@ def read(path: str | Path) -> xr.DataArray:
     Args:
         path: ``.nc``, ``.zarr`` or ``.json`` as :func:`write` made it (a netCDF or Zarr file of
             another source needs axes with the names of :data:`layergram.maps.DIMENSIONS`); or a
-            table, ``.csv``, ``.tsv`` or ``.json``, as :func:`layergram.maps.tables.read_table`
-            and :func:`layergram.maps.plain.read_json` understand it.
+            table, ``.csv``, ``.tsv`` or ``.json``, as :func:`layergram.maps.foreign.read_table`
+            and :func:`layergram.maps.foreign.read_json` understand it.
 
     Raises:
         LayergramError: if there is no such file, or it is not a map.
@@ -195,7 +214,7 @@ WRITERS: dict[str, Callable[[xr.DataArray, Path], None]] = {
     ".nc": _write_netcdf,
     ".zarr": _write_zarr,
     ".json": _write_json,
-    ".csv": write_table,
+    ".csv": _write_csv,
 }
 READERS: dict[str, Callable[[Path], xr.DataArray]] = {
     ".nc": _read_netcdf,

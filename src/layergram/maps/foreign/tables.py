@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.axes import axes_named, axis_name, axis_of_columns, labels_of
 from layergram.maps.build import make
-from layergram.maps.cells import Cells, float_type, missing, read_cells, values_of
 from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.foreign.axes import axes_named, axis_name, axis_of_columns, labels_of
+from layergram.maps.foreign.cells import Cells, float_type, missing, read_cells, values_of
 from layergram.maps.vocabulary import CELL_COORDINATES, ROLES, TOKEN_COORDINATES
 
 Layout = Literal["auto", "long", "wide"]
@@ -224,24 +223,3 @@ def _typed(name: str, column: list[str]) -> Any:
     except ValueError:
         return column
     return np.array(numbers, dtype=float_type(column)) if any(column) else column
-
-
-# --- out ----------------------------------------------------------------------------------------
-
-
-def write_table(array: xr.DataArray, path: Path) -> None:
-    """Write a map in long form: a row per cell, a column per axis and coordinate, values last."""
-    extra = [str(name) for name in array.coords if name not in array.dims and array[name].ndim]
-    columns = [str(dim) for dim in array.dims] + extra
-    grids = [np.broadcast_to(_aligned(array[name], array), array.shape).ravel() for name in columns]
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([*columns, str(array.name)])
-        for row in zip(*grids, array.values.ravel(), strict=True):
-            writer.writerow(["" if x != x else x for x in row])
-
-
-def _aligned(coord: xr.DataArray, array: xr.DataArray) -> Any:
-    """The coordinate's values with one axis per axis of the map, for broadcasting."""
-    ordered = coord.transpose(*(dim for dim in array.dims if dim in coord.dims))
-    return ordered.values.reshape([array.sizes[d] if d in coord.dims else 1 for d in array.dims])
