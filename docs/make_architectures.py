@@ -21,8 +21,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
 
 import zoo  # noqa: E402
-from layergram import LayergramError  # noqa: E402
-from layergram import tracing as atlas  # noqa: E402
+from layergram import LayergramError, tracing  # noqa: E402
 from layergram.models.model import Model  # noqa: E402
 
 PAGE = DOCS / "architectures.md"
@@ -108,11 +107,11 @@ def _wrong(model_type: str, model: Model) -> list[str]:
     """Where a map is not what the model's own eager attention says, or depends on the chunks."""
     measures = ["residual_norm"] + ["attention_received"] * model.has_attention
     chunked, whole = (
-        atlas.trace(
+        tracing.trace(
             model,
             zoo.text(IDS),
             measures=measures,
-            run=atlas.Run(chunk=chunk, heads="each"),
+            run=tracing.Run(chunk=chunk, heads="each"),
         )
         for chunk in (5, len(IDS))
     )
