@@ -50,7 +50,7 @@ def command(
         _writable_suffix(target)
     names = _names(a, b)
     result = maps.difference(maps.read(a), maps.read(b), match=match, names=names)
-    said = [line for target in targets for line in _write(result, target)]
+    remarks = [line for target in targets for line in _write(result, target)]
     found = words.findings(result)
     if output.json:
         summary = {
@@ -67,7 +67,7 @@ def command(
     elif not output.quiet:
         print(*found, *targets, sep="\n")
     if not output.quiet:
-        for line in said:
+        for line in remarks:
             print(line, file=sys.stderr)
 
 
@@ -94,7 +94,7 @@ def _writable_suffix(target: Path) -> None:
 
 
 def _write(result: xr.DataArray, target: Path) -> list[str]:
-    """Write one form of the difference; what is to be said about it."""
+    """Write one form of the difference; what is to be remarks about it."""
     from layergram import figures, maps, words
 
     suffix = target.suffix.lower()

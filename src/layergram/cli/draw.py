@@ -108,11 +108,11 @@ def _draw(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         save(figure, path)
-    said = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    remarks = [str(warning.message) for warning in caught if warning.category is UserWarning]
     if not quiet:
-        for line in (*figure.hints, *said):
+        for line in (*figure.hints, *remarks):
             print(line, file=sys.stderr)
-    return {"file": str(path), **_summary(figure), "warnings": said}
+    return {"file": str(path), **_summary(figure), "warnings": remarks}
 
 
 def _summary(figure: Figure) -> dict[str, Any]:

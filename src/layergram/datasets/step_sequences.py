@@ -95,11 +95,11 @@ def step_sequences(model: Model, steps: StepSet, *, chat: str = "auto") -> list[
 
 def _tokens(model: Model, steps: Sequence[Step], chat: str) -> tuple[Tokens, list[tuple[int, int]]]:
     """The tokens of a main question with its steps, and the characters of each answer."""
-    asked, told = [], ""
+    asked, passage = [], ""
     for step in steps:
-        new = step.question not in ("", step.step, told)
+        new = step.question not in ("", step.step, passage)
         asked.append(f"{step.question}\n{step.step}" if new else step.step)
-        told = step.question
+        passage = step.question
     has_template = bool(getattr(model.tokenizer, "chat_template", None))
     if chat == "plain" or not has_template:
         if chat == "template":

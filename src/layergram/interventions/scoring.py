@@ -221,10 +221,10 @@ def compared(reply: str, answer: str) -> list[float]:
         >>> compared("the river Nile", "Nile")
         [1.0, 0.0, 0.6666666666666666]
     """
-    said, given = _words(reply.strip().partition("\n")[0]), _words(answer)
-    shared = sum((Counter(said) & Counter(given)).values())
-    rouge = 2 * shared / (len(said) + len(given)) if shared else 0.0
-    equal = bool(given) and said == given
+    reply_words, answer_words = _words(reply.strip().partition("\n")[0]), _words(answer)
+    shared = sum((Counter(reply_words) & Counter(answer_words)).values())
+    rouge = 2 * shared / (len(reply_words) + len(answer_words)) if shared else 0.0
+    equal = bool(answer_words) and reply_words == answer_words
     return [float(equal or rouge > ENOUGH), float(equal), rouge]
 
 

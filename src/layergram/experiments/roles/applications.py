@@ -1,4 +1,4 @@
-"""What a role map is good for: doubt about new answers, better choices, kinds of errors, reach."""
+"""What a role map is good for: doubt about new answers, choices, kinds of errors, other sets."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[di
             do="name the probe's own model, or train a probe on this one",
         )
     if not prompts or not all(prompt.strip() for prompt in prompts):
-        raise LayergramError("the prediction of a probe", got="an empty prompt", do="give --prompt")
+        raise LayergramError(
+            "the prediction of a probe", got="an empty prompt", do="give every question some words"
+        )
     like = tuple(made["like"])
     asked = QuestionSet(
         "prompts", tuple(Question(str(at), prompt, like) for at, prompt in enumerate(prompts, 1))
