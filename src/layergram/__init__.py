@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from layergram.answers.ask import AnswerOptions as AnswerOptions
     from layergram.answers.judge import judge as judge
     from layergram.datasets.questions import questions as questions
+    from layergram.datasets.step_sequences import step_sequences as step_sequences
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
@@ -27,11 +28,20 @@ if TYPE_CHECKING:
     from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
     from layergram.experiments.roles.run import role_map as role_map
+    from layergram.features.head_outputs import head_outputs as head_outputs
     from layergram.features.hidden_states import FeatureSpec as FeatureSpec
     from layergram.figures import Style as Style
     from layergram.figures import draw as draw
     from layergram.figures import save as save
+    from layergram.interventions.causal_test import causal_test as causal_test
     from layergram.interventions.masking import Masking as Masking
+    from layergram.interventions.mean_outputs import mean_outputs as mean_outputs
+    from layergram.interventions.steering import compare_edits as compare_edits
+    from layergram.interventions.steering import random_steering as random_steering
+    from layergram.interventions.steering import steering_edit as steering_edit
+    from layergram.interventions.sweep import measure_metric as measure_metric
+    from layergram.interventions.sweep import score_metric as score_metric
+    from layergram.interventions.sweep import sweep_heads as sweep_heads
     from layergram.maps import difference as difference
     from layergram.maps import read as read
     from layergram.maps import write as write
@@ -62,22 +72,32 @@ _HOMES = {
     "Style": "figures",
     "ask": "experiments.roles.applications:predict_wrong",
     "attention_patterns": "experiments.heads.patterns",
+    "causal_test": "interventions.causal_test",
     "check": "models.load:examine",
+    "compare_edits": "interventions.steering",
     "describe": "words",
     "diff": "maps:difference",
     "difference": "maps",
     "draw": "figures",
     "edited": "models.edits",
     "head_maps": "experiments.heads.run",
+    "head_outputs": "features.head_outputs",
     "judge": "answers.judge",
     "load": "models.load",
     "load_probe": "probes",
+    "mean_outputs": "interventions.mean_outputs",
+    "measure_metric": "interventions.sweep",
     "questions": "datasets.questions",
+    "random_steering": "interventions.steering",
     "read": "maps",
     "role_map": "experiments.roles.run",
     "save": "figures",
+    "score_metric": "interventions.sweep",
+    "steering_edit": "interventions.steering",
+    "step_sequences": "datasets.step_sequences",
     "steps": "datasets.steps",
     "stream": "tracing",
+    "sweep_heads": "interventions.sweep",
     "trace": "tracing",
     "verify": "storage.verify",
     "write": "maps",
