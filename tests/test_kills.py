@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from layergram import maps
+from layergram.storage.folder import RunFolder
 from layergram.storage.verify import verify
 
 KILLS = int(os.environ.get("LAYERGRAM_KILLS", "2"))
@@ -89,13 +90,10 @@ def test_kills_at_random_moments_change_nothing(command, request, tmp_path):
 
 def test_a_second_run_in_the_same_folder_is_refused(roles_words, tmp_path):
     out = tmp_path / "out"
-    first = start((*roles_words, "--out", out))
-    while first.poll() is None and not (out / "manifest.json").exists():
-        time.sleep(0.01)
     program = [sys.executable, "-c", PROGRAM, Path(__file__).parent, *roles_words, "--out", out]
-    second = subprocess.run(list(map(str, program)), capture_output=True, text=True, check=False)
-    still = first.poll() is None
-    first.kill()
-    first.wait()
-    assert still, "the first run was to be at work all the while"
-    assert second.returncode == 2 and f"process {first.pid}" in second.stderr
+    with RunFolder(out):
+        second = subprocess.run(
+            list(map(str, program)), capture_output=True, text=True, check=False
+        )
+    assert second.returncode == 2 and f"process {os.getpid()}" in second.stderr
+    assert not (out / "answers").exists()
