@@ -97,6 +97,8 @@ def _attention_remarks(model: Model) -> list[str]:
     heads = model.parts.heads
     if any(heads) and not all(heads):
         remarks.append("maps of attention have no values in the layers without it")
+    if not model.batches:
+        remarks.append("batches of one length")
     rows = next(proof for proof in model.proofs if proof.name == "rows")
     if rows.status == "proved" and rows.note:
         remarks.append("attention sinks")
@@ -160,7 +162,9 @@ def page(rows: list[Row]) -> str:
         "unembedding and attention were found without a line of code for the type; the lens at the "
         "last layer equals the model's logits; the tapped forward pass equals the untapped one; "
         "attention rows sum to what they should and reach no later token; zeroing a head moves the "
-        "logits; reading in chunks changes nothing; and attention received equals what the model's "
+        "logits; reading in chunks changes nothing; sequences of unequal length read together give "
+        "what each gives by itself (else a note says so, and batches are of one length); and "
+        "attention received equals what the model's "
         "own eager attention gives. A model of a type that does not work is refused when it is "
         "loaded.\n",
         "| Type | Works? | Notes |",
