@@ -172,6 +172,7 @@ def test_what_a_killed_process_was_writing_is_swept_away(finished, tmp_path):
     shards = folder / "answers" / "shards"
     (shards / "00002.json").unlink()
     (shards / f".00002.jsonl.0123{PARTIAL}").write_bytes(b"half")
+    (folder / f".manifest.json.0123{PARTIAL}").write_bytes(b"half")
     redo("answers", folder)
     assert contents(folder) == contents(finished)
 

@@ -36,6 +36,7 @@ from layergram.storage.verify import verify
 pytestmark = pytest.mark.filterwarnings("error")
 
 KINDS = {"records": (records_stage, records_of), "arrays": (arrays_stage, arrays_of)}
+TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -87,7 +88,7 @@ def test_arrays_are_what_the_work_made_with_labels(tmp_path):
 
 
 @given(
-    st.lists(st.text(min_size=1, max_size=5), unique=True, max_size=9),
+    st.lists(st.text(TEXT, min_size=1, max_size=5), unique=True, max_size=9),
     st.integers(1, 5),
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -212,6 +213,7 @@ def test_arrays_that_are_not_those_asked_for_are_refused(change, error, tmp_path
         {"name": ""},
         {"shard_size": 0},
         {"items": [1, 2]},
+        {"items": ["a\0"]},
         {"arrays": {"x": ArraySpec({"example": 3})}},
         {"arrays": {"x": ArraySpec({"layer": 3}), "y": ArraySpec({"layer": 4})}},
         {"arrays": {"x": ArraySpec({"layer": 3}, chunks={"role": 1})}},

@@ -129,7 +129,9 @@ class Arrays:
         """All arrays with their labels in the order of ``items``, read from the disk when used."""
         dataset = xr.open_dataset(
             folder / GROUP, engine="zarr", consolidated=True, decode_cf=False, cache=False
-        ).drop_encoding()
+        )
+        for variable in dataset.variables.values():
+            variable.encoding = {}  # of this file, not of those that the results are written to
         dataset = dataset.assign_coords(self._labels())  # texts in numpy's usual type
         if list(items) == list(self.items):
             return dataset

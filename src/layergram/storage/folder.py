@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from layergram.errors import LayergramError
-from layergram.storage.files import digest_of, json_bytes, write_whole
+from layergram.storage.files import PARTIAL, digest_of, json_bytes, write_whole
 from layergram.storage.shards import DEFINITION, SCHEMA, Shards
 
 MANIFEST = "manifest.json"
@@ -70,6 +70,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
                 do="choose a folder that can be written with --out",
             ) from None
         try:
+            for file in self.path.glob(f".*{PARTIAL}"):  # of a process that was killed
+                file.unlink()
             write_whole(self.path / HOLDER, json_bytes(_this_process()))
             if not (self.path / MANIFEST).exists():
                 self._write_manifest({})

@@ -75,7 +75,7 @@ class Stage:
             raise ValueError(f"a stage named '{self.name}'")
         if self.shard_size < 1:
             raise ValueError(f"shards of {self.shard_size} items")
-        if not all(isinstance(item, str) for item in self.items):
+        if not all(isinstance(item, str) and "\0" not in item for item in self.items):
             raise ValueError(f"ids in the stage '{self.name}' that are no text")
         twice = [item for item, count in Counter(self.items).items() if count > 1]
         if twice:
