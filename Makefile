@@ -27,7 +27,7 @@ $(READY): constraints.txt pyproject.toml
 	fi; \
 	touch .venv/.installing; \
 	echo "installing into .venv (a minute or more, once)"; \
-	$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,runs]'; \
+	$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 	rm -f .venv/.ready-* .venv/.installing; \
 	touch $(READY)
 

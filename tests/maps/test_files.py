@@ -209,9 +209,3 @@ def test_a_file_without_the_right_to_read_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(LayergramError, match="Permission denied"):
         maps.read(path)
-
-
-def test_zarr_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(maps.files, "find_spec", lambda name: None)
-    with pytest.raises(LayergramError, match=r"pip install 'layergram\[runs\]'"):
-        maps.write(example(), tmp_path / "map.zarr")

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -104,21 +103,11 @@ def _write_json(array: xr.DataArray, path: Path) -> None:
 
 
 def _write_zarr(array: xr.DataArray, path: Path) -> None:
-    _need_zarr(path)
     dataset = array.to_dataset(name=array.name or array.attrs["measure"])
     for name, coord in list(dataset.coords.items()):
         if coord.dtype.kind == "U":  # Zarr has no settled form for text of a fixed width
             dataset[name] = coord.variable.astype(object)
     dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
-
-
-def _need_zarr(path: Path) -> None:
-    if find_spec("zarr") is None:
-        raise LayergramError(
-            f"the map file '{path}'",
-            got="no package zarr",
-            do="pip install 'layergram[runs]', or choose .nc",
-        )
 
 
 def read(path: str | Path) -> xr.DataArray:
@@ -168,7 +157,6 @@ def _read_netcdf(path: Path) -> xr.DataArray:
 
 
 def _read_zarr(path: Path) -> xr.DataArray:
-    _need_zarr(path)
     with xr.open_zarr(path, consolidated=False, chunks=None, **AS_THEY_ARE) as opened:
         return _only_map(opened.load(), path)
 
