@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from layergram import maps
 from layergram.errors import LayergramError
+from layergram.storage.files import digest_of as digest_of
 
 SCHEMA = 1
 Record = dict[str, Any]
@@ -43,11 +43,6 @@ def claim(path: Path, fingerprint: Mapping[str, Any]) -> None:
             got=f"the results of another run: {told}",
             do="choose another folder with --out, or remove this one",
         )
-
-
-def digest_of(plain: Any) -> str:
-    """``sha256:`` and 16 digits of plain data."""
-    return f"sha256:{hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:16]}"
 
 
 def batched(

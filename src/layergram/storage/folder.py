@@ -1,0 +1,222 @@
+"""The folder of a run: one process at a time works in it, and a manifest lists its stages."""
+
+from __future__ import annotations
+
+import json
+import os
+import reprlib
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from layergram.errors import LayergramError
+from layergram.storage.files import PARTIAL, digest_of, json_bytes, write_whole
+from layergram.storage.shards import DEFINITION, SCHEMA, Shards
+
+MANIFEST = "manifest.json"
+LOCK = ".run.lock"
+HOLDER = ".run.json"
+VERSION_1 = (
+    "answers.manifest.json",
+    "extracts.manifest.json",
+    "own_answers.json",
+    "features.json",
+    "head_outputs.json",
+    "sweep_*.json",
+    "*.part.json",
+)
+"""Files that only version 1 wrote, which kept every stage in a form of its own."""
+
+
+class RunFolder(AbstractContextManager["RunFolder"]):
+    """A folder of results that this process works in; a second run in it is refused at once.
+
+    The lock belongs to the operating system: it ends with the process, however that ends.
+
+    Args:
+        path: the folder, made if there is none.
+
+    Raises:
+        LayergramError: on entering, if another run is at work there, naming its process; if the
+            results there are of another version of layergram; or if it cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
+
+    def __enter__(self) -> RunFolder:
+        """Take the lock, and begin a manifest if there is none."""
+        if (self.path / MANIFEST).exists():
+            read_manifest(self.path)
+        else:
+            _refuse_version_1(self.path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise _at_work(self.path) from None
+        except OSError as error:
+            raise LayergramError(
+                f"to write into the folder '{self.path}'",
+                got=str(error.strerror or error),
+                do="choose a folder that can be written with --out",
+            ) from None
+        try:
+            for file in self.path.glob(f".*{PARTIAL}"):  # of a process that was killed
+                file.unlink()
+            write_whole(self.path / HOLDER, json_bytes(_this_process()))
+            if not (self.path / MANIFEST).exists():
+                self._write_manifest({})
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Give the lock back."""
+        (self.path / HOLDER).unlink(missing_ok=True)
+        self._lock.release()
+
+    def claim(self, definition: Mapping[str, Any]) -> Shards:
+        """The shards of a stage: those in the folder, or those of a new stage.
+
+        The order of the items and the size of the shards are fixed by whoever comes first; only
+        what the results depend on is compared.
+
+        Args:
+            definition: what ``stage.json`` holds (:attr:`layergram.storage.stage.Stage.plain`).
+
+        Raises:
+            LayergramError: if the folder has the results of another run, naming what differs.
+        """
+        if not self._lock.is_locked:
+            raise ValueError("a RunFolder is used inside its with block")
+        name = definition["name"]
+        path = self.path / name
+        try:
+            shards = Shards.open(path)
+        except FileNotFoundError:
+            shards = Shards(path, definition)
+            shards.begin()
+        except ValueError:
+            raise LayergramError(
+                f"to go on with the stage '{name}' in the folder '{self.path}'",
+                got=f"a torn file '{path / DEFINITION}'",
+                do=f"remove the folder '{path}', and start again",
+            ) from None
+        differ = _differences(identity(shards.definition), identity(definition))
+        if differ:
+            raise LayergramError(
+                f"to go on in the folder '{self.path}'",
+                got=f"the results of another run: stage '{name}': {'; '.join(differ[:3])}",
+                do="choose another folder with --out, or remove this one",
+            )
+        stages, fingerprint = read_manifest(self.path)["stages"], fingerprint_of(definition)
+        if stages.get(name) != fingerprint:
+            self._write_manifest({**stages, name: fingerprint})
+        return shards
+
+    def _write_manifest(self, stages: Mapping[str, str]) -> None:
+        plain = {"layergram": "run", "schema": SCHEMA, "stages": stages}
+        write_whole(self.path / MANIFEST, json_bytes(plain, indent=1))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run's folder.
+
+    Raises:
+        LayergramError: if the folder is not one of a run, or of another version of layergram.
+    """
+    path = folder / MANIFEST
+    got, do = f"no file '{path}'", "check the path"
+    try:
+        manifest = json.loads(path.read_bytes())
+        if manifest["layergram"] == "run" and manifest["schema"] == SCHEMA:
+            return dict(manifest)
+        got = f"'{path}' of another version (schema {manifest['schema']}, not {SCHEMA})"
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_version_1(folder)
+    except OSError as error:
+        got = f"'{path}': {error.strerror}"
+    except (ValueError, KeyError, TypeError):
+        got = f"'{path}', which is torn or of another program"
+        do += "; if it is the folder of a run, remove this file and start the run again"
+    raise LayergramError(f"the results of a run in '{folder}'", got=got, do=do)
+
+
+def identity(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What the results of a stage depend on; neither order nor shards nor chunks are in it."""
+    arrays = definition["arrays"]
+    return {
+        "made_from": definition["made_from"],
+        "arrays": arrays
+        and {name: {"axes": a["axes"], "dtype": a["dtype"]} for name, a in arrays.items()},
+        "dim": definition["dim"],
+        "items": sorted(definition["items"]),
+    }
+
+
+def fingerprint_of(definition: Mapping[str, Any]) -> str:
+    """The digest of a stage's identity, as the manifest has it."""
+    return digest_of(json.dumps(identity(definition), sort_keys=True))
+
+
+def _differences(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, in words."""
+    words = _of_mappings(known["made_from"], wanted["made_from"])
+    keys = ("arrays", "dim")
+    words += _of_mappings({key: known[key] for key in keys}, {key: wanted[key] for key in keys})
+    only_one = sorted(set(known["items"]) ^ set(wanted["items"]))
+    if only_one:
+        counts = f"{len(known['items'])} items, now {len(wanted['items'])}"
+        words.append(f"{counts} (such as {only_one[0]!r})")
+    return words
+
+
+def _of_mappings(known: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> list[str]:
+    words: list[str] = []
+    for key in {**wanted, **known}:
+        a, b = known.get(key), wanted.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            words += _of_mappings(a, b, f"{path}{key}.")
+        elif a != b:
+            words.append(f"{path}{key} {reprlib.repr(a)}, now {reprlib.repr(b)}")
+    return words
+
+
+def _refuse_version_1(folder: Path) -> None:
+    for pattern in VERSION_1:
+        for file in folder.glob(pattern):
+            raise LayergramError(
+                f"to work in the folder '{folder}'",
+                got=f"results of an older layergram ('{file.name}')",
+                do="choose another folder with --out, or remove this one",
+            )
+
+
+def _this_process() -> dict[str, Any]:
+    command = shlex.join([Path(sys.argv[0] or "python").name, *sys.argv[1:]])
+    since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
+
+
+def _at_work(folder: Path) -> LayergramError:
+    try:
+        who = "process {pid} on {host}, since {since}: {command}".format_map(
+            json.loads((folder / HOLDER).read_bytes())
+        )
+    except (OSError, ValueError, KeyError):
+        who = "a process that has just begun"
+    return LayergramError(
+        f"to work in the folder '{folder}'",
+        got=f"another run at work there ({who})",
+        do="wait for its end, stop it, or choose another folder with --out",
+    )
