@@ -42,8 +42,14 @@ FLOORS = {
     "__init__": 12,
     "__main__": 13,
 }
-PLAIN = ["errors", "maps", "tokens", "recipe", "figures", "words", "pages"]
-PLAIN_COMMANDS = ["cli/__init__.py", "cli/draw.py", "cli/describe.py", "cli/diff.py"]
+PLAIN = ["errors", "maps", "tokens", "recipe", "storage", "figures", "words", "pages"]
+PLAIN_COMMANDS = [
+    "cli/__init__.py",
+    "cli/draw.py",
+    "cli/describe.py",
+    "cli/diff.py",
+    "cli/verify.py",
+]
 HEAVY = ("torch", "transformers", "accelerate", "gguf")
 LONGEST = 400
 FILES = sorted(SOURCE.rglob("*.py"))

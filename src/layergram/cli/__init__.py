@@ -18,6 +18,7 @@ COMMANDS = {
     "draw": "Pictures from any map file.",
     "describe": "Words from any map file.",
     "diff": "The difference of two maps.",
+    "verify": "Are the results in a run's folder whole, torn or altered?",
     "check": "Does this model work here, and what is proved about it?",
 }
 
