@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layergram.errors import LayergramError
-from layergram.storage.files import PARTIAL
+from layergram.maps.files import PARTIAL
 from layergram.storage.folder import RunFolder
 from layergram.storage.stage import run_stage
 from layergram.storage.verify import repair, verify

@@ -26,6 +26,10 @@ def write_json(plain: Any, path: str | Path) -> Path:
     return write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", path)
 
 
+PARTIAL = ".partial"
+"""Ending of the temporary name of what is being written; a killed process can leave one."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` only if the block ends well.
@@ -33,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The block may make a file or a folder of that name. A folder takes the place of an older one
     in two renames; a file in one.
     """
-    holder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.stem}-"))
+    holder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.stem}-", suffix=PARTIAL))
     temporary = holder / path.name
     try:
         yield temporary

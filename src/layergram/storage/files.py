@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layergram.errors import LayergramError
-
-PARTIAL = ".partial"
-"""Ending of the temporary name of a file that is being written."""
+from layergram.maps.files import PARTIAL
 
 
 def write_whole(path: Path, data: bytes) -> None:

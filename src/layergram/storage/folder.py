@@ -6,6 +6,7 @@ import json
 import os
 import reprlib
 import shlex
+import shutil
 import socket
 import sys
 from collections.abc import Mapping
@@ -17,7 +18,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from layergram.errors import LayergramError
-from layergram.storage.files import PARTIAL, digest_of, json_bytes, write_whole
+from layergram.maps.files import PARTIAL
+from layergram.storage.files import digest_of, json_bytes, write_whole
 from layergram.storage.shards import DEFINITION, SCHEMA, Shards
 
 MANIFEST = "manifest.json"
@@ -70,8 +72,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
                 do="choose a folder that can be written with --out",
             ) from None
         try:
-            for file in self.path.glob(f".*{PARTIAL}"):  # of a process that was killed
-                file.unlink()
+            for left in self.path.glob(f".*{PARTIAL}"):  # by a process that was killed
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
             write_whole(self.path / HOLDER, json_bytes(_this_process()))
             if not (self.path / MANIFEST).exists():
                 self._write_manifest({})

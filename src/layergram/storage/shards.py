@@ -21,8 +21,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from layergram.maps.files import PARTIAL
 from layergram.storage.arrays import Arrays, ArraySpec
-from layergram.storage.files import PARTIAL, checksum, checksum_of_file, json_bytes, write_whole
+from layergram.storage.files import checksum, checksum_of_file, json_bytes, write_whole
 from layergram.storage.records import Records
 
 SCHEMA = 2
