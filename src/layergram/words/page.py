@@ -134,7 +134,7 @@ def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
     parts = []
     if panels:
         one, over = names.noun(panels[0], 1), listed([names.noun(dim) for dim in panels])
-        parts.append(f"What is said of no single {one} is about the mean over the {over}.")
+        parts.append(f"Unless a {one} is named, statements refer to the mean over the {over}.")
     parts += ["### Values", _table(array, names)]
     if names.array.sizes[rows] > 1:
         row = names.noun(rows, 1)
