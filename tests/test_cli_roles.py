@@ -171,6 +171,7 @@ def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder,
         (["capitals", "--save-probe", "p.pkl"], ".npz"),
         (["capitals", "--also", "elemnts"], "did you mean 'elements'"),
         (["capitals", "--limit", "0"], "1 or more"),
+        (["capitals", "--seed", "-1"], "0 to 4294967294"),
         (["capitals", "--limit", "12"], "12 questions"),
         (["capitals", "--control", "random"], "random-weights"),
         (["capitals", "--where", "mlpp"], "mlp"),
@@ -203,3 +204,24 @@ def test_a_wrong_question_to_a_probe_is_one_message(run, words, says, tmp_path):
     code, out, err = run("ask", *words)
     assert (code, out) == (2, "")
     assert says in " ".join(err.split()) and "Traceback" not in err
+
+
+def test_a_map_is_kept_when_a_set_beside_it_cannot_be_used(
+    run, set_file, tiny_llama_folder, tmp_path
+):
+    lines = [f"What is number {at}?,Paris" for at in range(1, 60, 2)]
+    (tmp_path / "right.csv").write_text("\n".join(["question,answer", *lines]))
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--save-probe", "probe.npz")
+    code, _, err = run(*words, "--also", "right.csv")
+    assert code == 2 and "at least 10 of each" in err
+    for name in ("roles/auroc.nc", "roles/baselines.csv", "roles/rows.jsonl", "probe.npz"):
+        assert (tmp_path / name).exists()
+    code, _, err = run(*words, "--also", set_file)
+    assert code == 2 and "name each set once" in err
+
+
+def test_an_option_of_the_model_leaves_the_probes_own_model(run, set_file, tiny_llama_folder):
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--quiet")
+    assert run(*words, "--save-probe", "probe.npz") == (0, "", "")
+    code, out, err = run("ask", "probe.npz", "What is number 7?", "--device", "cpu")
+    assert (code, err) == (0, "") and "wrong with probability" in out

@@ -173,6 +173,10 @@ def test_the_context_of_an_answer_is_its_prompt(tiny):
         ({"options": {"quer": 1}, "measures": ["attention_from"]}, "did you mean 'query'"),
         ({"options": {"query": 999}, "measures": ["attention_from"]}, "0 to "),
         ({"options": {"query": "Berlin"}, "measures": ["attention_from"]}, "Berlin"),
+        ({"options": {"query": None}, "measures": ["attention_from"]}, "0 to "),
+        ({"options": {"query": 1.5}, "measures": ["attention_from"]}, "0 to "),
+        ({"options": {"query": []}, "measures": ["attention_from"]}, "0 to "),
+        ({"options": {"query": ["Paris"]}, "measures": ["attention_from"]}, "0 to "),
         ({"measures": ["attention_lookback"]}, "a text without an answer.*--option context"),
         ({"measures": ["attention_lookback"], "options": {"context": 999}}, "a context of 1 to "),
         ({"measures": ["attention_lookback"], "options": {"context": "Berlin"}}, "Berlin"),
@@ -189,7 +193,18 @@ def test_a_wrong_request_is_one_clear_message(request_, says, tiny):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("heads", "all"), ("norm", "x"), ("chunk", 0), ("temperature", -1.0)]
+    ("field", "value"),
+    [
+        ("heads", "all"),
+        ("norm", "x"),
+        ("chunk", 0),
+        ("temperature", -1.0),
+        ("temperature", 1e-9),
+        ("top_p", 2.0),
+        ("top_k", -1),
+        ("seed", -1),
+        ("seed", 2**64),
+    ],
 )
 def test_a_wrong_run_is_refused(field, value):
     with pytest.raises(LayergramError, match=field):
@@ -199,3 +214,26 @@ def test_a_wrong_run_is_refused(field, value):
 def test_a_derived_measure_comes_after_its_source():
     names = [record.name for record in select_measures(["settling_depth", "divergence"], {})]
     assert names == ["divergence", "settling_depth"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"ids": [1, 999_999_999]}, "the id 999999999"),
+        ({"answer": [1, 2]}, "prompt_tokens"),
+        ({"answer": {"ids": [1, 2, 3], "prompt_tokens": -1}}, "-1 prompt tokens of 3"),
+        ({"answer": {"ids": [1, 2, 3], "prompt_tokens": 4}}, "4 prompt tokens of 3"),
+        ({"answer": {"ids": [1, 2, 3]}}, "prompt_tokens"),
+    ],
+)
+def test_ids_and_answers_that_cannot_be_read_are_refused(given, says, tiny):
+    with pytest.raises(LayergramError, match=says):
+        trace(tiny, **given)
+
+
+def test_positions_from_the_end_may_be_several(tiny):
+    found = trace(tiny, TEXT, measures=["attention_from"], options={"query": [-1, -2]})
+    assert maps.options_of(found["attention_from"])["query"] == [
+        found.sizes["token"] - 1,
+        found.sizes["token"] - 2,
+    ]

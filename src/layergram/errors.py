@@ -43,6 +43,12 @@ class LayergramError(Exception):
         return partial(LayergramError, self.asked, **parts), ()
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that some generator of random numbers does not take."""
+    if not 0 <= seed < 2**32 - 1:
+        raise LayergramError(f"seed = {seed}", allowed="0 to 4294967294")
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> LayergramError:
     """The error for a name that does not exist, with the nearest one that does.
 

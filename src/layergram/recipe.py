@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from layergram.errors import LayergramError
+from layergram.errors import LayergramError, check_seed
 from layergram.maps import options_of
 
 DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
@@ -47,11 +47,22 @@ class Run:
             if getattr(self, name) not in allowed:
                 got = repr(getattr(self, name))
                 raise LayergramError(f"{name} = {got}", allowed=", ".join(allowed))
-        for name, least in {"chunk": 1, "max_new_tokens": 1, "temperature": 0}.items():
+        check_seed(self.seed)
+        drawing = {
+            "temperature": (self.temperature == 0 or 1e-4 <= self.temperature < 1e4, TEMPERATURES),
+            "top_p": (0 < self.top_p <= 1, "above 0, at most 1"),
+            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
+        }
+        for name, (fits, range_) in drawing.items():
+            if not fits:
+                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+        for name, least in {"chunk": 1, "max_new_tokens": 1}.items():
             value = getattr(self, name)
             if not isinstance(value, int | float) or not value >= least:
                 raise LayergramError(f"{name} = {value!r}", allowed=f"at least {least}")
 
+
+TEMPERATURES = "0 (the likeliest token), or 0.0001 to 10,000"
 
 CHOICES = {
     "heads": ("mean", "each"),

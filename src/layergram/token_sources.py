@@ -49,18 +49,23 @@ class Source:
         if self.prompt is not None:
             return model.format_prompt(self.prompt, chat=chat)
         if self.ids is not None:
-            return tokens.from_ids(model.tokenizer, self.ids)
-        stored = self.answer if isinstance(self.answer, Mapping) else vars(self.answer)
+            return tokens.from_ids(model.tokenizer, _known(model, self.ids))
+        stored = self.answer
         try:
-            ids, prompt = list(map(int, stored["ids"])), int(stored["prompt_tokens"])
-        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(stored, Mapping):
+                ids, prompt = list(map(int, stored["ids"])), int(stored["prompt_tokens"])
+            else:
+                ids, prompt = list(map(int, stored.ids)), int(stored.prompt_tokens)
+            if not 1 <= prompt <= len(ids):
+                raise ValueError(f"{prompt} prompt tokens of {len(ids)}")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LayergramError(
                 "maps of a stored answer",
                 got=f"{type(self.answer).__name__} without usable ids and prompt_tokens ({error})",
                 allowed="ids of prompt and answer, and the number of prompt_tokens",
                 do="give a line of rows.jsonl as a dict",
             ) from None
-        given = tokens.from_ids(model.tokenizer, ids[:prompt])
+        given = tokens.from_ids(model.tokenizer, _known(model, ids)[:prompt])
         return tokens.append(model.tokenizer, given, ids[prompt:])
 
 
@@ -70,3 +75,16 @@ def check_text(text: str | None) -> None:
         raise LayergramError(
             "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
         )
+
+
+def _known(model: Model, ids: Sequence[int]) -> Sequence[int]:
+    """The ids, if the model has an embedding for each of them."""
+    size = model.network.get_input_embeddings().weight.shape[0]
+    unknown = [token for token in ids if not 0 <= token < size]
+    if unknown:
+        raise LayergramError(
+            f"maps of {len(ids)} token ids",
+            got=f"the id {unknown[0]}, of which the model '{model.name}' has no embedding",
+            allowed=f"0 to {size - 1}",
+        )
+    return ids

@@ -249,3 +249,21 @@ def test_every_row_says_by_what_rule_it_was_judged(tiny):
     counts = coverage(rows)
     assert counts["answers"] == 3 and counts["right"] == 1
     assert counts["with_exact_answer"] == 2 + bool(rows[2].exact)
+
+
+def test_ids_that_look_like_samples_are_kept_apart(tiny):
+    some = QuestionSet(
+        "some", (Question("q", "Hi?", ("x",)), Question("q #1", "Hi there?", ("x",)))
+    )
+    found = ask(tiny, some, options=AnswerOptions(max_new_tokens=3, samples=1))
+    assert [(a.question.id, a.sample) for a in found] == [
+        ("q", 0), ("q", 1), ("q #1", 0), ("q #1", 1),
+    ]  # fmt: skip
+
+
+def test_answers_under_other_generation_settings_are_not_taken(tiny, folder, monkeypatch):
+    options = AnswerOptions(max_new_tokens=4)
+    ask(tiny, some_questions(3), options=options, folder=folder)
+    monkeypatch.setattr(tiny.network.generation_config, "repetition_penalty", 1.7)
+    with pytest.raises(LayergramError, match="generation"):
+        ask(tiny, some_questions(3), options=options, folder=folder)

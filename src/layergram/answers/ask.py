@@ -9,7 +9,7 @@ from typing import Any
 from layergram.datasets.examples import quoted_ids
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
-from layergram.errors import LayergramError
+from layergram.errors import LayergramError, check_seed
 from layergram.models.model import Model
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
@@ -59,6 +59,7 @@ class AnswerOptions:
                 )
         if not self.temperature > 0:
             raise LayergramError(f"temperature = {self.temperature}", allowed="above 0")
+        check_seed(self.seed)
         self.stream("", GREEDY + 1)  # refuses what cannot be drawn
 
     def stream(self, question: str, sample: int) -> Stream:
@@ -135,6 +136,7 @@ def ask(
         tuple(sorted(asked, key=lambda key: -len(prompts[asked[key][0].id]))),  # longest first
         {
             **model.fingerprint(),
+            **model.generation_settings(),
             "questions": questions.name,
             "questions_digest": questions.digest,
             "prompts": digest_of([prompt.ids for prompt in prompts.values()]),
@@ -170,7 +172,7 @@ def ask(
 
 def key_of(question: str, sample: int) -> str:
     """The key of an answer among those to a question set."""
-    return question if sample == GREEDY else f"{question} #{sample}"
+    return question if sample == GREEDY else f"{question}\t#{sample}"  # ids have no tabs
 
 
 def answer_of(

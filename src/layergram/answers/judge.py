@@ -203,7 +203,12 @@ def _ask_model(
     stage = Stage(
         "extracts",
         tuple(sorted(prompts, key=lambda key: -len(prompts[key]))),
-        {**model.fingerprint(), "prompts": digest_of(list(prompts.values())), "most": MOST},
+        {
+            **model.fingerprint(),
+            **model.generation_settings(),
+            "prompts": digest_of(list(prompts.values())),
+            "most": MOST,
+        },
     )
 
     def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:

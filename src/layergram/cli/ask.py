@@ -27,7 +27,7 @@ def command(
         model: which model.
         output: where to write.
     """
-    model, output = model or ModelOptions(model=""), output or OutputOptions()
+    model, output = model or ModelOptions(), output or OutputOptions()
     if not prompts:
         raise LayergramError(
             "the prediction of a probe",

@@ -25,28 +25,33 @@ class ModelOptions:
     """Which model, and how it is loaded.
 
     Attributes:
-        model: hub id, folder, .gguf file, or smollm2, the embedded model.
+        model: hub id, folder, .gguf file, or smollm2, the embedded model (the default).
         revision: of a hub model: a branch, tag or commit.
         device: auto, cpu, cuda, cuda:0, mps.
         dtype: auto, float32, bfloat16, float16.
     """
 
-    model: str = "smollm2"
+    model: str | None = None
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """The model that was asked for, or the embedded one."""
+        return self.model or "smollm2"
 
     def check(self) -> None:
         """Refuse a wrong request before torch is imported."""
         from layergram.models.sources.request import check_request
 
-        check_request(self.model, device=self.device, dtype=self.dtype, revision=self.revision)
+        check_request(self.name, device=self.device, dtype=self.dtype, revision=self.revision)
 
     def load(self) -> Model:
         """The model, loaded and checked."""
         from layergram.models.load import load
 
-        return load(self.model, device=self.device, dtype=self.dtype, revision=self.revision)
+        return load(self.name, device=self.device, dtype=self.dtype, revision=self.revision)
 
 
 @dataclass(frozen=True)

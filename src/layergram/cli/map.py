@@ -64,14 +64,13 @@ def command(
     options = _options(option, query)
     run, output = run or Run(), output or OutputOptions()
     measures = list(measure or DEFAULT_MEASURES)
-    model = model or ModelOptions(model="")
+    model = model or ModelOptions()
     if like_map is not None:
         measures = measure or [like_map.measure]
         options = {**like_map.options, **options}
         run = _merged(like_map.run, run)
         dtype = like_map.dtype if model.dtype == "auto" else model.dtype
         model = replace(model, model=model.model or like_map.model, dtype=dtype)
-    model = replace(model, model=model.model or "smollm2")
     out = output.folder("maps")
     model.check()
 
@@ -106,7 +105,7 @@ def _request(
     asked = (("TEXT", text), ("--file", file), ("--prompt", prompt))
     given = [name for name, value in asked if value is not None]
     if text == "-":
-        text = sys.stdin.read()
+        text = _decoded(sys.stdin.buffer.read(), "standard input")
     elif file is not None:
         text = _contents(file)
     if len(given) > 1:
@@ -129,12 +128,17 @@ def _request(
 
 def _contents(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return _decoded(file.read_bytes(), f"'{file}'")
     except OSError as error:
         raise LayergramError(f"the text in '{file}'", got=str(error.strerror or error)) from None
+
+
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise LayergramError(
-            f"the text in '{file}'", got=str(error), allowed="UTF-8", do="convert the file"
+            f"the text in {source}", got=str(error), allowed="UTF-8", do="convert it"
         ) from None
 
 

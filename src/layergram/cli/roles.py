@@ -96,10 +96,14 @@ def command(
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
         result = role_map(
-            loaded, found, out=out, options=options, also=others, progress=bars.update
+            loaded,
+            found,
+            out=out,
+            options=options,
+            also=others,
+            save_probe=save_probe,
+            progress=bars.update,
         )
-    if save_probe is not None:
-        result.probe.save(save_probe)
     print_result(result, loaded, out, time.perf_counter() - began, output)
 
 

@@ -313,6 +313,8 @@ class _Pass:
     def _hand_on_lens(self, start: int) -> None:
         """Lens views, with blocks of positions that run over the rows of the batch."""
         rows = [(at, row) for at, row in enumerate(self.rows) if row.new and row.takers("lens")]
+        if not rows:
+            return
         device = self.streams[-1].device
         places = [(at, t) for at, row in rows for t in range(row.new)]
         where = torch.tensor(places, device=device).T

@@ -24,6 +24,7 @@ from transformers import GenerationConfig
 from layergram.engine.batch import by_length, masked_logits
 from layergram.errors import LayergramError
 from layergram.models.model import Model
+from layergram.recipe import TEMPERATURES
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,6 @@ class Sampling:
         for name, (fits, range_) in allowed.items():
             if not fits:
                 raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
-
-
-TEMPERATURES = "0 (the likeliest token), or 0.0001 to 10,000"
 
 
 class Stream:

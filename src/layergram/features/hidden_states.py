@@ -152,7 +152,9 @@ def hidden_states(
         {
             **model.fingerprint(),
             "where": spec.where,
-            "answers": digest_of([[answer.ids, dict(answer.roles)] for answer in answers]),
+            "answers": digest_of(
+                [[a.ids, dict(a.roles), a.prompt_tokens, a.exact_tokens] for a in answers]
+            ),
         },
         {
             spec.name: ArraySpec(axes, spec.dtype, {"layer": 1}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from layergram.errors import LayergramError, unknown_name
+from layergram.errors import LayergramError, check_seed, unknown_name
 from layergram.interventions.scoring import SCORINGS
 from layergram.models.edits import MASK, Head, HeadEdit, editable_heads
 from layergram.models.model import Model
@@ -50,6 +50,7 @@ class Masking:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be tested."""
+        check_seed(self.seed)
         for kind, name, known in (
             ("way to mask a head", self.how, ("scale", "zero", "mean")),
             ("choice of other heads", self.others, OTHERS),

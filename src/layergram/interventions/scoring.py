@@ -104,6 +104,7 @@ def scores(
             "steps_digest": steps.digest,
             "sequences": digest_of_sequences(sequences),
             "scoring": scoring,
+            **(model.generation_settings() if scoring == "generated" else {}),
         },
     )
 

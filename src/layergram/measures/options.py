@@ -32,13 +32,17 @@ class Query:
         """The positions, or ``"last"`` for the last token there is."""
         if asked == "last":
             return asked
-        if isinstance(asked, list | tuple):
-            positions = tuple(map(int, asked))
-        elif isinstance(asked, str) and not asked.lstrip("-").isdigit():
-            positions = tuple(find(tokens, asked))
-        else:
-            positions = (int(asked) + (len(tokens) if int(asked) < 0 else 0),)
-        if not all(0 <= position < len(tokens) for position in positions):
+        if isinstance(asked, str) and not asked.removeprefix("-").isdecimal():
+            return tuple(find(tokens, asked))
+        several = asked if isinstance(asked, list | tuple) else [asked]
+        whole = [at for at in several if isinstance(at, int | str)]
+        try:
+            places = [int(at) for at in whole]
+        except ValueError:
+            places = []
+        positions = tuple(at + (len(tokens) if at < 0 else 0) for at in places)
+        known = len(positions) == len(several) > 0
+        if not known or not all(0 <= position < len(tokens) for position in positions):
             raise LayergramError(
                 f"attention from position {asked}",
                 got=f"a text of {len(tokens)} tokens",
@@ -68,7 +72,7 @@ class Context:
         match asked:
             case "prompt":
                 end = tokens.parts.index("answer") if answered else len(tokens)
-            case str() if not asked.isdigit():
+            case str() if not asked.isdecimal():
                 piece = find(tokens, asked)
                 first, end = piece.start, piece.stop
             case int() | str():

@@ -129,6 +129,13 @@ class Model:
             **record_of_edits(self),
         }
 
+    def generation_settings(self) -> dict[str, Any]:
+        """What of the model's own settings its answers depend on, as plain data."""
+        config = getattr(self.network, "generation_config", None)
+        settings = {} if config is None else config.to_diff_dict()
+        plain = {name: repr(value) for name, value in sorted(settings.items())}
+        return {"stop_ids": list(self.stop_ids), "generation": plain}
+
     def fingerprint(self) -> dict[str, Any]:
         """The provenance with layergram's version: what every stored result depends on."""
         return {**self.provenance(), "layergram_version": layergram_version()}

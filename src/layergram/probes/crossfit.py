@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from layergram.errors import LayergramError
+from layergram.errors import LayergramError, check_seed
 from layergram.probes.grid import Names
 from layergram.probes.logistic import SCALES, logistic
 from layergram.statistics.arrays import Labels, Numbers, Values
@@ -42,6 +42,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be evaluated."""
+        check_seed(self.seed)
         allowed = {
             "folds": (3 <= self.folds <= 20, "3 to 20"),
             "c": (0 < self.c < np.inf, "a number above 0"),

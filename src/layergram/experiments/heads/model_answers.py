@@ -53,6 +53,7 @@ def model_answers(
         tuple(map(str, sorted(prompts, key=lambda step: -len(prompts[step])))),
         {
             **model.fingerprint(),
+            **model.generation_settings(),
             "prompts": digest_of([list(prompts.values()), list(room.values())]),
         },
     )

@@ -129,7 +129,9 @@ def _sums(
     """For each sequence the sums and counts [block, layer, head] of its measures."""
     by_key = {f"{at}": job for at, job in enumerate(jobs)}
     asked = [[piece.ids, piece.per_block, [r.name for r in records]] for piece, records in jobs]
-    stage = Stage("patterns", tuple(by_key), {**model.fingerprint(), "sequences": digest_of(asked)})
+    digest = digest_of(asked).removeprefix("sha256:")  # other texts or seeds stand beside these
+    made_from = {**model.fingerprint(), "sequences": digest}
+    stage = Stage(f"patterns/{digest}", tuple(by_key), made_from)
 
     def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         of_keys = [by_key[key] for key in keys]

@@ -287,8 +287,6 @@ def generalisation(
     spec = FeatureSpec(where=options.features.where, layers=(layer,), roles=(role,), name=cell)
     for questions in others:
         name = questions.name
-        if name in sets:
-            raise LayergramError(f"the set '{name}' beside itself", do="name each set once")
         sets[name] = _of_cell(questions, model, folder, spec, options, progress)
     found = probes.generalisation(sets, labels=CLASSES, evaluation=options.evaluation)
     return found.assign_attrs(
@@ -311,7 +309,8 @@ def _of_cell(
 ) -> tuple[Any, Any, Any]:
     """Another set's states at one cell, which of its answers are wrong, and their groups."""
     name = questions.name
-    own = None if folder is None else folder.path / re.sub(r"[^\w.-]", "_", name)
+    slug = f"{re.sub(r'[^-a-zA-Z0-9.]', '_', name)}-{digest_of(name)[-8:]}"
+    own = None if folder is None else folder.path / "also" / slug
     with nullcontext() if own is None else RunFolder(own) as home:
         rows = judged_answers(model, questions, home, options=options.answers, progress=progress)
         rows = [row for row in rows if row.sample == 0]

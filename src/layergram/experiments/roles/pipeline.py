@@ -172,11 +172,12 @@ def run_role_analysis(
         wrong,
         evaluation,
         _controls(model, used, wrong, folder, options, progress),
-        _published(states["features"], wrong, options, progress),
+        _published(model, states["features"], wrong, options, progress),
     )
 
 
 def _published(
+    model: Model,
     states: xr.DataArray,
     wrong: npt.NDArray[np.bool_],
     options: RoleMapOptions,
@@ -191,7 +192,7 @@ def _published(
         seed=options.evaluation.seed,
         progress=stage_progress(progress, "the published recipe"),
     )
-    found["auroc"].attrs.update(ABOUT)
+    found["auroc"].attrs.update(ABOUT | model.provenance())
     return found
 
 
@@ -240,7 +241,7 @@ def _controls(
             evaluation=options.evaluation,
             progress=stage_progress(progress, "probes of random weights"),
         )
-        found["random-weights"]["auroc"].attrs.update(ABOUT)
+        found["random-weights"]["auroc"].attrs.update(ABOUT | fresh.provenance())
     return found
 
 
@@ -268,6 +269,7 @@ def provenance(
         "questions": questions.name,
         "questions_digest": questions.digest,
         "where": options.features.where,
+        "evaluation": asdict(options.evaluation),
         **asdict(options.answers),
     }
     return {

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.questions import QuestionSet
+from layergram.errors import LayergramError
 from layergram.experiments.roles.applications import (
     FEWEST_FOR_TYPES,
     choice,
@@ -29,6 +30,7 @@ def role_map(
     out: str | Path | None = None,
     options: RoleMapOptions | None = None,
     also: Sequence[QuestionSet] = (),
+    save_probe: str | Path | None = None,
     progress: Progress = no_progress,
 ) -> RoleMapResult:
     """Where in a model, and at which token, it shows that an answer is wrong.
@@ -44,6 +46,7 @@ def role_map(
         options: how to make it. With ``samples`` drawn answers are compared too (``choice``), from
             6 on also the types of errors.
         also: other question sets: does a probe of one see the wrong answers of another?
+        save_probe: a file (.npz) for the probe of the highest cell.
         progress: called with the name of a stage, how much of it is done, and how much there is.
 
     Returns:
@@ -58,9 +61,20 @@ def role_map(
     options = options or RoleMapOptions()
     for each in (questions, *also):
         check_size(each)
+    names = [each.name for each in (questions, *also)]
+    if len(set(names)) < len(names):
+        raise LayergramError(
+            "a probe of one question set on others",
+            got=f"a set named twice: {', '.join(names)}",
+            do="name each set once",
+        )
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
         analysis = run_role_analysis(model, questions, folder, options=options, progress=progress)
         found = report(analysis, model, options)
+        if save_probe is not None:
+            found.probe.save(Path(save_probe))
+        if folder is not None:  # what follows can fail, and must not take this with it
+            found.save(folder.path)
         if analysis.drawn:
             chosen = choice(analysis, model, folder, options=options, progress=progress)
             found.tables["choice"] = choice_table(chosen)
