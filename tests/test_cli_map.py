@@ -95,10 +95,13 @@ def test_text_from_a_file_and_from_standard_input(run, tiny_llama_folder, tmp_pa
     (tmp_path / "t.txt").write_text(TEXT, encoding="utf-8")
     words = ("--model", tiny_llama_folder, "--measure", "lens_entropy")
     assert run("map", "--file", "t.txt", *words, "--out", "a")[0] == 0
-    monkeypatch.setattr("sys.stdin", io.StringIO(TEXT))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
     assert run("map", "-", *words, "--out", "b")[0] == 0
     a, b = (maps.read(tmp_path / f"{x}/lens_entropy.nc") for x in "ab")
     np.testing.assert_array_equal(a, b)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xff")))
+    code, out, err = run("map", "-", *words)
+    assert (code, out) == (2, "") and "standard input" in err and "UTF-8" in err
 
 
 def test_like_takes_measure_options_and_run_from_a_map(run, tiny_llama_folder, tmp_path):
