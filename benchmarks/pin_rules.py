@@ -4,7 +4,7 @@ maps            within 1e-5 of the map's range, NaN at the same places
 lens_rank       equal but for ties: tokens as likely as the next one, to 1e-6 and to 2e-4 of it
 settling_depth  equal where the divergence is not within 1e-5 of the threshold
 ids             of greedy answers equal; of drawn ones reported only
-features        within 1e-5 of the range of their layer
+features        each number, and each head, within 1e-5 of its range over the examples
 AUROC           within .005; by probes of the same features within 1e-6
 importance      rank correlation of .99 or more; by probes of the same features within 1e-6
 """
@@ -100,12 +100,17 @@ def share_of_range(before: np.ndarray, after: np.ndarray) -> float:
     return worst / float(np.ptp(known) or abs(known[0]) or 1.0)
 
 
-def of_axis(before: np.ndarray, after: np.ndarray, axis: int) -> float:
-    """:func:`share_of_range` for each index of an axis, the largest of them."""
-    if before.shape != after.shape:
-        return np.inf
-    pairs = zip(np.moveaxis(before, axis, 0), np.moveaxis(after, axis, 0), strict=True)
-    return max(share_of_range(one, other) for one, other in pairs)
+def share_of_feature(before: np.ndarray, after: np.ndarray, over: tuple[int, ...]) -> float:
+    """The largest difference as a share of each feature's range over some axes."""
+    if largest(before, after) in (0, np.inf):
+        return largest(before, after)
+    low = np.where(np.isnan(before), np.inf, before).min(over, keepdims=True)
+    high = np.where(np.isnan(before), -np.inf, before).max(over, keepdims=True)
+    size = np.where(high > low, high - low, np.abs(high))
+    size = np.where(size > 0, size, 1.0)
+    difference = np.abs(np.subtract(before, after, dtype=np.float64))
+    known = difference > 0
+    return float((difference[known] / np.broadcast_to(size, before.shape)[known]).max())
 
 
 def ranks(key: str, before: Part, after: Part) -> Line | None:
@@ -201,8 +206,8 @@ def of_roles(before: Part, after: Part, again: Mapping[str, np.ndarray]) -> Iter
     sides = [{a["id"]: a for a in p.facts["answers"]} for p in (before, after)]
     yield from items("answers", sides, ANSWER)
     used = [[a["id"] for a in p.facts["answers"] if a["exact_tokens"]] for p in (before, after)]
-    yield from aligned("features", before, after, used, axis=1)
-    yield from aligned("scores", before, after, used, axis=1)
+    yield from aligned("features", before, after, used, over=(0, 2))
+    yield from aligned("scores", before, after, used, over=(0,))
     yield from evaluated("auroc", before, after, AUROC)
     baselines = [p.facts["baselines"] for p in (before, after)]
     yield numbers("AUROC of baselines and controls", *baselines, allowed=AUROC)
@@ -218,7 +223,7 @@ def of_heads(before: Part, after: Part, again: Mapping[str, np.ndarray]) -> Iter
         "predicted functions", *({k: s["said"] for k, s in side.items()} for side in sides)
     )
     yield Line(said.what, said.found, "anything", "note")
-    yield from aligned("head_outputs", before, after, [list(side) for side in sides], axis=1)
+    yield from aligned("head_outputs", before, after, [list(side) for side in sides], over=(0, 3))
     yield from evaluated("head_auroc", before, after, AUROC)
     for key in ("importance", "contribution"):
         for at, function in enumerate(before.facts["axes"][key]["function"]):
@@ -242,9 +247,9 @@ def items(what: str, sides: Sequence[Mapping[str, Any]], fields: Sequence[str]) 
 
 
 def aligned(
-    key: str, before: Part, after: Part, ids: Sequence[list[str]], *, axis: int
+    key: str, before: Part, after: Part, ids: Sequence[list[str]], *, over: tuple[int, ...]
 ) -> Iterator[Line]:
-    """Features of the examples that both sides have, as a share of the range along an axis."""
+    """Features of the examples that both sides have, as a share of each feature's range."""
     both = [name for name in ids[0] if name in set(ids[1])]
     if key in after.arrays:
         one, other = (
@@ -252,7 +257,7 @@ def aligned(
             for part, own in zip((before, after), ids, strict=True)
         )
         what = f"{key} of {len(both)} examples"
-        yield line(what, of_axis(one, other, axis), NEAR, of=" of range")
+        yield line(what, share_of_feature(one, other, over), NEAR, of=" of range")
 
 
 def evaluated(key: str, before: Part, after: Part, allowed: float) -> Iterator[Line]:

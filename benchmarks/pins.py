@@ -1,22 +1,23 @@
 """Pin what layergram computes, so that a changed layergram can be compared with this one.
 
-    python benchmarks/pins.py write BEFORE             all parts, about 12 minutes
+    python benchmarks/pins.py write BEFORE             all parts, about 6 minutes
     python benchmarks/pins.py compare BEFORE AFTER     a table; exit code 1 on a difference
 
 ``--only zoo,prompts`` writes, or compares, these parts alone.
 
 Parts, each a folder with ``arrays.npz`` and ``facts.json``:
 
-zoo       all measures of eight untrained tiny models on five texts
-maps      the same of the embedded model
-prompts   greedy answers of the embedded model to two prompts, with two maps
-samples   12 questions, greedy answers and two drawn ones each
+zoo       all measures of eight untrained tiny models on five texts (10 s)
+maps      the same of the embedded model (2 to 3 min)
+prompts   greedy answers of the embedded model to two prompts, with two maps (20 s)
+samples   12 questions, greedy answers and two drawn ones each (20 s)
 roles     ``layergram roles capitals --limit 60``: answers, hidden states, scores, AUROC
 heads     ``layergram heads --limit 16``: head outputs, importance, AUROC, top heads, masking
 
 ``compare`` also runs the probes of the layergram it imports on the features pinned in BEFORE, and
-expects the AUROC and importance of BEFORE (``--no-probes`` leaves that out, about 2 minutes).
-``pin_rules.py`` has the rules. Run both sides on one machine, with the same OMP_NUM_THREADS.
+expects the AUROC and importance of BEFORE (``--no-probes`` leaves that out, about a minute).
+``pin_rules.py`` has the rules. Run both sides on one machine with OMP_NUM_THREADS=1: other threads
+round otherwise, and wait for each other where the machine has other work.
 
 All calls into layergram stand in ``pin_calls.py``: adapt that file when names move, and no other.
 """

@@ -52,7 +52,7 @@ def roles_part():
         "auroc": RANDOM.random((3, 2)),
         "auroc/low": RANDOM.random((3, 2)),
     }
-    arrays["features"][:, 2] *= 1000  # layers of unlike size
+    arrays["features"][..., 2] *= 1000  # a massive activation
     facts = {"axes": {"auroc": {}}, "answers": answers, "baselines": {"letters": 0.7}}
     return Part(arrays, facts)
 
@@ -135,7 +135,7 @@ def verdicts(tmp_path):
         ("maps", setting("refused", "m/text", "attention_from", value="other words")),
         ("maps", without(f"{RANK}_low")),
         ("samples", setting("ids", "q1/2", value=[5])),
-        ("roles", add("features", (0, 2, 0, 0), 1e-3)),
+        ("roles", add("features", (0, 2, 0, 2), 1e-3)),
         ("roles", add("auroc", (1, 1), 0.004)),
         ("roles", add("auroc/low", (1, 1), 0.1)),
         ("roles", other_order),
