@@ -199,15 +199,15 @@ def probe_heads(
     """Importance, contribution and AUROC maps of ``heads``, from outputs of the steps mapped."""
     from layergram.experiments.heads import importance
     from layergram.experiments.heads.all_heads_probe import joint_probes
-    from layergram.experiments.heads.controls import folds_of
     from layergram.experiments.heads.single_heads import head_probes
     from layergram.features.head_outputs import with_layer_mean
     from layergram.probes import Evaluation
+    from layergram.statistics.folds import grouped_folds
 
     coords = {"layer": range(1, outputs.shape[1] + 1), "head": range(outputs.shape[2])}
     alone = xr.DataArray(outputs, dims=("example", "layer", "head", "feature"), coords=coords)
     features, known = with_layer_mean(alone), importance.labelled(functions, groups)
-    folds = folds_of(known.classes, known.groups, folds=5, seed=0)
+    folds = grouped_folds(known.classes, known.groups, folds=5, seed=0)
     joint = joint_probes(features, known.classes, folds)
     evaluation = Evaluation(permutations=HEAD_PERMUTATIONS)
     probes = head_probes(alone, functions, groups=groups, evaluation=evaluation)
