@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -10,6 +11,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from layergram.errors import LayergramError
+
+M_MMAP_THRESHOLD = -3  # its number in malloc.h
 
 COMMANDS = {
     "map": "Token maps of one text, or of the model's answer to a prompt.",
@@ -56,4 +59,19 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Entry point of the ``layergram`` command."""
+    _return_freed_memory()
     sys.exit(main())
+
+
+def _return_freed_memory() -> None:
+    """Tell glibc to return every freed block of a megabyte or more to the system at once.
+
+    Left alone it keeps blocks of up to 32 MiB in its heap, and, as PyTorch asks for aligned ones,
+    often cannot use them again: a long text then takes gigabytes more. Other C libraries have no
+    such setting and need none. The setting holds for the whole process, so only the command sets
+    it, never the library.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, 2**20)
