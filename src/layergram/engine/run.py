@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from layergram.engine.batch import forward, padded_right, read_batches
-from layergram.engine.lens import Lens, LogitLens, log_probabilities
+from layergram.engine.lens import Lens, LogitLens, log_probabilities, return_freed_memory
 from layergram.engine.sampling import Draws, Stream
 from layergram.engine.views import (
     AttentionView,
@@ -269,6 +269,7 @@ class _Pass:
                 self._hand_on_row(at, row, start)
         if "lens" in self.needs:
             self._hand_on_lens(start)
+            return_freed_memory()
 
     def _hand_on_row(self, at: int, row: _Row, start: int) -> None:
         for taker in row.takers("residual"):
