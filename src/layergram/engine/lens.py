@@ -57,7 +57,7 @@ def log_probabilities(logits: Tensor) -> Tensor:
 
 
 def return_freed_memory() -> None:
-    """Return to the system what the lens has freed, after every chunk.
+    """Return to the system what the lens has freed, after every few layers.
 
     glibc keeps freed blocks of up to 32 MiB in its heap and, as torch asks for aligned ones, often
     cannot use them again: a long text would take gigabytes more. Other C libraries need nothing.

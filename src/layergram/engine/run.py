@@ -269,7 +269,6 @@ class _Pass:
                 self._hand_on_row(at, row, start)
         if "lens" in self.needs:
             self._hand_on_lens(start)
-            return_freed_memory()
 
     def _hand_on_row(self, at: int, row: _Row, start: int) -> None:
         for taker in row.takers("residual"):
@@ -354,6 +353,7 @@ class _Pass:
                         )
                         for taker in takers[a + i]:
                             taker.take(view)
+                return_freed_memory()
 
 
 def _pieces(starts: Sequence[int], rows: Sequence[int]) -> list[tuple[int, int]]:
