@@ -13,6 +13,25 @@ from layergram.maps import options_of
 DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
 
 
+def check_drawing(temperature: float, top_p: float, top_k: int) -> None:
+    """Refuse how no token can be drawn.
+
+    A temperature below 0.0001 would divide float32 logits out of their range.
+    """
+    drawing = {
+        "temperature": (
+            temperature,
+            temperature == 0 or 1e-4 <= temperature < 1e4,
+            "0 (the likeliest token), or 0.0001 to 10,000",
+        ),
+        "top_p": (top_p, 0 < top_p <= 1, "above 0, at most 1"),
+        "top_k": (top_k, top_k >= 0, "0 (all tokens) or more"),
+    }
+    for name, (value, fits, allowed) in drawing.items():
+        if not fits:
+            raise LayergramError(f"{name} = {value!r}", allowed=allowed)
+
+
 @dataclass(frozen=True)
 class Run:
     """How a text is read, and how an answer is generated.
@@ -48,21 +67,12 @@ class Run:
                 got = repr(getattr(self, name))
                 raise LayergramError(f"{name} = {got}", allowed=", ".join(allowed))
         check_seed(self.seed)
-        drawing = {
-            "temperature": (self.temperature == 0 or 1e-4 <= self.temperature < 1e4, TEMPERATURES),
-            "top_p": (0 < self.top_p <= 1, "above 0, at most 1"),
-            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
-        }
-        for name, (fits, range_) in drawing.items():
-            if not fits:
-                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+        check_drawing(self.temperature, self.top_p, self.top_k)
         for name, least in {"chunk": 1, "max_new_tokens": 1}.items():
             value = getattr(self, name)
             if not isinstance(value, int | float) or not value >= least:
                 raise LayergramError(f"{name} = {value!r}", allowed=f"at least {least}")
 
-
-TEMPERATURES = "0 (the likeliest token), or 0.0001 to 10,000"
 
 CHOICES = {
     "heads": ("mean", "each"),

@@ -120,7 +120,7 @@ def tested(model, told):
     return causal_test(model, *told, TOP)
 
 
-def test_masking_the_run_head_analysis_a_function_hurts_that_function(tested):
+def test_masking_the_heads_of_a_function_hurts_that_function(tested):
     change = tested["change"].sel(score="log_likelihood")
     for name in TOP:
         own = change.sel(masked=name, function=name)

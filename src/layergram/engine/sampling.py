@@ -24,7 +24,7 @@ from transformers import GenerationConfig
 from layergram.engine.batch import by_length, masked_logits
 from layergram.errors import LayergramError
 from layergram.models.model import Model
-from layergram.recipe import TEMPERATURES
+from layergram.recipe import check_drawing
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
-        allowed = {
-            "max_new_tokens": (self.max_new_tokens >= 1, "at least 1"),
-            # a smaller temperature divides float32 logits out of their range
-            "temperature": (self.temperature == 0 or 1e-4 <= self.temperature < 1e4, TEMPERATURES),
-            "top_p": (0 < self.top_p <= 1, "above 0, at most 1"),
-            "top_k": (self.top_k >= 0, "0 (all tokens) or more"),
-        }
-        for name, (fits, range_) in allowed.items():
-            if not fits:
-                raise LayergramError(f"{name} = {getattr(self, name)!r}", allowed=range_)
+        if self.max_new_tokens < 1:
+            raise LayergramError(f"max_new_tokens = {self.max_new_tokens}", allowed="at least 1")
+        check_drawing(self.temperature, self.top_p, self.top_k)
 
 
 class Stream:
