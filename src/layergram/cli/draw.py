@@ -74,7 +74,7 @@ def _read(paths: list[Path]) -> dict[Path, xr.DataArray]:
 
 def _same_columns(arrays: list[xr.DataArray]) -> bool:
     """Whether all maps have the columns of the first, label by label."""
-    from layergram.figures.prepare import axes_of
+    from layergram.figures.labels import axes_of
 
     columns = [axes_of(array, Style())[2] for array in arrays]
     first = arrays[0][columns[0]].values.tolist()
