@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 SOURCE = Path(tracing.__file__).parent
 ROOT = SOURCE.parent.parent
 # where a model is tried out when it is loaded, besides the engine
-CHECKS = ("engine/", "models/locate.py", "models/checks.py", "models/projections.py",
+CHECKS = ("engine/", "models/locate.py", "models/load.py", "models/locate.py",
           "models/attribution.py", "models/hooks.py")  # fmt: skip
 LENGTHS = (23, 3, 11, 23, 8, 2, 17, 5)
 # without the padding and the stopping token, 0 and 1, which mean something else to some types

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from layergram.cli.common import Flag, Group, ModelOptions, OutputOptions, Several, columns_of
-from layergram.cli.progress import ProgressBars
-from layergram.cli.report import print_result
+from layergram.cli.common import (
+    Flag,
+    Group,
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    Several,
+    columns_of,
+    print_result,
+)
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:

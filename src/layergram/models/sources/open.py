@@ -14,8 +14,14 @@ from layergram.errors import LayergramError
 from layergram.models.sources import embedded, gguf
 from layergram.models.sources.digest import digest_of_files, digest_of_model
 from layergram.models.sources.quiet import quiet, status
-from layergram.models.sources.request import ALLOWED, Request, check_request
-from layergram.models.sources.validity import check_architecture, check_loaded, check_weights
+from layergram.models.sources.request import (
+    ALLOWED,
+    Request,
+    check_architecture,
+    check_loaded,
+    check_request,
+    check_weights,
+)
 
 if TYPE_CHECKING:
     import torch
