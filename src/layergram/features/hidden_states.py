@@ -142,7 +142,7 @@ def hidden_states(
     """
     spec = spec or FeatureSpec()
     layers = spec.layers or tuple(range(spec.first_layer, model.layers + 1))
-    width = int(model.parts.readout.unembedding.weight.shape[1])
+    width = model.parts.width
     scores = "scores" if spec.name == "features" else f"{spec.name}_scores"
     axes: dict[str, Any] = {"layer": list(layers), "role": list(spec.roles), "feature": width}
     by_key = {answer.key: answer for answer in answers}

@@ -26,6 +26,8 @@ ALLOWED = (
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+LFS_POINTER = b"version https://git-lfs"
 _TOKENIZERS = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken.json", "merges.txt")
 
 
@@ -134,8 +136,35 @@ def _classify_object(model: Any) -> Request:
     raise LayergramError(f"a model from a {kind}", got=repr(model)[:100], allowed=ALLOWED)
 
 
+def unread_adapter(asked: str, name: str) -> LayergramError:
+    """The error for an adapter beside a model or alone: without peft nothing would read it."""
+    return LayergramError(
+        asked,
+        got=f"an adapter ({name}), which would not be read",
+        allowed="the weights of one whole model",
+        do="merge it first: peft.AutoPeftModelForCausalLM.from_pretrained(…).merge_and_unload()"
+        ".save_pretrained(folder)",
+    )
+
+
 def _check_folder(folder: Path, asked: str, *, needs_tokenizer: bool) -> None:
-    """A model's folder has a config, weights, and a tokenizer unless one is given."""
+    """A model's folder has a config, weights, and a tokenizer unless one is given.
+
+    Files that would not be read are refused: the adapter of another model, and the text that
+    git-LFS leaves in the place of weights.
+    """
+    adapter = next((name for name in ADAPTERS if (folder / name).is_file()), "")
+    if adapter:
+        raise unread_adapter(asked, adapter)
+    for path in sorted(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+        with path.open("rb") as stream:
+            if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise LayergramError(
+                    asked,
+                    got=f"a pointer of git-LFS in the place of '{path.name}'",
+                    allowed="the weights themselves",
+                    do="run git lfs pull in that folder",
+                )
     lacking = ""
     if not (folder / "config.json").is_file():
         lacking = "config.json"
@@ -230,10 +259,19 @@ def check_loaded(model: PreTrainedModel, asked: str) -> None:
             allowed=CAUSAL_MODEL,
             do="load it with transformers.AutoModelForCausalLM",
         )
-    if model.training:
+    if not getattr(model.config, "return_dict", True):
         raise LayergramError(
             asked,
-            got="a model in training mode, which may drop out units at random",
+            got="a configuration with return_dict=False",
+            allowed="a model that returns its outputs by name",
+            do="set model.config.return_dict = True",
+        )
+    training = [name or "the model" for name, part in model.named_modules() if part.training]
+    if training:
+        more = f" and {len(training) - 3} more" if len(training) > 3 else ""
+        raise LayergramError(
+            asked,
+            got=f"training mode, which may drop units at random: {', '.join(training[:3])}{more}",
             allowed="a model in eval mode",
             do="call model.eval() first",
         )
