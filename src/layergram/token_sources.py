@@ -72,8 +72,9 @@ class Source:
 
 
 def check_text(text: str | None) -> None:
-    """Refuse a text with nothing in it."""
+    """Refuse a text with nothing in it, and one that is no whole characters."""
     if text is None or not text.strip():
         raise LayergramError(
             "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
         )
+    tokens.check_characters(text)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from layergram.errors import LayergramError
 from layergram.models.edits import HeadEdit, editable_heads, heads_edited
 from layergram.models.hooks import Attention, capture_attention, capture_residual
-from layergram.models.locate import NO_CACHE, locate_parts, sample_ids
+from layergram.models.known import keep, recall
+from layergram.models.locate import locate_parts, sample_ids
+from layergram.models.locate_attention import NO_CACHE
 from layergram.models.model import Model
 from layergram.models.parts import Parts, Proof
-from layergram.models.sources.open import open_source
+from layergram.models.sources.open import Source, open_source
 
 SHORT = 5
 """Tokens of the shorter of the two sequences that padding is tried on."""
@@ -45,7 +47,9 @@ def load(
         LayergramError: if there is no such model, it is no causal language model, or one of the
             proofs fails (:mod:`layergram.models.load`).
     """
-    loaded = examine(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
+    source = open_source(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
+    known = recall(source)
+    loaded = _examined(source) if known is None else _model(source, *known)
     require(loaded.proofs, loaded.name)
     return loaded
 
@@ -58,11 +62,24 @@ def examine(
     dtype: str = "auto",
     revision: str | None = None,
 ) -> Model:
-    """The same as :func:`load`, but a model with a failed proof is returned all the same."""
-    source = open_source(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
+    """The same as :func:`load`, but everything is tried out anew, and failed proofs are returned.
+
+    :func:`load` takes what was proved before for the same weights, types and library versions.
+    """
+    return _examined(
+        open_source(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
+    )
+
+
+def _examined(source: Source) -> Model:
     ids = sample_ids(source.model)
     parts = locate_parts(source.model, ids, name=source.name)
     proofs = check_model(source.model, parts, ids)
+    keep(source, parts, proofs)
+    return _model(source, parts, proofs)
+
+
+def _model(source: Source, parts: Parts, proofs: tuple[Proof, ...]) -> Model:
     return Model(source.model, source.tokenizer, source.name, source.revision, parts, proofs)
 
 

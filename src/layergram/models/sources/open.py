@@ -44,12 +44,14 @@ class Source:
         tokenizer: its tokenizer.
         name: the model as it was asked for.
         revision: the hub's commit, or ``sha256:`` and 16 hexadecimal digits of its weights.
+        from_files: whether it is what its revision says, and not changed by the caller since.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     name: str
     revision: str
+    from_files: bool = True
 
 
 def open_source(
@@ -120,7 +122,7 @@ def _from_object(request: Request, tokenizer: Any) -> Source:
         tokenizer = known
     chosen = _given_tokenizer(request.asked, tokenizer)
     name = known or type(model).__name__
-    return Source(model=model, tokenizer=chosen, name=name, revision=digest_of_model(model))
+    return Source(model, chosen, name, digest_of_model(model), from_files=False)
 
 
 def _place(request: Request) -> str:
