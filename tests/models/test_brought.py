@@ -252,3 +252,10 @@ def test_a_model_without_generation_settings_answers():
     run = lg.Run(max_new_tokens=4)
     made = lg.trace(model, prompt="What is 8 + 5?", measures=["residual_norm"], run=run)
     assert (made["part"] == "answer").sum() >= 1
+
+
+def test_a_model_that_fails_by_itself_is_one_clear_message():
+    network = llama()
+    network.model.layers[1].mlp.double()
+    with pytest.raises(lg.LayergramError, match=r"RuntimeError: .*[Ff]loat"):
+        lg.load(network, tokenizer=tiny_tokenizer())

@@ -79,7 +79,15 @@ def locate_parts(network: nn.Module, ids: Tensor, *, name: str) -> Parts:
     if head is None:
         raise _lost(name, "unembedding", "get_output_embeddings() returns nothing")
     with torch.no_grad(), watched(network) as calls:
-        logits = network(input_ids=ids, use_cache=False).logits
+        try:
+            logits = network(input_ids=ids, use_cache=False).logits
+        except Exception as error:  # the model's own code can raise anything
+            raise LayergramError(
+                f"a forward pass of the model '{name}' in {_dtype(network)}".replace("torch.", ""),
+                got=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                allowed="a model that reads 12 tokens",
+                do="check the model by itself, or load it with dtype 'float32'",
+            ) from error
     if logits.isnan().any():
         raise _overflow(network, calls, name)
     layers = _layers(network, calls, name)
