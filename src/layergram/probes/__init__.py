@@ -1,6 +1,7 @@
 """Linear probes: which classes features tell apart, with error and controls."""
 
 from layergram.probes.choice import STRATEGIES, choose
+from layergram.probes.comparison import Difference, OutOfFold, compare, cross_fit, out_of_fold
 from layergram.probes.crossfit import Evaluation
 from layergram.probes.errors_by_type import ERROR_TYPES, error_types, probe_types
 from layergram.probes.evaluation import evaluate, evaluate_each
@@ -12,9 +13,13 @@ from layergram.probes.transfer import generalisation
 __all__ = [
     "ERROR_TYPES",
     "STRATEGIES",
+    "Difference",
     "Evaluation",
+    "OutOfFold",
     "Probe",
     "choose",
+    "compare",
+    "cross_fit",
     "error_types",
     "evaluate",
     "evaluate_each",
@@ -22,6 +27,7 @@ __all__ = [
     "generalisation",
     "load_probe",
     "map_of",
+    "out_of_fold",
     "probe_types",
     "published_recipe",
 ]

@@ -27,6 +27,8 @@ class Evaluation:
         permutations: shuffles of the labels behind the p-values; 0 for none.
         seed: of folds and shuffles.
         level: of the intervals, between 0 and 1.
+        partitions: in how many partitions into folds the best cell, the nested choice and
+            differences are evaluated, 1 to 20; a map has the first.
         scale: ``"standard"`` standardises features on the training rows of each probe, ``"none"``
             takes them as they are.
         device: where probes are trained, such as ``"cpu"`` or ``"cuda"``.
@@ -37,6 +39,7 @@ class Evaluation:
     permutations: int = 1000
     seed: int = 0
     level: float = 0.95
+    partitions: int = 5
     scale: str = "standard"
     device: str = "cpu"
 
@@ -47,6 +50,7 @@ class Evaluation:
             "folds": (3 <= self.folds <= 20, "3 to 20"),
             "c": (0 < self.c < np.inf, "a number above 0"),
             "permutations": (self.permutations >= 0, "0 or more"),
+            "partitions": (1 <= self.partitions <= 20, "1 to 20"),
             "level": (0 < self.level < 1, "between 0 and 1, such as 0.95"),
             "scale": (self.scale in SCALES, ", ".join(SCALES)),
             "device": (_has_device(self.device), "a device of this machine, such as cpu"),
@@ -138,6 +142,11 @@ class Cell:
     shuffled: float
     converged: bool
 
+    @property
+    def gain(self) -> Values:
+        """AUROC of fold f less that by the probe trained without f and g [f, g]."""
+        return self.auroc.parts[:, None] - self.without
+
 
 def trainings(folds: Numbers, count: int) -> tuple[Labels, list[tuple[int, int]]]:
     """Rows to train on: all but each fold, then all but each pair of folds [problem, row]."""
@@ -195,7 +204,8 @@ def _cell(rows: Rows, log_odds: Values, count: int, *, converged: bool) -> Cell:
     if rows.shuffled is not None:
         control = log_odds[count + len(pairs) + rows.folds, every]
         of_shuffled = auroc(control, rows.shuffled[0], rows.folds, rows.groups).value
-    area = replace(area, fold_covariance=fold_covariance(area.parts, without, area.weights))
+    gain = area.parts[:, None] - without
+    area = replace(area, fold_covariance=float(fold_covariance(gain, area.weights)))
     return Cell(area, scores, without, of_shuffled, converged)
 
 

@@ -69,8 +69,10 @@ def evaluate(
         ``chosen_role``. On ``baseline``: ``baseline_auroc``, ``baseline_low``, ``baseline_high``,
         and ``gain``, ``gain_low``, ``gain_high``, by which the chosen cell is above it. On
         ``example``: ``example_fold`` and ``score``, the log odds of the positive class by the
-        chosen cell's probe. On (label, role): ``counts`` of examples. :func:`map_of` gives maps
-        with their intervals.
+        chosen cell's probe, ``example_positive`` and ``example_group``. On (label, role):
+        ``counts`` of examples. :func:`map_of` gives maps with their intervals. ``cell_scores``
+        (example, layer, role) and ``cell_gain`` are there for paired comparisons
+        (:func:`out_of_fold`, :func:`compare`).
 
         The attribute ``movable`` counts the examples whose label some shuffle changed: few of them
         (groups of many different sizes) make p-values large, never small.

@@ -9,7 +9,7 @@ import numpy as np
 from layergram.probes.crossfit import Cell, Rows
 from layergram.probes.grid import Place
 from layergram.statistics.arrays import Labels, Values
-from layergram.statistics.auroc import Auroc, auroc, fold_covariance
+from layergram.statistics.auroc import Auroc, auroc, choice_variance, fold_covariance
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Selection:
     auroc: Auroc
     chosen: list[Place]
     scores: Values
+    gain: Values
 
 
 def nested_selection(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Selection:
@@ -46,14 +47,16 @@ def nested_selection(cells: dict[Place, Cell], rows: Rows, present: Labels) -> S
     judged /= np.maximum((~np.isnan(without)).sum(1), 1)
     chosen = [places[int(cell)] for cell in judged.argmax(0)]
     scores = np.full(len(rows.positive), np.nan)
-    parts = np.full(len(chosen), np.nan)
-    left_out = np.full((len(chosen), len(chosen)), np.nan)
+    gain = np.full((len(chosen), len(chosen)), np.nan)
     for fold, place in enumerate(chosen):
         of_cell = np.full(len(rows.positive), np.nan)
         of_cell[present[:, place[1]]] = cells[place].scores
         scores[rows.folds == fold] = of_cell[rows.folds == fold]
-        parts[fold] = cells[place].auroc.parts[fold]
-        left_out[fold] = cells[place].without[fold]
+        gain[fold] = cells[place].gain[fold]
     area = auroc(scores, rows.positive, rows.folds, rows.groups)
-    area = replace(area, fold_covariance=fold_covariance(parts, left_out, area.weights))
-    return Selection(area, chosen, scores)
+    area = replace(
+        area,
+        fold_covariance=float(fold_covariance(gain, area.weights)),
+        choice=choice_variance(np.array([cells[place].auroc.value for place in chosen])),
+    )
+    return Selection(area, chosen, scores, gain)

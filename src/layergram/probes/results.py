@@ -17,9 +17,10 @@ from layergram.probes.nested_selection import Selection
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.auroc import REFERENCES, Auroc
 from layergram.statistics.folds import FEWEST_OF_CLASS
-from layergram.statistics.intervals import quantile
+from layergram.statistics.intervals import student_reach
 from layergram.statistics.permutation import p_values
 
+FOLDS = ("test_fold", "left_out_fold")
 P_VALUE = {"long_name": "p of the whole map"}
 SHUFFLED = {"measure": "auroc_shuffled", "long_name": "AUROC of a probe for shuffled labels"}
 
@@ -75,6 +76,7 @@ def dataset(
     result.attrs["unconverged_cells"] = sum(not cell.converged for cell in run.cells.values())
     result.attrs["movable"] = int((run.rows.labellings() != run.rows.positive).any(0).sum())
     _put_examples(result, run, grid)
+    _put_cells(result, run, grid)
     _put_selection(result, grid, selection, level)
     if baselines:
         _put_baselines(result, baselines, selection.auroc.fold_covariance, level)
@@ -145,6 +147,8 @@ def _put_examples(result: xr.Dataset, run: Run, grid: Grid) -> None:
     if grid.item in grid.features.coords:
         result.coords[grid.item] = grid.features[grid.item].variable
     result[f"{grid.item}_fold"] = (grid.item, run.rows.folds)
+    result[f"{grid.item}_group"] = (grid.item, run.rows.groups)
+    result[f"{grid.item}_positive"] = (grid.item, run.rows.positive)
     classes = np.stack([~run.rows.positive, run.rows.positive]).astype(np.intp)
     result.coords["label"] = list(run.names)
     result["counts"] = (("label", grid.axes[1]), classes @ grid.present)
@@ -160,6 +164,19 @@ def _put_selection(result: xr.Dataset, grid: Grid, selection: Selection, level: 
     result["chosen_auroc"] = selection.auroc.value
     result["chosen_low"], result["chosen_high"] = selection.auroc.interval(level)
     result["score"] = (grid.item, selection.scores)
+    result["chosen_gain"] = (FOLDS, selection.gain)
+
+
+def _put_cells(result: xr.Dataset, run: Run, grid: Grid) -> None:
+    """What comparisons of cells need: scores of examples, and what folds gain from each other."""
+    folds = int(run.rows.folds.max()) + 1
+    scores = np.full((grid.count, *grid.shape), np.nan, dtype=np.float32)
+    gain = np.full((folds, folds, *grid.shape), np.nan)
+    for (first, second), cell in run.cells.items():
+        scores[grid.present[:, second], first, second] = cell.scores
+        gain[:, :, first, second] = cell.gain
+    result["cell_scores"] = ((grid.item, *grid.axes), scores)
+    result["cell_gain"] = ((*FOLDS, *grid.axes), gain)
 
 
 def _put_baselines(
@@ -169,8 +186,8 @@ def _put_baselines(
     rows = []
     for other, best in baselines.values():
         gain = best.value - other.value
-        variance = ((best.influence - other.influence) ** 2).sum()
-        reach = quantile(level) * np.sqrt(variance + fold_covariance)
+        variance = ((best.influence - other.influence) ** 2).sum() + fold_covariance
+        reach = student_reach(level, best.smaller) * np.sqrt(variance)
         rows.append((other.value, *other.interval(level), gain, gain - reach, gain + reach))
     names = ("baseline_auroc", "baseline_low", "baseline_high", "gain", "gain_low", "gain_high")
     for name, column in zip(names, np.array(rows).T, strict=True):
