@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from layergram.answers.judge import judge_answers
 from layergram.errors import LayergramError
-from layergram.experiments.roles.controls import letters_of, random_weights
+from layergram.experiments.roles.controls import random_weights
 from layergram.features.answer_scores import SCORES
 from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.maps import ROLES
@@ -173,10 +173,3 @@ def test_random_weights_have_the_shape_and_nothing_else(tiny, rows, folder):
     assert not torch.equal(own["lm_head.weight"], theirs["lm_head.weight"])
     again = random_weights(tiny, seed=3).network.state_dict()
     assert all(torch.equal(v, again[k]) for k, v in theirs.items())
-
-
-def test_letters_tell_words_apart_and_nothing_else(rows):
-    found = letters_of(rows)
-    np.testing.assert_array_equal(found[0], found[2])  # Paris is Paris
-    assert abs(found[0] - found[1]).max() > 0.1
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)

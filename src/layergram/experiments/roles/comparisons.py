@@ -1,0 +1,247 @@
+"""What a role map is compared with: other ways to tell the classes apart, same folds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from layergram import probes
+from layergram.experiments.roles.controls import CONTROLS
+from layergram.experiments.roles.examples import Examples
+from layergram.probes import Difference, OutOfFold, compare, cross_fit, map_of, out_of_fold
+
+PAIR = ("exact_answer_last", "last_q")
+"""The two roles that the published claim compares: at the exact answer, and before any answer."""
+
+SCALES = {"logprob": "log-probability", "prob": "probability"}
+TAKES = {"mean": "mean", "min": "lowest", "last": "last token's"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A way to tell the classes apart, and by how much the probe is better.
+
+    Attributes:
+        kind: ``probe``, ``joint`` (all of a kind in one probe), ``control``, ``rival`` (another
+            published way) or ``single score``.
+        name: short, for the CSV file.
+        about: in words.
+        auroc: how well it tells the classes apart.
+        low: lower end of the interval; NaN for the highest of several cells, which has none.
+        high: upper end.
+        gain: AUROC of the probe, its cell chosen by other folds, less this one, on the examples
+            that both have.
+        gain_low: lower end of the interval of the gain.
+        gain_high: upper end.
+    """
+
+    kind: str
+    name: str
+    about: str
+    auroc: float
+    low: float = math.nan
+    high: float = math.nan
+    gain: float = math.nan
+    gain_low: float = math.nan
+    gain_high: float = math.nan
+
+    @property
+    def text(self) -> str:
+        """The AUROC with its interval."""
+        return f"{self.auroc:.2f}{interval(self.low, self.high)}"
+
+    @property
+    def gain_text(self) -> str:
+        """The gain with its interval."""
+        if math.isnan(self.gain):
+            return ""
+        return f"{self.gain:+.2f}{interval(self.gain_low, self.gain_high, sign='+')}"
+
+
+def interval(low: float, high: float, *, sign: str = "") -> str:
+    """An interval in brackets, or nothing where there is none."""
+    return "" if math.isnan(low) else f" ({low:{sign}.2f} to {high:{sign}.2f})"
+
+
+Way = tuple[str, str, str, OutOfFold]  # kind, name, in words, scores
+
+
+def comparisons(
+    examples: Examples,
+    states: xr.Dataset,
+    evaluation: xr.Dataset,
+    fresh: xr.Dataset | None,
+    options: probes.Evaluation,
+) -> list[Comparison]:
+    """Everything that the probe is compared with, the probe first.
+
+    Args:
+        examples: both classes.
+        states: their hidden states and scores.
+        evaluation: the map.
+        fresh: the map of a model with random weights, if there is one.
+        options: how the probes of the map were trained; all others are trained so.
+    """
+    probe = out_of_fold(evaluation)
+    ends = [float(evaluation[f"chosen_{name}"]) for name in ("auroc", "low", "high")]
+    chosen = Comparison("probe", "chosen_cell", "layer and role chosen by the other folds", *ends)
+    highest = _highest(evaluation, "auroc", "probe", "best_cell", "highest cell: {}")
+    ways: list[Way] = [
+        *(
+            (
+                "probe",
+                role,
+                f"layer chosen by the other folds, at {role}",
+                best_layer(evaluation, role),
+            )
+            for role in PAIR
+            if has_role(evaluation, role)
+        ),
+        *_trained(examples, states, options),
+        ("rival", "layer_ensemble", "mean log odds of all layers", _ensemble(evaluation)),
+        *(
+            [
+                (
+                    "control",
+                    "random_weights",
+                    "the same shape with random weights",
+                    out_of_fold(fresh),
+                )
+            ]
+            if fresh is not None
+            else []
+        ),
+        *(
+            ("rival", name, about, untrained(scores, probe))
+            for name, (about, scores) in examples.rivals.items()
+        ),
+        *_single(states["scores"], probe),
+    ]
+    found = [_compared(probe, way, options.level) for way in ways]
+    about = "highest cell with labels shuffled: {}"
+    shuffled = _highest(evaluation, "auroc_shuffled", "control", "shuffled", about)
+    return [chosen, highest, *found, shuffled]
+
+
+def _compared(probe: OutOfFold, way: Way, level: float) -> Comparison:
+    kind, name, about, other = way
+    gain = compare(probe, other, level=level)
+    area = other.auroc
+    ends = (*area.interval(level), gain.value, gain.low, gain.high)
+    return Comparison(kind, name, about, area.value, *ends)
+
+
+def _highest(evaluation: xr.Dataset, which: str, kind: str, name: str, about: str) -> Comparison:
+    """The highest cell of a map, which has no interval: it was chosen by what it is judged by."""
+    array = map_of(evaluation, which)
+    cell = array[np.unravel_index(int(np.nanargmax(array.values)), array.shape)]
+    where = f"layer {int(cell['layer'])}, {cell['role'].item()}"
+    return Comparison(kind, name, about.format(where), float(cell))
+
+
+def has_role(evaluation: xr.Dataset, role: str) -> bool:
+    """Whether any cell of a role has a value."""
+    auroc = evaluation["auroc"]
+    return role in auroc["role"].values and bool(auroc.sel(role=role).notnull().any())
+
+
+def cells_at(evaluation: xr.Dataset, role: str) -> list[OutOfFold]:
+    """The scores of every layer's probe at a role, where it has one."""
+    layers = evaluation["layer"].values[evaluation["auroc"].sel(role=role).notnull().values]
+    return [out_of_fold(evaluation, {"layer": layer, "role": role}) for layer in layers]
+
+
+def best_layer(evaluation: xr.Dataset, role: str) -> OutOfFold:
+    """The nested choice of a layer at one role: the other folds choose it for every fold."""
+    cells = cells_at(evaluation, role)
+    every = np.ones_like(cells[0].positive)
+    parts = np.stack([cell.areas(every)[0].parts for cell in cells])
+    gain = np.stack([cell.gain[0] for cell in cells])
+    judged = np.nanmean(parts[:, :, None] - gain, axis=1)  # cell, fold left out
+    chosen = judged.argmax(0)
+    folds = cells[0].folds[0]
+    scores = np.stack([cell.scores[0] for cell in cells])[chosen[folds], np.arange(folds.size)]
+    own = np.stack([cells[cell].gain[0, fold] for fold, cell in enumerate(chosen)])
+    return replace(cells[0], scores=scores[None], gain=own[None])
+
+
+def claim(evaluation: xr.Dataset, level: float) -> Difference | None:
+    """By how much more is known at the exact answer than before it; ``None`` without both roles."""
+    if not all(has_role(evaluation, role) for role in PAIR):
+        return None
+    first, second = (best_layer(evaluation, role) for role in PAIR)
+    return compare(first, second, level=level)
+
+
+def _ensemble(evaluation: xr.Dataset) -> OutOfFold:
+    """The mean log odds of all layers, at the role that the other folds choose."""
+    probe = out_of_fold(evaluation)
+    folds, scores, gain = probe.folds[0], np.empty_like(probe.scores), np.empty_like(probe.gain)
+    for fold, role in enumerate(evaluation["chosen_role"].values):
+        cells = cells_at(evaluation, str(role))
+        mean = np.mean([cell.scores[0] for cell in cells], axis=0)
+        scores[0, folds == fold] = mean[folds == fold]
+        gain[0, fold] = np.mean([cell.gain[0, fold] for cell in cells], axis=0)
+    return replace(probe, scores=scores, gain=gain)
+
+
+def _trained(examples: Examples, states: xr.Dataset, options: probes.Evaluation) -> Iterator[Way]:
+    """The controls that are trained as the probe is, on features of their own."""
+    once = replace(options, permutations=0, partitions=1)
+    for control in CONTROLS:
+        features = control.features(examples.rows, states)
+        if features is None:
+            continue
+        scores = (
+            out_of_fold(examples.evaluate(features, once))
+            if isinstance(features, xr.DataArray)
+            else cross_fit(
+                features,
+                examples.positive,
+                groups=examples.groups,
+                labels=examples.classes,
+                evaluation=once,
+            )
+        )
+        yield control.kind, control.name, control.about, scores
+
+
+def untrained(scores: npt.ArrayLike, probe: OutOfFold) -> OutOfFold:
+    """Scores that nothing was trained for, on the folds of a probe."""
+    return replace(probe, scores=np.asarray(scores, dtype=np.float64)[None], gain=0 * probe.gain)
+
+
+def _single(scores: xr.DataArray, probe: OutOfFold) -> Iterator[Way]:
+    """Single scores, each turned so that more of it means the positive class.
+
+    Log-probabilities and probabilities are turned around: less likely is more suspicious.
+    """
+    for name in map(str, scores["score"].values):
+        values = scores.sel(score=name).values
+        if np.isfinite(values).any():
+            sign = 1 if name in ("answer_tokens", "rauq") else -1
+            kind = "rival" if name == "rauq" else "single score"
+            yield kind, name, about_score(name), untrained(sign * values, probe)
+
+
+def about_score(score: str) -> str:
+    """A score of an answer in words.
+
+    Example:
+        >>> about_score("exact_logprob_min"), about_score("answer_tokens")
+        ('lowest log-probability of the exact answer', 'length of the answer in tokens')
+    """
+    named = {
+        "answer_tokens": "length of the answer in tokens",
+        "rauq": "RAUQ: probabilities and attention to the previous token, without training",
+    }
+    if score in named:
+        return named[score]
+    over = "the exact answer" if score.startswith("exact_") else "the answer"
+    scale, take = score.removeprefix("exact_").split("_")
+    return f"{TAKES[take]} {SCALES[scale]} of {over}"
