@@ -7,6 +7,7 @@ from layergram.probes.errors_by_type import ERROR_TYPES, error_types, probe_type
 from layergram.probes.evaluation import evaluate, evaluate_each
 from layergram.probes.probe import Probe, fit, load_probe
 from layergram.probes.published_recipe import published_recipe
+from layergram.probes.regions import difference_map, region
 from layergram.probes.results import map_of
 from layergram.probes.transfer import generalisation
 
@@ -20,6 +21,7 @@ __all__ = [
     "choose",
     "compare",
     "cross_fit",
+    "difference_map",
     "error_types",
     "evaluate",
     "evaluate_each",
@@ -30,4 +32,5 @@ __all__ = [
     "out_of_fold",
     "probe_types",
     "published_recipe",
+    "region",
 ]

@@ -35,6 +35,7 @@ class OutOfFold:
             without features [partition, example].
         gain: AUROC of fold f less that by the probe trained without f and g, from which the error
             of training is estimated; 0 for scores without training [partition, f, g].
+        choice: variance that the choice of cells adds; 0 for one cell.
     """
 
     positive: Labels
@@ -42,6 +43,7 @@ class OutOfFold:
     folds: Numbers
     scores: Values
     gain: Values
+    choice: float = 0.0
 
     @cached_property
     def auroc(self) -> Auroc:
@@ -49,7 +51,8 @@ class OutOfFold:
 
         The AUROC of each partition are its ``parts``.
         """
-        return mean_auroc(self.areas(np.ones(self.positive.size, dtype=np.bool_)))
+        mean = mean_auroc(self.areas(np.ones(self.positive.size, dtype=np.bool_)))
+        return replace(mean, choice=self.choice)
 
     def areas(self, examples: Labels) -> list[Auroc]:
         """AUROC of some examples in each partition, each with the error of the training.
@@ -72,22 +75,48 @@ class Difference:
     Attributes:
         first: the first AUROC.
         second: the second AUROC.
-        value: first less second.
-        low: lower end of the interval of the difference.
-        high: upper end.
-        level: of the interval.
-        partitions: difference in each partition into folds [partition].
+        partitions: first less second in each partition into folds [partition].
+        influence: contribution of each group of examples to the error [group].
+        training: variance on top of that of the groups: folds train each other's probes, and a cell
+            that was chosen was chosen by a sample.
+        smaller: number of groups that have examples of the rarer class.
         examples: number of examples, those that both have scores of.
+        level: of the interval.
     """
 
     first: float
     second: float
-    value: float
-    low: float
-    high: float
-    level: float
     partitions: Values
+    influence: Values
+    training: float
+    smaller: int
     examples: int
+    level: float
+
+    @property
+    def value(self) -> float:
+        """First less second, the mean over the partitions."""
+        return self.first - self.second
+
+    @property
+    def error(self) -> float:
+        """Standard error."""
+        return float(np.sqrt((self.influence**2).sum() + self.training))
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.interval(self.level)[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.interval(self.level)[1]
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """The interval of another level, with Student's t, inside −1..1."""
+        reach = student_reach(level, self.smaller) * self.error
+        return max(-1.0, self.value - reach), min(1.0, self.value + reach)
 
 
 def partitions_of(
@@ -224,8 +253,8 @@ def compare(
 
     It is paired: the influence of every group on one AUROC is subtracted from that on the other,
     so that what makes an example hard for both does not count. Training adds its part, as in
-    :func:`layergram.statistics.auroc.fold_covariance`. With several partitions into folds it is the
-    mean over them.
+    :func:`layergram.statistics.auroc.fold_covariance`. It is the mean over the partitions into
+    folds that both have.
 
     Args:
         first: scores of one cell, one choice of cells, or one control (:func:`cross_fit`,
@@ -250,18 +279,8 @@ def compare(
     if not isinstance(second, OutOfFold):
         plain = np.asarray(second, dtype=np.float64)
         scores = np.broadcast_to(plain, (len(first.folds), *plain.shape))
-        second = replace(first, scores=scores, gain=np.zeros_like(first.gain))
-    same = first.scores.shape == second.scores.shape
-    if not same or any(
-        (getattr(first, name) != getattr(second, name)).any()
-        for name in ("positive", "groups", "folds")
-    ):
-        raise LayergramError(
-            "a paired difference of two AUROC",
-            got=f"scores {first.scores.shape} and {second.scores.shape} of other examples or folds",
-            allowed="the same examples in the same folds",
-            do="use the same labels, groups and evaluation for both",
-        )
+        second = replace(first, scores=scores, gain=np.zeros_like(first.gain), choice=0.0)
+    first, second = _on_the_same_folds(first, second)
     both = np.asarray(np.isfinite(first.scores + second.scores).all(0))
     areas = first.areas(both), second.areas(both)
     one, other = (mean_auroc(several) for several in areas)
@@ -269,16 +288,33 @@ def compare(
         raise LayergramError("a paired difference of two AUROC", got="too few examples in common")
     gains = first.gain - second.gain
     shared = [fold_covariance(g, area.weights) for g, area in zip(gains, areas[0], strict=True)]
-    variance = ((one.influence - other.influence) ** 2).sum() + np.mean(shared)
-    reach = student_reach(level, one.smaller) * float(np.sqrt(variance))
-    value = one.value - other.value
     return Difference(
         one.value,
         other.value,
-        value,
-        max(-1.0, value - reach),
-        min(1.0, value + reach),
-        level,
         one.parts - other.parts,
+        one.influence - other.influence,
+        float(np.mean(shared)) + first.choice + second.choice,
+        one.smaller,
         int(both.sum()),
+        level,
     )
+
+
+def _on_the_same_folds(first: OutOfFold, second: OutOfFold) -> tuple[OutOfFold, OutOfFold]:
+    """Both in the partitions that both have, the first ones."""
+    count = min(len(first.folds), len(second.folds))
+    one, other = (
+        replace(each, folds=each.folds[:count], scores=each.scores[:count], gain=each.gain[:count])
+        for each in (first, second)
+    )
+    if one.scores.shape != other.scores.shape or any(
+        (getattr(one, name) != getattr(other, name)).any()
+        for name in ("positive", "groups", "folds")
+    ):
+        raise LayergramError(
+            "a paired difference of two AUROC",
+            got=f"scores {one.scores.shape} and {other.scores.shape} of other examples or folds",
+            allowed="the same examples in the same folds",
+            do="use the same labels, groups and evaluation for both",
+        )
+    return one, other

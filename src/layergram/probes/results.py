@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,18 @@ from layergram.probes.grid import Grid, Names, Place
 from layergram.probes.nested_selection import Selection
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.auroc import REFERENCES, Auroc
+from layergram.statistics.correlation import rank_correlation
 from layergram.statistics.folds import FEWEST_OF_CLASS
 from layergram.statistics.intervals import student_reach
 from layergram.statistics.permutation import p_values
+from layergram.statistics.simultaneous import drawn_errors, simultaneous_level
 
 FOLDS = ("test_fold", "left_out_fold")
-P_VALUE = {"long_name": "p of the whole map"}
+P_VALUE = {"long_name": "p of the whole map", "holds_for": "map"}
+POINTWISE = {"holds_for": "cell"}
+TOO_FEW = "fewer than {0} {1} or {0} {2} with features here"
+CONSTANT = "no feature varies"
+SIMULTANEOUS = {"holds_for": "map"}
 SHUFFLED = {"measure": "auroc_shuffled", "long_name": "AUROC of a probe for shuffled labels"}
 
 
@@ -35,6 +41,8 @@ class Run:
         cells: those that have been evaluated.
         statistics: of the true labels and of the control [2, first, second].
         largest: statistic of the largest cell of each permutation [permutation].
+        constant: cells where no feature varies.
+        maps: number of maps over which ``largest`` is taken.
     """
 
     names: Names
@@ -42,6 +50,8 @@ class Run:
     cells: dict[Place, Cell]
     statistics: Values
     largest: Values
+    constant: list[Place] = field(default_factory=list)
+    maps: int = 1
 
 
 Baselines = Mapping[str, tuple[Auroc, Auroc]]  # a baseline, the chosen cell on the same examples
@@ -64,20 +74,30 @@ def dataset(
         "groups": int(run.rows.groups.max()) + 1,
         "classes": class_counts(run.rows.positive, run.names),
     }
-    about = described(grid, run.names, options) | counts
+    about = described(grid, run.names, options) | counts | {"missing": _missing(run, grid)}
     result = auroc_map(values, grid.coordinates(), **about).to_dataset()
-    attributes = {"auroc_shuffled": result["auroc"].attrs | SHUFFLED, "p_value_shuffled": P_VALUE}
+    if run.maps > 1:
+        result["p_value"].attrs.update(long_name=f"p of all {run.maps} maps", holds_for="maps")
+    p_attributes = result["p_value"].attrs if run.largest.size else {}
+    attributes = {
+        "auroc_shuffled": result["auroc"].attrs | SHUFFLED,
+        "p_value_shuffled": p_attributes,
+    }
     for name, cells in shuffled.items():
         result[name] = (grid.axes, cells, attributes[name])
     if run.largest.size:
         result["p_map"] = float(result["p_value"].min())
         result["p_map_shuffled"] = float(result["p_value_shuffled"].min())
     result.attrs = {name: result["auroc"].attrs[name] for name in ("options", *counts)}
+    if run.largest.size:
+        same_order = rank_correlation(run.statistics[0], result["auroc"].values)
+        result.attrs["t_rank_correlation"] = same_order
     result.attrs["unconverged_cells"] = sum(not cell.converged for cell in run.cells.values())
     result.attrs["movable"] = int((run.rows.labellings() != run.rows.positive).any(0).sum())
     _put_examples(result, run, grid)
     _put_cells(result, run, grid)
     _put_selection(result, grid, selection, level)
+    _put_highest(result, run, level)
     if baselines:
         _put_baselines(result, baselines, selection.auroc.fold_covariance, level)
     return result
@@ -102,7 +122,7 @@ def auroc_map(
     coords: dict[Hashable, Any] = dict(axes.items())
     for name in maps.CELL_COORDINATES:
         if name in cells:
-            coords[name] = (dims, cells[name], P_VALUE if name == "p_value" else {})
+            coords[name] = (dims, cells[name], P_VALUE if name == "p_value" else POINTWISE)
     if not np.isnan(cells["auroc"]).any():
         attributes.pop("missing", None)
     return maps.make(
@@ -130,8 +150,7 @@ def described(grid: Grid, names: Names, options: Mapping[str, Any]) -> dict[str,
         "by a linear rule, not that the model uses it, nor that the rule carries over to other "
         "data; compare it with the baselines.",
         "references": REFERENCES,
-        "missing": f"fewer than {FEWEST_OF_CLASS} {positive} or {FEWEST_OF_CLASS} {negative} "
-        "with features here",
+        "missing": TOO_FEW.format(FEWEST_OF_CLASS, positive, negative),
         "options": dict(options),
         "seed": options["seed"],
     }
@@ -165,6 +184,27 @@ def _put_selection(result: xr.Dataset, grid: Grid, selection: Selection, level: 
     result["chosen_low"], result["chosen_high"] = selection.auroc.interval(level)
     result["score"] = (grid.item, selection.scores)
     result["chosen_gain"] = (FOLDS, selection.gain)
+
+
+def _put_highest(result: xr.Dataset, run: Run, level: float) -> None:
+    """The highest cell, with an interval that holds for all cells at once."""
+    cells = [run.cells[place] for place in sorted(run.cells)]
+    best = max(cells, key=lambda cell: cell.auroc.value).auroc
+    influence = np.stack([cell.auroc.influence for cell in cells])
+    known = influence[np.isfinite(influence).all(1)]
+    deviation = np.sqrt((known**2).sum(1))
+    together = simultaneous_level(drawn_errors(known), deviation, level)
+    result["best_auroc"] = best.value
+    for name, end in zip(("best_low", "best_high"), best.interval(together), strict=True):
+        result[name] = ((), end, SIMULTANEOUS)
+
+
+def _missing(run: Run, grid: Grid) -> str:
+    """Why some cells have no value."""
+    reasons = [CONSTANT] if run.constant else []
+    if len(run.cells) + len(run.constant) < np.prod(grid.shape):
+        reasons.insert(0, TOO_FEW.format(FEWEST_OF_CLASS, *run.names[::-1]))
+    return ", or ".join(reasons)
 
 
 def _put_cells(result: xr.Dataset, run: Run, grid: Grid) -> None:
