@@ -87,7 +87,10 @@ def test_a_set_becomes_a_map_picture_words_and_a_table(run, set_file, tiny_llama
     assert all(float(row[end]) for row in paired for end in ends if row["name"] == "last_q")
     difference = maps.read(tmp_path / "here/auroc_difference.nc")
     assert "last_q" not in difference["role"].values and {"low", "high"} <= set(difference.coords)
-    assert float(difference.sel(role="exact_answer_last")["low"].max()) > 0
+    cell, gap = {"layer": 1, "role": "exact_answer_last"}, auroc.sel(layer=1)
+    expected = float(gap.sel(role="exact_answer_last") - gap.sel(role="last_q"))
+    assert float(difference.sel(cell)) == pytest.approx(expected, abs=1e-6)
+    assert difference["low"].attrs["holds_for"] == "map" and difference.attrs["model"]
     judged = [json.loads(line) for line in (tmp_path / "here/rows.jsonl").read_text().splitlines()]
     assert {row["extractor"] for row in judged} == {"alias", "name"}
 

@@ -14,6 +14,7 @@ from layergram import probes
 from layergram.experiments.roles.controls import CONTROLS
 from layergram.experiments.roles.examples import Examples
 from layergram.probes import Difference, OutOfFold, compare, cross_fit, map_of, out_of_fold
+from layergram.statistics.auroc import choice_variance
 
 PAIR = ("exact_answer_last", "last_q")
 """The two roles that the published claim compares: at the exact answer, and before any answer."""
@@ -31,8 +32,9 @@ class Comparison:
             published way) or ``single score``.
         name: short, for the CSV file.
         about: in words.
-        auroc: how well it tells the classes apart.
-        low: lower end of the interval; NaN for the highest of several cells, which has none.
+        auroc: how well it tells the classes apart; NaN where no feature varies.
+        low: lower end of the interval, which holds for all cells at once for the highest cell; NaN
+            where there is none.
         high: upper end.
         gain: AUROC of the probe, its cell chosen by other folds, less this one, on the examples
             that both have.
@@ -53,6 +55,8 @@ class Comparison:
     @property
     def text(self) -> str:
         """The AUROC with its interval."""
+        if math.isnan(self.auroc):
+            return "no feature varies"
         return f"{self.auroc:.2f}{interval(self.low, self.high)}"
 
     @property
@@ -68,7 +72,9 @@ def interval(low: float, high: float, *, sign: str = "") -> str:
     return "" if math.isnan(low) else f" ({low:{sign}.2f} to {high:{sign}.2f})"
 
 
-Way = tuple[str, str, str, OutOfFold]  # kind, name, in words, scores
+Way = tuple[
+    str, str, str, OutOfFold | None
+]  # kind, name, in words, scores; None: no feature varies
 
 
 def comparisons(
@@ -90,7 +96,8 @@ def comparisons(
     probe = out_of_fold(evaluation)
     ends = [float(evaluation[f"chosen_{name}"]) for name in ("auroc", "low", "high")]
     chosen = Comparison("probe", "chosen_cell", "layer and role chosen by the other folds", *ends)
-    highest = _highest(evaluation, "auroc", "probe", "best_cell", "highest cell: {}")
+    ends = [float(evaluation[f"best_{name}"]) for name in ("auroc", "low", "high")]
+    highest = Comparison("probe", "best_cell", _highest(evaluation, "auroc"), *ends)
     ways: list[Way] = [
         *(
             (
@@ -123,25 +130,26 @@ def comparisons(
         *_single(states["scores"], probe),
     ]
     found = [_compared(probe, way, options.level) for way in ways]
-    about = "highest cell with labels shuffled: {}"
-    shuffled = _highest(evaluation, "auroc_shuffled", "control", "shuffled", about)
-    return [chosen, highest, *found, shuffled]
+    about = f"highest cell with labels shuffled: {_highest(evaluation, 'auroc_shuffled')}"
+    shuffled = float(evaluation["auroc_shuffled"].max())
+    return [chosen, highest, *found, Comparison("control", "shuffled", about, shuffled)]
 
 
 def _compared(probe: OutOfFold, way: Way, level: float) -> Comparison:
     kind, name, about, other = way
+    if other is None:
+        return Comparison(kind, name, about, math.nan)
     gain = compare(probe, other, level=level)
     area = other.auroc
     ends = (*area.interval(level), gain.value, gain.low, gain.high)
     return Comparison(kind, name, about, area.value, *ends)
 
 
-def _highest(evaluation: xr.Dataset, which: str, kind: str, name: str, about: str) -> Comparison:
-    """The highest cell of a map, which has no interval: it was chosen by what it is judged by."""
+def _highest(evaluation: xr.Dataset, which: str) -> str:
+    """Where a map is highest."""
     array = map_of(evaluation, which)
     cell = array[np.unravel_index(int(np.nanargmax(array.values)), array.shape)]
-    where = f"layer {int(cell['layer'])}, {cell['role'].item()}"
-    return Comparison(kind, name, about.format(where), float(cell))
+    return f"layer {int(cell['layer'])}, {cell['role'].item()}"
 
 
 def has_role(evaluation: xr.Dataset, role: str) -> bool:
@@ -167,7 +175,8 @@ def best_layer(evaluation: xr.Dataset, role: str) -> OutOfFold:
     folds = cells[0].folds[0]
     scores = np.stack([cell.scores[0] for cell in cells])[chosen[folds], np.arange(folds.size)]
     own = np.stack([cells[cell].gain[0, fold] for fold, cell in enumerate(chosen)])
-    return replace(cells[0], scores=scores[None], gain=own[None])
+    choice = choice_variance(np.array([cells[cell].auroc.value for cell in chosen]))
+    return replace(cells[0], scores=scores[None], gain=own[None], choice=choice)
 
 
 def claim(evaluation: xr.Dataset, level: float) -> Difference | None:
@@ -195,25 +204,26 @@ def _trained(examples: Examples, states: xr.Dataset, options: probes.Evaluation)
     once = replace(options, permutations=0, partitions=1)
     for control in CONTROLS:
         features = control.features(examples.rows, states)
-        if features is None:
-            continue
-        scores = (
-            out_of_fold(examples.evaluate(features, once))
-            if isinstance(features, xr.DataArray)
-            else cross_fit(
+        scores = None
+        if isinstance(features, xr.DataArray):
+            scores = out_of_fold(examples.evaluate(features, once))
+        elif features is not None and np.ptp(features, axis=0).any():
+            scores = cross_fit(
                 features,
                 examples.positive,
                 groups=examples.groups,
                 labels=examples.classes,
                 evaluation=once,
             )
-        )
-        yield control.kind, control.name, control.about, scores
+        if features is not None:
+            yield control.kind, control.name, control.about, scores
 
 
 def untrained(scores: npt.ArrayLike, probe: OutOfFold) -> OutOfFold:
     """Scores that nothing was trained for, on the folds of a probe."""
-    return replace(probe, scores=np.asarray(scores, dtype=np.float64)[None], gain=0 * probe.gain)
+    return replace(
+        probe, scores=np.asarray(scores, dtype=np.float64)[None], gain=0 * probe.gain, choice=0.0
+    )
 
 
 def _single(scores: xr.DataArray, probe: OutOfFold) -> Iterator[Way]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,14 +16,14 @@ from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
 from layergram.experiments.roles.comparisons import PAIR, Comparison, interval
-from layergram.experiments.roles.differences import difference_map
 from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
 from layergram.models.model import Model
-from layergram.probes import Difference, Probe, map_of
+from layergram.probes import Difference, Probe, difference_map, map_of, region
 
 KINDS = ("probe", "joint", "control", "rival", "single score")
+MADE = ("model", "revision", "model_type", "layers", "dtype", "device", "seed", "options")
 PLAIN = Style(significance="none")
 """Without a sign at every cell: in role maps almost all of them differ from chance."""
 
@@ -45,7 +46,7 @@ def report(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> Rol
     """The analysis as maps, tables, sentences and a summary."""
     maps = {"auroc": map_of(analysis.evaluation)}
     if options.difference:
-        maps["auroc_difference"] = difference_map(analysis.evaluation, options.difference)
+        maps["auroc_difference"] = difference_of(analysis, options.difference)
     if analysis.published is not None:
         maps["auroc_published"] = map_of(analysis.published)
     if analysis.fresh is not None:
@@ -67,12 +68,19 @@ def report(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> Rol
     )
 
 
+def difference_of(analysis: RoleAnalysis, role: str) -> xr.DataArray:
+    """Every cell less one role at the same layer, with limits that hold for all cells at once."""
+    result = analysis.evaluation
+    others = result.sel(role=[name for name in result["role"].values if name != role])
+    found = difference_map(others, result, at={"role": role})
+    made = {name: result["auroc"].attrs[name] for name in MADE if name in result["auroc"].attrs}
+    return found.assign_attrs(long_name=f"AUROC less that at {role}", **made)
+
+
 def region_of(analysis: RoleAnalysis) -> tuple[str, str]:
-    """Where the classes differ as much as anywhere: a region to mark, and a sentence on it."""
-    auroc = map_of(analysis.evaluation)
-    at = np.unravel_index(int(np.nanargmax(auroc.values)), auroc.shape)
-    floor = float(auroc["low"][at])
-    rows, columns = block_around_highest(auroc.values, floor=floor)
+    """The cells that are not worse than the best: their largest block, and a sentence on them."""
+    auroc, inside = map_of(analysis.evaluation), region(analysis.evaluation)
+    rows, columns = block_around_highest(auroc.where(inside).values, floor=0.0)
     layers = [int(auroc["layer"][row]) for row in rows]
     roles = [str(auroc["role"][column].item()) for column in columns]
     where = " ".join(
@@ -82,8 +90,8 @@ def region_of(analysis: RoleAnalysis) -> tuple[str, str]:
         )
     )
     sentence = (
-        f"It shows about as well anywhere in {where}: no cell there is below {floor:.2f}, the "
-        "lower end of the highest cell's interval."
+        f"{int(inside.sum())} of {int(auroc.notnull().sum())} cells are not known to be worse than "
+        f"the best. Their largest block, marked in the picture, is {where}."
     )
     return f"{layers[0]}:{layers[1]},{roles[0]}:{roles[1]}", sentence
 
@@ -98,8 +106,8 @@ def sentences_of(analysis: RoleAnalysis) -> list[str]:
         f"A linear probe tells {positive} from {negative} with an AUROC of {chosen.text}. Its "
         "layer and role were chosen on other questions than those that it is tested on.",
         _claim(analysis),
-        f"The {best.about}, with {best.auroc:.2f}. It is the highest of {cells}, so it is too high "
-        "by chance and has no interval.",
+        f"The highest of {cells} cells is {best.about}: {best.text}. It was picked for being high; "
+        "its interval holds for all cells at once.",
         region_of(analysis)[1],
         *(
             _best_of(kind, name, [line for line in analysis.comparisons if line.kind == kind])
@@ -126,6 +134,7 @@ def _claim(analysis: RoleAnalysis) -> str:
 
 def _best_of(kind: str, name: str, lines: list[Comparison]) -> str:
     """The best of several comparisons, and what the probe gains over it."""
+    lines = [line for line in lines if not math.isnan(line.auroc)]
     if not lines:
         return ""
     best = max(lines, key=lambda line: line.auroc)
@@ -173,6 +182,11 @@ def _p(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
+def _place(line: Comparison) -> tuple[int, float]:
+    """Where a comparison stands in the table: by kind, the strongest first."""
+    return KINDS.index(line.kind), math.inf if math.isnan(line.auroc) else -line.auroc
+
+
 def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
     """Markdown about answers and comparisons, to stand below the words about the map."""
     rules = {rule.name: rule.about for rule in RULES} | {
@@ -180,7 +194,7 @@ def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
         "model": "the model, asked to copy it out of its reply",
         "none": "nothing; the answer is left out of the map",
     }
-    ordered = sorted(analysis.comparisons, key=lambda line: (KINDS.index(line.kind), -line.auroc))
+    ordered = sorted(analysis.comparisons, key=_place)
     return "\n".join(
         [
             "## Answers, Controls, Rivals",
