@@ -43,6 +43,7 @@ def test_a_cell_of_a_map_is_what_its_features_give_alone():
     assert cell.auroc.value == pytest.approx(float(result.auroc[0, 1]), abs=1e-9)
     assert cell.auroc.interval(0.95)[0] == pytest.approx(float(result.low[0, 1]), abs=1e-6)
     chosen = out_of_fold(result)
+    assert chosen.auroc.value == float(result.nested_auroc)
     assert chosen.auroc.value == pytest.approx(float(result.chosen_auroc), abs=1e-9)
     assert compare(cell, alone).value == pytest.approx(0, abs=1e-3)
     assert compare(cell, fitted(values, wrong, 0)).partitions.size == 1

@@ -13,14 +13,12 @@ import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Evaluation, Rows, assign_folds, crossfit
+from layergram.probes.crossfit import Evaluation, Rows, assign_partitions, crossfit
 from layergram.probes.grid import CLASSES, Names, checked_labels
 from layergram.statistics.arrays import Labels, Numbers, Values
 from layergram.statistics.auroc import Auroc, auroc, fold_covariance, mean_auroc
 from layergram.statistics.folds import numbered
 from layergram.statistics.intervals import student_reach
-
-APART = 7919  # between the seeds of two partitions
 
 
 @dataclass(frozen=True)
@@ -119,25 +117,6 @@ class Difference:
         return max(-1.0, self.value - reach), min(1.0, self.value + reach)
 
 
-def partitions_of(
-    positive: Labels, groups: Numbers, names: Names, evaluation: Evaluation
-) -> list[Rows]:
-    """The partitions into folds of an evaluation; the first is that of its map.
-
-    They follow the labels, the groups and the seed alone, so that everything that is evaluated on
-    the same examples has the same folds. A later partition in which a fold lacks a class is left
-    out.
-    """
-    several = [assign_folds(positive, groups, names, evaluation)]
-    for number in range(1, evaluation.partitions):
-        seed = (evaluation.seed + number * APART) % (2**32 - 1)
-        try:
-            several.append(assign_folds(positive, groups, names, replace(evaluation, seed=seed)))
-        except LayergramError:
-            continue
-    return several
-
-
 def cross_fit(
     features: npt.ArrayLike,
     positive: Any,
@@ -185,7 +164,7 @@ def cross_fit(
     truth = checked_labels(positive, len(values), labels)
     present = np.asarray(np.isfinite(values).all(1))
     checked_labels(truth[present], int(present.sum()), labels)
-    several = partitions_of(truth, numbers, labels, evaluation)
+    several = assign_partitions(truth, numbers, labels, evaluation).partitions()
     tensor = torch.as_tensor(values[present], device=evaluation.device)
     return crossfit_partitions(tensor, present, several, evaluation)
 
@@ -215,35 +194,32 @@ def out_of_fold(result: xr.Dataset, cell: Mapping[str, Any] | None = None) -> Ou
     Args:
         result: what :func:`evaluate` gave.
         cell: labels of the cell, such as ``{"layer": 19, "role": "last_q"}``; ``None`` for the
-            nested choice, whose AUROC is ``chosen_auroc``.
+            nested choice, whose AUROC is ``nested_auroc``.
 
     Returns:
-        Scores in the one partition that the map has.
+        Scores of a cell in the one partition that the map has; of the nested choice in all.
 
     Raises:
         LayergramError: for a cell that the map has not, or has no value of.
     """
     item = str(result["score"].dims[0])
-    names = [str(name) for name in result["auroc"].dims]
+    positive, groups = (result[f"{item}_{name}"].values for name in ("positive", "group"))
     if cell is None:
-        scores, gain = result["score"].values, result["chosen_gain"].values
-    else:
-        try:
-            found = result.sel({name: cell[name] for name in names})
-        except KeyError as error:
-            raise LayergramError(
-                f"the cell {dict(cell)}", got=f"none of {error}", allowed=f"labels of {names}"
-            ) from None
-        scores, gain = found["cell_scores"].values, found["cell_gain"].values
-        if not np.isfinite(scores).any():
-            raise LayergramError(f"the cell {dict(cell)}", got="no probe there")
-    return OutOfFold(
-        result[f"{item}_positive"].values,
-        result[f"{item}_group"].values,
-        result[f"{item}_fold"].values[None],
-        scores[None],
-        gain[None],
-    )
+        scores, gain = result["nested_scores"].values, result["nested_gain"].values
+        folds = result["partition_fold"].values
+        return OutOfFold(positive, groups, folds, scores, gain, float(result["nested_choice"]))
+    names = [str(name) for name in result["auroc"].dims]
+    try:
+        found = result.sel({name: cell[name] for name in names})
+    except KeyError as error:
+        raise LayergramError(
+            f"the cell {dict(cell)}", got=f"none of {error}", allowed=f"labels of {names}"
+        ) from None
+    scores = found["cell_scores"].values
+    if not np.isfinite(scores).any():
+        raise LayergramError(f"the cell {dict(cell)}", got="no probe there")
+    folds = result[f"{item}_fold"].values
+    return OutOfFold(positive, groups, folds[None], scores[None], found["cell_gain"].values[None])
 
 
 def compare(

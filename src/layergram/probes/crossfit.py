@@ -16,6 +16,8 @@ from layergram.statistics.arrays import Labels, Numbers, Values
 from layergram.statistics.auroc import Auroc, auroc, fold_covariance, placements
 from layergram.statistics.folds import grouped_folds
 
+APART = 7919  # between the seeds of two partitions
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -78,16 +80,25 @@ class Rows:
         groups: number of its group [row].
         shuffled: shuffled labels [labelling, row]; probes are trained and tested on the first of
             them too.
+        repeats: number of its fold in each further partition [partition, row].
     """
 
     positive: Labels
     folds: Numbers
     groups: Numbers
     shuffled: Labels | None = None
+    repeats: Numbers | None = None
 
     def __getitem__(self, chosen: Labels) -> Rows:
         shuffled = None if self.shuffled is None else self.shuffled[:, chosen]
-        return Rows(self.positive[chosen], self.folds[chosen], self.groups[chosen], shuffled)
+        repeats = None if self.repeats is None else self.repeats[:, chosen]
+        folds, groups = self.folds[chosen], self.groups[chosen]
+        return Rows(self.positive[chosen], folds, groups, shuffled, repeats)
+
+    def partitions(self) -> list[Rows]:
+        """The rows in each partition, without shuffled labels; the first is that of ``folds``."""
+        further = [] if self.repeats is None else list(self.repeats)
+        return [Rows(self.positive, folds, self.groups) for folds in (self.folds, *further)]
 
     def labellings(self) -> Labels:
         """The true labels and the shuffled ones [1 + labelling, row]."""
@@ -122,6 +133,26 @@ def assign_folds(positive: Labels, groups: Numbers, names: Names, evaluation: Ev
                 do="ask for fewer folds, or bring more groups that have both",
             )
     return Rows(positive, folds, groups)
+
+
+def assign_partitions(
+    positive: Labels, groups: Numbers, names: Names, evaluation: Evaluation
+) -> Rows:
+    """The same in all partitions of an evaluation; the first is that of :func:`assign_folds`.
+
+    They follow the labels, the groups and the seed alone, so that everything that is evaluated on
+    the same examples has the same folds. A later partition in which a fold lacks a class is left
+    out.
+    """
+    rows, further = assign_folds(positive, groups, names, evaluation), []
+    for number in range(1, evaluation.partitions):
+        seed = (evaluation.seed + number * APART) % (2**32 - 1)
+        try:
+            again = assign_folds(positive, groups, names, replace(evaluation, seed=seed))
+        except LayergramError:
+            continue
+        further.append(again.folds)
+    return replace(rows, repeats=np.array(further, dtype=np.intp).reshape(-1, len(positive)))
 
 
 @dataclass(frozen=True)

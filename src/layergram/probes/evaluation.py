@@ -13,9 +13,10 @@ import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
 from layergram.probes.cores import on_cores
-from layergram.probes.crossfit import Cell, Evaluation, Rows, assign_folds, crossfit, trainable
+from layergram.probes.crossfit import Cell, Evaluation, Rows, assign_partitions, crossfit, trainable
 from layergram.probes.grid import CLASSES, Grid, Names, Place, checked_labels, grid_of
 from layergram.probes.nested_selection import nested_selection
+from layergram.probes.repeats import judged, repeated
 from layergram.probes.results import Run, dataset
 from layergram.probes.ridge import ridge_statistics
 from layergram.statistics.arrays import Labels, Numbers, Values
@@ -69,14 +70,17 @@ def evaluate(
         whole map, with ``best_auroc`` and an interval that holds for all cells at once,
         ``best_low``..``best_high``, as the highest of many is picked for being high;
         ``chosen_auroc`` with ``chosen_low``, ``chosen_high``, the cross-validated AUROC
-        of the cell that is selected inside the training folds. On ``test_fold``: ``chosen_layer``,
-        ``chosen_role``. On ``baseline``: ``baseline_auroc``, ``baseline_low``, ``baseline_high``,
-        and ``gain``, ``gain_low``, ``gain_high``, by which the chosen cell is above it. On
-        ``example``: ``example_fold`` and ``score``, the log odds of the positive class by the
-        chosen cell's probe, ``example_positive`` and ``example_group``. On (label, role):
-        ``counts`` of examples. :func:`map_of` gives maps with their intervals. ``cell_scores``
-        (example, layer, role) and ``cell_gain`` are there for paired comparisons
-        (:func:`out_of_fold`, :func:`compare`).
+        of the cell that is selected inside the training folds; ``nested_auroc`` with
+        ``nested_low``, ``nested_high``, its mean over several partitions into folds, the number to
+        report. On ``partition``: ``chosen_auroc_of_partition`` and ``best_auroc_of_partition``,
+        which show how much the folds matter; beyond the first, cells are chosen by ridge probes. On
+        ``test_fold``: ``chosen_layer``, ``chosen_role``. On ``baseline``: ``baseline_auroc``,
+        ``baseline_low``, ``baseline_high``, and ``gain``, ``gain_low``, ``gain_high``, by which the
+        chosen cell is above it. On ``example``: ``example_fold`` and ``score``, the log odds of the
+        positive class by the chosen cell's probe, ``example_positive`` and ``example_group``. On
+        (label, role): ``counts`` of examples. :func:`map_of` gives maps with their intervals. For
+        comparisons (:func:`out_of_fold`, :func:`compare`): ``cell_scores``, ``cell_gain``,
+        ``nested_scores``, ``nested_gain``, ``nested_choice``, ``partition_fold``.
 
         The attribute ``movable`` counts the examples whose label some shuffle changed: few of them
         (groups of many different sizes) make p-values large, never small.
@@ -163,7 +167,7 @@ def evaluate_each(
 def _begun(positive: Any, names: Names, groups: Numbers, grid: Grid, evaluation: Evaluation) -> Run:
     """A run without a cell yet."""
     labels = checked_labels(positive, grid.count, names)
-    rows = assign_folds(labels, groups, names, evaluation)
+    rows = assign_partitions(labels, groups, names, evaluation)
     shuffled = shuffles(
         labels,
         groups,
@@ -198,10 +202,11 @@ def _result(
             do="bring more examples",
         )
     selection = nested_selection(run.cells, run.rows, grid.present)
+    several = repeated(selection, run.cells, run.judgements, run.rows, grid, evaluation)
     compared = {
         name: _compared(values, selection.scores, run.rows) for name, values in scores.items()
     }
-    return dataset(run, grid, selection, compared, asdict(evaluation))
+    return dataset(run, grid, selection, several, compared, asdict(evaluation))
 
 
 def _compared(values: Values, best: Values, rows: Rows) -> tuple[Auroc, Auroc]:
@@ -232,9 +237,9 @@ def _fill(
             for run in runs:
                 run.constant.append(place)
             continue
-        for number, cell, strength in cells:
+        for number, cell, strength, judgement in cells:
             run = runs[number]
-            run.cells[place] = cell
+            run.cells[place], run.judgements[place] = cell, judgement
             if strength is not None:
                 run.statistics[:, place[0], place[1]] = strength[:2]
                 np.maximum(run.largest, strength[2:], out=run.largest)
@@ -258,7 +263,7 @@ def _able(runs: Sequence[Run], present: Labels, evaluation: Evaluation) -> dict[
 
 def _evaluated(
     place: Place, values: Any, able: dict[int, Rows], evaluation: Evaluation
-) -> tuple[Place, list[tuple[int, Cell, Values | None]] | None]:
+) -> tuple[Place, list[tuple[int, Cell, Values | None, Values]] | None]:
     """Each run's cell at this place, with the strength of all its labellings.
 
     None stands for a cell where no feature varies.
@@ -276,7 +281,8 @@ def _evaluated(
         else None
         for each in rows
     ]
-    return place, list(zip(able, cells, strengths, strict=True))
+    judgements = [judged(features, each, evaluation) for each in rows]
+    return place, list(zip(able, cells, strengths, judgements, strict=True))
 
 
 def _vary(values: npt.NDArray[np.float32]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,7 +46,20 @@ def nested_selection(cells: dict[Place, Cell], rows: Rows, present: Labels) -> S
     without = np.stack([cells[place].without for place in places])  # cell, tested on, and without
     judged = np.where(np.isnan(without), 0.0, without).sum(1)
     judged /= np.maximum((~np.isnan(without)).sum(1), 1)
-    chosen = [places[int(cell)] for cell in judged.argmax(0)]
+    return selected(cells, [places[int(cell)] for cell in judged.argmax(0)], rows, present)
+
+
+def selected(
+    cells: Mapping[Place, Cell], chosen: list[Place], rows: Rows, present: Labels
+) -> Selection:
+    """Every fold's examples, scored by the cell that was chosen without them.
+
+    Args:
+        cells: the chosen cells and any others, by place.
+        chosen: the cell of each fold [fold].
+        rows: all examples.
+        present: which examples have features at an index of the second cell axis [example, second].
+    """
     scores = np.full(len(rows.positive), np.nan)
     gain = np.full((len(chosen), len(chosen)), np.nan)
     for fold, place in enumerate(chosen):

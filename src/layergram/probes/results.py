@@ -14,6 +14,7 @@ from layergram.errors import unknown_name
 from layergram.probes.crossfit import Cell, Rows
 from layergram.probes.grid import Grid, Names, Place
 from layergram.probes.nested_selection import Selection
+from layergram.probes.repeats import Repeated
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.auroc import REFERENCES, Auroc
 from layergram.statistics.correlation import rank_correlation
@@ -43,6 +44,7 @@ class Run:
         largest: statistic of the largest cell of each permutation [permutation].
         constant: cells where no feature varies.
         maps: number of maps over which ``largest`` is taken.
+        judgements: what further partitions choose cells by [partition, fold].
     """
 
     names: Names
@@ -52,13 +54,19 @@ class Run:
     largest: Values
     constant: list[Place] = field(default_factory=list)
     maps: int = 1
+    judgements: dict[Place, Values] = field(default_factory=dict)
 
 
 Baselines = Mapping[str, tuple[Auroc, Auroc]]  # a baseline, the chosen cell on the same examples
 
 
 def dataset(
-    run: Run, grid: Grid, selection: Selection, baselines: Baselines, options: Mapping[str, Any]
+    run: Run,
+    grid: Grid,
+    selection: Selection,
+    several: Repeated,
+    baselines: Baselines,
+    options: Mapping[str, Any],
 ) -> xr.Dataset:
     """The results under the names that :func:`layergram.probes.evaluate` promises."""
     level = options["level"]
@@ -98,8 +106,10 @@ def dataset(
     _put_cells(result, run, grid)
     _put_selection(result, grid, selection, level)
     _put_highest(result, run, level)
+    _put_partitions(result, grid, several, level)
     if baselines:
-        _put_baselines(result, baselines, selection.auroc.fold_covariance, level)
+        area = selection.auroc
+        _put_baselines(result, baselines, area.fold_covariance + area.choice, level)
     return result
 
 
@@ -183,7 +193,6 @@ def _put_selection(result: xr.Dataset, grid: Grid, selection: Selection, level: 
     result["chosen_auroc"] = selection.auroc.value
     result["chosen_low"], result["chosen_high"] = selection.auroc.interval(level)
     result["score"] = (grid.item, selection.scores)
-    result["chosen_gain"] = (FOLDS, selection.gain)
 
 
 def _put_highest(result: xr.Dataset, run: Run, level: float) -> None:
@@ -197,6 +206,19 @@ def _put_highest(result: xr.Dataset, run: Run, level: float) -> None:
     result["best_auroc"] = best.value
     for name, end in zip(("best_low", "best_high"), best.interval(together), strict=True):
         result[name] = ((), end, SIMULTANEOUS)
+
+
+def _put_partitions(result: xr.Dataset, grid: Grid, several: Repeated, level: float) -> None:
+    """The nested choice and the highest cell in all partitions into folds."""
+    nested = several.nested
+    result["nested_auroc"] = nested.auroc.value
+    result["nested_low"], result["nested_high"] = nested.auroc.interval(level)
+    result["chosen_auroc_of_partition"] = ("partition", several.chosen)
+    result["best_auroc_of_partition"] = ("partition", several.best)
+    result["partition_fold"] = (("partition", grid.item), nested.folds)
+    result["nested_scores"] = (("partition", grid.item), nested.scores)
+    result["nested_gain"] = (("partition", *FOLDS), nested.gain)
+    result["nested_choice"] = nested.choice
 
 
 def _missing(run: Run, grid: Grid) -> str:
@@ -219,14 +241,12 @@ def _put_cells(result: xr.Dataset, run: Run, grid: Grid) -> None:
     result["cell_gain"] = ((*FOLDS, *grid.axes), gain)
 
 
-def _put_baselines(
-    result: xr.Dataset, baselines: Baselines, fold_covariance: float, level: float
-) -> None:
+def _put_baselines(result: xr.Dataset, baselines: Baselines, training: float, level: float) -> None:
     result.coords["baseline"] = list(baselines)
     rows = []
     for other, best in baselines.values():
         gain = best.value - other.value
-        variance = ((best.influence - other.influence) ** 2).sum() + fold_covariance
+        variance = ((best.influence - other.influence) ** 2).sum() + training
         reach = student_reach(level, best.smaller) * np.sqrt(variance)
         rows.append((other.value, *other.interval(level), gain, gain - reach, gain + reach))
     names = ("baseline_auroc", "baseline_low", "baseline_high", "gain", "gain_low", "gain_high")
