@@ -9,15 +9,15 @@ import pytest
 import xarray as xr
 
 from layergram.answers.judge import Row
-from layergram.experiments.roles.comparisons import claim, comparisons
+from layergram.experiments.roles.comparisons import comparisons, nested_by_role
 from layergram.experiments.roles.controls import filled, ngrams
 from layergram.experiments.roles.examples import Examples
 from layergram.features.answer_scores import SCORES
-from layergram.probes import Evaluation
+from layergram.probes import Evaluation, compare
 
 COUNT, LAYERS, WIDTH = 160, 4, 6
 ROLES = ["last_q", "exact_answer_first", "exact_answer_last"]
-ONCE = Evaluation(permutations=0)
+ONCE = Evaluation(permutations=0, partitions=3)
 CLASSES = ("calm texts", "angry texts")
 ANGRY = np.arange(COUNT) % 2 == 0
 
@@ -41,6 +41,9 @@ def row(at, *, question="What?", exact="Paris", tokens=3):
         ids=tuple(range(5 + tokens)),
         texts=(),
     )
+
+
+ROWS = [row(at) for at in range(COUNT)]
 
 
 def states_of(planted):
@@ -71,12 +74,13 @@ def states_of(planted):
 
 
 def compared(planted, *, rows=None, fresh=None):
-    examples = Examples("set", rows or [row(at) for at in range(COUNT)], ANGRY, CLASSES)
+    examples = Examples("set", rows or ROWS, ANGRY, CLASSES)
     states = states_of(planted)
     evaluation = examples.evaluate(states["features"], ONCE)
     if fresh is not None:
         fresh = examples.evaluate(states_of(fresh)["features"], ONCE)
-    lines = comparisons(examples, states, evaluation, fresh, ONCE)
+    by_role = nested_by_role(examples, states["features"], ONCE)
+    lines = comparisons(examples, states, evaluation, fresh, by_role, ONCE)
     return evaluation, {line.name: line for line in lines}
 
 
@@ -124,16 +128,17 @@ def test_words_give_the_class_away():
 
 
 def test_the_claim_is_the_difference_of_two_nested_choices():
-    evaluation, lines = compared(BEST)
-    difference = claim(evaluation, 0.95)
-    assert difference.low > 0.15
-    gap = lines["exact_answer_last"].auroc - lines["last_q"].auroc
-    assert difference.value == pytest.approx(gap)
-    turned = claim(compared({("features", 1, 0, 0): 2.5})[0], 0.95)
-    assert turned.high < -0.15
-    none = claim(compared({("features", 1, 0, 0): 2.5, ("features", 2, 2, 0): 2.5})[0], 0.95)
+    def claim(planted):
+        states = states_of(planted)["features"]
+        return compare(
+            *nested_by_role(Examples("set", ROWS, ANGRY, CLASSES), states, ONCE).values()
+        )
+
+    difference = claim(BEST)
+    assert difference.low > 0.15 and difference.partitions.size == 3
+    assert claim({("features", 1, 0, 0): 2.5}).high < -0.15
+    none = claim({("features", 1, 0, 0): 2.5, ("features", 2, 2, 0): 2.5})
     assert none.low < 0 < none.high
-    assert claim(evaluation.sel(role=["last_q"]), 0.95) is None
 
 
 def test_ngrams_tell_words_apart_and_nothing_else():

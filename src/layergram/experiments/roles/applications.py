@@ -63,7 +63,7 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
             "chat": options.answers.chat,
             "max_new_tokens": options.answers.max_new_tokens,
             "like": _typical(analysis.examples.rows),
-            "chosen_auroc": float(analysis.evaluation["chosen_auroc"]),
+            "nested_auroc": float(analysis.evaluation["nested_auroc"]),
         },
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +13,7 @@ import xarray as xr
 from layergram import probes
 from layergram.experiments.roles.controls import CONTROLS
 from layergram.experiments.roles.examples import Examples
-from layergram.probes import Difference, OutOfFold, compare, cross_fit, map_of, out_of_fold
-from layergram.statistics.auroc import choice_variance
+from layergram.probes import OutOfFold, compare, cross_fit, map_of, out_of_fold
 
 PAIR = ("exact_answer_last", "last_q")
 """The two roles that the published claim compares: at the exact answer, and before any answer."""
@@ -82,6 +81,7 @@ def comparisons(
     states: xr.Dataset,
     evaluation: xr.Dataset,
     fresh: xr.Dataset | None,
+    by_role: Mapping[str, OutOfFold],
     options: probes.Evaluation,
 ) -> list[Comparison]:
     """Everything that the probe is compared with, the probe first.
@@ -91,44 +91,30 @@ def comparisons(
         states: their hidden states and scores.
         evaluation: the map.
         fresh: the map of a model with random weights, if there is one.
+        by_role: the nested choice of a layer at some roles.
         options: how the probes of the map were trained; all others are trained so.
     """
     probe = out_of_fold(evaluation)
-    ends = [float(evaluation[f"chosen_{name}"]) for name in ("auroc", "low", "high")]
+    ends = [float(evaluation[f"nested_{name}"]) for name in ("auroc", "low", "high")]
     chosen = Comparison("probe", "chosen_cell", "layer and role chosen by the other folds", *ends)
     ends = [float(evaluation[f"best_{name}"]) for name in ("auroc", "low", "high")]
     highest = Comparison("probe", "best_cell", _highest(evaluation, "auroc"), *ends)
     ways: list[Way] = [
         *(
-            (
-                "probe",
-                role,
-                f"layer chosen by the other folds, at {role}",
-                best_layer(evaluation, role),
-            )
-            for role in PAIR
-            if has_role(evaluation, role)
+            ("probe", role, f"layer chosen by the other folds, at {role}", by_role[role])
+            for role in by_role
         ),
         *_trained(examples, states, options),
         ("rival", "layer_ensemble", "mean log odds of all layers", _ensemble(evaluation)),
-        *(
-            [
-                (
-                    "control",
-                    "random_weights",
-                    "the same shape with random weights",
-                    out_of_fold(fresh),
-                )
-            ]
-            if fresh is not None
-            else []
-        ),
         *(
             ("rival", name, about, untrained(scores, probe))
             for name, (about, scores) in examples.rivals.items()
         ),
         *_single(states["scores"], probe),
     ]
+    if fresh is not None:
+        about = "the same shape with random weights"
+        ways.append(("control", "random_weights", about, out_of_fold(fresh)))
     found = [_compared(probe, way, options.level) for way in ways]
     about = f"highest cell with labels shuffled: {_highest(evaluation, 'auroc_shuffled')}"
     shuffled = float(evaluation["auroc_shuffled"].max())
@@ -152,56 +138,37 @@ def _highest(evaluation: xr.Dataset, which: str) -> str:
     return f"layer {int(cell['layer'])}, {cell['role'].item()}"
 
 
-def has_role(evaluation: xr.Dataset, role: str) -> bool:
-    """Whether any cell of a role has a value."""
-    auroc = evaluation["auroc"]
-    return role in auroc["role"].values and bool(auroc.sel(role=role).notnull().any())
-
-
-def cells_at(evaluation: xr.Dataset, role: str) -> list[OutOfFold]:
-    """The scores of every layer's probe at a role, where it has one."""
-    layers = evaluation["layer"].values[evaluation["auroc"].sel(role=role).notnull().values]
-    return [out_of_fold(evaluation, {"layer": layer, "role": role}) for layer in layers]
-
-
-def best_layer(evaluation: xr.Dataset, role: str) -> OutOfFold:
-    """The nested choice of a layer at one role: the other folds choose it for every fold."""
-    cells = cells_at(evaluation, role)
-    every = np.ones_like(cells[0].positive)
-    parts = np.stack([cell.areas(every)[0].parts for cell in cells])
-    gain = np.stack([cell.gain[0] for cell in cells])
-    judged = np.nanmean(parts[:, :, None] - gain, axis=1)  # cell, fold left out
-    chosen = judged.argmax(0)
-    folds = cells[0].folds[0]
-    scores = np.stack([cell.scores[0] for cell in cells])[chosen[folds], np.arange(folds.size)]
-    own = np.stack([cells[cell].gain[0, fold] for fold, cell in enumerate(chosen)])
-    choice = choice_variance(np.array([cells[cell].auroc.value for cell in chosen]))
-    return replace(cells[0], scores=scores[None], gain=own[None], choice=choice)
-
-
-def claim(evaluation: xr.Dataset, level: float) -> Difference | None:
-    """By how much more is known at the exact answer than before it; ``None`` without both roles."""
-    if not all(has_role(evaluation, role) for role in PAIR):
-        return None
-    first, second = (best_layer(evaluation, role) for role in PAIR)
-    return compare(first, second, level=level)
+def nested_by_role(
+    examples: Examples, features: xr.DataArray, options: probes.Evaluation
+) -> dict[str, OutOfFold]:
+    """The nested choice of a layer at both roles of the claim, if the examples have them."""
+    present = [role for role in PAIR if role in features["role"].values]
+    return {
+        role: out_of_fold(
+            examples.evaluate(features.sel(role=[role]), replace(options, permutations=0))
+        )
+        for role in present
+    }
 
 
 def _ensemble(evaluation: xr.Dataset) -> OutOfFold:
     """The mean log odds of all layers, at the role that the other folds choose."""
     probe = out_of_fold(evaluation)
-    folds, scores, gain = probe.folds[0], np.empty_like(probe.scores), np.empty_like(probe.gain)
+    folds, gain = probe.folds[0], np.empty_like(probe.gain[0])
+    scores = np.empty(folds.size)
     for fold, role in enumerate(evaluation["chosen_role"].values):
-        cells = cells_at(evaluation, str(role))
-        mean = np.mean([cell.scores[0] for cell in cells], axis=0)
-        scores[0, folds == fold] = mean[folds == fold]
-        gain[0, fold] = np.mean([cell.gain[0, fold] for cell in cells], axis=0)
-    return replace(probe, scores=scores, gain=gain)
+        column = evaluation.sel(role=role)
+        known = column["auroc"].notnull()
+        mean = column["cell_scores"].where(known).mean("layer").values
+        scores[folds == fold] = mean[folds == fold]
+        of_layers = column["cell_gain"].where(known).mean("layer").values
+        gain[fold] = of_layers[fold]
+    return replace(probe, folds=folds[None], scores=scores[None], gain=gain[None])
 
 
 def _trained(examples: Examples, states: xr.Dataset, options: probes.Evaluation) -> Iterator[Way]:
     """The controls that are trained as the probe is, on features of their own."""
-    once = replace(options, permutations=0, partitions=1)
+    once = replace(options, permutations=0)
     for control in CONTROLS:
         features = control.features(examples.rows, states)
         scores = None
@@ -221,9 +188,8 @@ def _trained(examples: Examples, states: xr.Dataset, options: probes.Evaluation)
 
 def untrained(scores: npt.ArrayLike, probe: OutOfFold) -> OutOfFold:
     """Scores that nothing was trained for, on the folds of a probe."""
-    return replace(
-        probe, scores=np.asarray(scores, dtype=np.float64)[None], gain=0 * probe.gain, choice=0.0
-    )
+    plain = np.broadcast_to(np.asarray(scores, dtype=np.float64), probe.folds.shape)
+    return replace(probe, scores=plain, gain=0 * probe.gain, choice=0.0)
 
 
 def _single(scores: xr.DataArray, probe: OutOfFold) -> Iterator[Way]:

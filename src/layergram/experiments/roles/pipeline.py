@@ -15,7 +15,7 @@ from layergram.answers.ask import AnswerOptions, ask
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
 from layergram.errors import LayergramError, unknown_name
-from layergram.experiments.roles.comparisons import Comparison, claim, comparisons
+from layergram.experiments.roles.comparisons import PAIR, Comparison, comparisons, nested_by_role
 from layergram.experiments.roles.controls import random_weights
 from layergram.experiments.roles.examples import Examples
 from layergram.experiments.roles.p_true import p_true
@@ -215,6 +215,7 @@ def analyse(
         states["features"], options.evaluation, progress=stage_progress(progress, "probes")
     )
     evaluation["auroc"].attrs.update({**examples.about, **made_from})
+    by_role = nested_by_role(examples, states["features"], options.evaluation)
     fresh = _random_weights(model, examples, folder, options, progress)
     return RoleAnalysis(
         examples,
@@ -222,8 +223,8 @@ def analyse(
         [],
         states,
         evaluation,
-        comparisons(examples, states, evaluation, fresh, options.evaluation),
-        claim(evaluation, options.evaluation.level),
+        comparisons(examples, states, evaluation, fresh, by_role, options.evaluation),
+        probes.compare(*by_role.values()) if len(by_role) == len(PAIR) else None,
         fresh,
         _published(model, examples, states["features"], options, progress),
     )

@@ -102,9 +102,12 @@ def sentences_of(analysis: RoleAnalysis) -> list[str]:
     by_name = {line.name: line for line in analysis.comparisons}
     chosen, best = by_name["chosen_cell"], by_name["best_cell"]
     cells = int(analysis.evaluation["auroc"].notnull().sum())
+    several = analysis.evaluation["chosen_auroc_of_partition"].values
     found = [
         f"A linear probe tells {positive} from {negative} with an AUROC of {chosen.text}. Its "
-        "layer and role were chosen on other questions than those that it is tested on.",
+        "layer and role were chosen on other questions than those that it is tested on; in "
+        f"{several.size} partitions into folds it lies between {several.min():.2f} and "
+        f"{several.max():.2f}.",
         _claim(analysis),
         f"The highest of {cells} cells is {best.about}: {best.text}. It was picked for being high; "
         "its interval holds for all cells at once.",
@@ -238,7 +241,8 @@ def summary(analysis: RoleAnalysis, sentences: list[str]) -> dict[str, Any]:
             )
         ),
         "answers": coverage(analysis.rows),
-        "chosen_auroc": float(result["chosen_auroc"]),
+        "nested_auroc": float(result["nested_auroc"]),
+        "nested_auroc_of_partition": result["chosen_auroc_of_partition"].values.tolist(),
         "best": {
             "layer": int(result["best_layer"]),
             "role": result["best_role"].item(),
