@@ -102,6 +102,9 @@ def test_a_second_run_goes_on_where_the_first_ended(
     code, out, _ = run(*words)
     first = json.loads(out)
     assert code == 0 and first["answers"]["coverage"] == 1.0
+    calibration = first["calibration"]
+    assert calibration["brier"] < calibration["brier_base_rate"]  # the name gives it away
+    assert sum(row["examples"] for row in calibration["reliability"]) == 60
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["nested_auroc"], 1e-3)
     before = maps.read(tmp_path / "roles/auroc.nc")
     monkeypatch.setattr("layergram.answers.ask.generate", None)

@@ -173,7 +173,7 @@ def _trained(examples: Examples, states: xr.Dataset, options: probes.Evaluation)
         features = control.features(examples.rows, states)
         scores = None
         if isinstance(features, xr.DataArray):
-            scores = out_of_fold(examples.evaluate(features, once))
+            scores = out_of_fold(examples.evaluate(features, replace(once, partitions=1)))
         elif features is not None and np.ptp(features, axis=0).any():
             scores = cross_fit(
                 features,

@@ -246,7 +246,7 @@ def _random_weights(
     states = hidden_states(fresh, examples.rows, folder, spec=spec, progress=stage)
     found = examples.evaluate(
         states["random_weights"],
-        replace(options.evaluation, permutations=0),
+        replace(options.evaluation, permutations=0, partitions=1),
         progress=stage_progress(progress, "probes of random weights"),
     )
     found["auroc"].attrs.update(examples.about | fresh.provenance())

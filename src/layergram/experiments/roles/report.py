@@ -20,7 +20,16 @@ from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
 from layergram.models.model import Model
-from layergram.probes import Difference, Probe, difference_map, map_of, region
+from layergram.probes import (
+    Difference,
+    Probe,
+    calibration,
+    calibration_record,
+    difference_map,
+    map_of,
+    out_of_fold,
+    region,
+)
 
 KINDS = ("probe", "joint", "control", "rival", "single score")
 MADE = ("model", "revision", "model_type", "layers", "dtype", "device", "seed", "options")
@@ -51,9 +60,10 @@ def report(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> Rol
         maps["auroc_published"] = map_of(analysis.published)
     if analysis.fresh is not None:
         maps["auroc_random_weights"] = map_of(analysis.fresh)
-    styles = {**dict.fromkeys(maps, PLAIN), "auroc": replace(PLAIN, mark=(region_of(analysis)[0],))}
+    mark, as_good = region_of(analysis.evaluation)
+    styles = {**dict.fromkeys(maps, PLAIN), "auroc": replace(PLAIN, mark=(mark,))}
     styles.pop("auroc_difference", None)  # there, the cells that differ are the point
-    sentences = sentences_of(analysis)
+    sentences = sentences_of(analysis, as_good)
     return RoleMapResult(
         title=f"{model.name} on {analysis.examples.name}: {len(analysis.examples.rows)} examples",
         maps=maps,
@@ -77,9 +87,9 @@ def difference_of(analysis: RoleAnalysis, role: str) -> xr.DataArray:
     return found.assign_attrs(long_name=f"AUROC less that at {role}", **made)
 
 
-def region_of(analysis: RoleAnalysis) -> tuple[str, str]:
+def region_of(result: xr.Dataset) -> tuple[str, str]:
     """The cells that are not worse than the best: their largest block, and a sentence on them."""
-    auroc, inside = map_of(analysis.evaluation), region(analysis.evaluation)
+    auroc, inside = map_of(result), region(result)
     rows, columns = block_around_highest(auroc.where(inside).values, floor=0.0)
     layers = [int(auroc["layer"][row]) for row in rows]
     roles = [str(auroc["role"][column].item()) for column in columns]
@@ -96,7 +106,7 @@ def region_of(analysis: RoleAnalysis) -> tuple[str, str]:
     return f"{layers[0]}:{layers[1]},{roles[0]}:{roles[1]}", sentence
 
 
-def sentences_of(analysis: RoleAnalysis) -> list[str]:
+def sentences_of(analysis: RoleAnalysis, as_good: str) -> list[str]:
     """What was found, with what it has to be compared with; the nested choice leads."""
     negative, positive = analysis.examples.classes
     by_name = {line.name: line for line in analysis.comparisons}
@@ -104,20 +114,20 @@ def sentences_of(analysis: RoleAnalysis) -> list[str]:
     cells = int(analysis.evaluation["auroc"].notnull().sum())
     several = analysis.evaluation["chosen_auroc_of_partition"].values
     found = [
-        f"A linear probe tells {positive} from {negative} with an AUROC of {chosen.text}. Its "
-        "layer and role were chosen on other questions than those that it is tested on; in "
-        f"{several.size} partitions into folds it lies between {several.min():.2f} and "
-        f"{several.max():.2f}.",
+        f"A linear probe tells {positive} from {negative} with an AUROC of {chosen.text}, its "
+        "layer and role chosen without the questions it is tested on. In "
+        f"{several.size} partitions into folds it is {several.min():.2f} to {several.max():.2f}.",
         _claim(analysis),
         f"The highest of {cells} cells is {best.about}: {best.text}. It was picked for being high; "
         "its interval holds for all cells at once.",
-        region_of(analysis)[1],
+        as_good,
         *(
             _best_of(kind, name, [line for line in analysis.comparisons if line.kind == kind])
             for kind, name in (("joint", "joint control"), ("rival", "rival"))
         ),
         _counts(analysis),
         _chance(analysis.evaluation),
+        _calibration(analysis),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -128,10 +138,10 @@ def _claim(analysis: RoleAnalysis) -> str:
     if difference is None:
         return ""
     ends = interval(difference.low, difference.high, sign="+")
-    clear = "" if difference.low > 0 or difference.high < 0 else "; the interval has 0 in it"
+    clear = "" if difference.low > 0 or difference.high < 0 else ", which is not clear of 0"
     return (
         f"At {PAIR[0]} the AUROC is {difference.first:.2f}, at {PAIR[1]} {difference.second:.2f}: "
-        f"a difference of {difference.value:+.2f}{ends}, paired by question{clear}."
+        f"a paired difference of {difference.value:+.2f}{ends}{clear}."
     )
 
 
@@ -179,6 +189,16 @@ def _chance(result: xr.Dataset) -> str:
             "the test is valid, and sees little."
         )
     return text
+
+
+def _calibration(analysis: RoleAnalysis) -> str:
+    """How well the probabilities of the probe hold."""
+    found = calibration(out_of_fold(analysis.evaluation))
+    return (
+        f"The probability of {analysis.examples.classes[1]} by the probe has a Brier score of "
+        f"{float(found['brier']):.2f}; their share alone has {float(found['brier_base_rate']):.2f} "
+        "(0 is perfect; questions that had no part in training or calibration)."
+    )
 
 
 def _p(p: float) -> str:
@@ -248,6 +268,7 @@ def summary(analysis: RoleAnalysis, sentences: list[str]) -> dict[str, Any]:
             "role": result["best_role"].item(),
             "auroc": best.auroc,
         },
+        "calibration": calibration_record(calibration(out_of_fold(result))),
         **({} if difference is None else {"difference": _plain(difference)}),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
         "findings": sentences,
