@@ -1,5 +1,6 @@
 """Linear probes: which classes features tell apart, with error and controls."""
 
+from layergram.probes.calibration import calibration, calibration_record
 from layergram.probes.choice import STRATEGIES, choose
 from layergram.probes.comparison import Difference, OutOfFold, compare, cross_fit, out_of_fold
 from layergram.probes.crossfit import Evaluation
@@ -18,6 +19,8 @@ __all__ = [
     "Evaluation",
     "OutOfFold",
     "Probe",
+    "calibration",
+    "calibration_record",
     "choose",
     "compare",
     "cross_fit",

@@ -10,7 +10,7 @@ import numpy as np
 from layergram.probes.crossfit import Cell, Rows
 from layergram.probes.grid import Place
 from layergram.statistics.arrays import Labels, Values
-from layergram.statistics.auroc import Auroc, auroc, choice_variance, fold_covariance
+from layergram.statistics.auroc import Auroc, auroc, fold_covariance, jackknife_variance
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,6 @@ def selected(
     area = replace(
         area,
         fold_covariance=float(fold_covariance(gain, area.weights)),
-        choice=choice_variance(np.array([cells[place].auroc.value for place in chosen])),
+        choice=jackknife_variance(np.array([cells[place].auroc.value for place in chosen])),
     )
     return Selection(area, chosen, scores, gain)

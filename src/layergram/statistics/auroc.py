@@ -33,7 +33,7 @@ class Auroc:
         fold_covariance: variance on top of that of the groups, because folds train each other's
             probes (:func:`fold_covariance`).
         choice: variance on top of both, where each fold has a cell of its own
-            (:func:`choice_variance`).
+            (:func:`jackknife_variance`).
     """
 
     value: float
@@ -172,16 +172,15 @@ def fold_covariance(gain: Values, weights: Values) -> Values:
     return np.asarray(np.maximum(0.0, covariance))
 
 
-def choice_variance(values: Values) -> float:
-    """Variance of an AUROC because every fold's cell is chosen by examples, which are a sample.
-
-    The cells chosen without one fold each are a jackknife of the choice.
+def jackknife_variance(values: Values) -> float:
+    """Variance of a number that depends on a sample, from the numbers without one fold each.
 
     Args:
-        values: AUROC, over all folds, of the cell that is chosen without fold f [f].
+        values: the number that comes without fold f: the AUROC of the cell that is then chosen, or
+            of the probe that is then trained [f].
 
     Example:
-        >>> choice_variance(np.array([0.75, 0.75])), choice_variance(np.array([0.75, 0.25]))
+        >>> jackknife_variance(np.array([0.75, 0.75])), jackknife_variance(np.array([0.75, 0.25]))
         (0.0, 0.0625)
     """
     return float((values.size - 1) * values.var())

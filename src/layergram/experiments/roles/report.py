@@ -20,16 +20,7 @@ from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
 from layergram.models.model import Model
-from layergram.probes import (
-    Difference,
-    Probe,
-    calibration,
-    calibration_record,
-    difference_map,
-    map_of,
-    out_of_fold,
-    region,
-)
+from layergram.probes import Difference, Probe, difference_map, map_of, region
 
 KINDS = ("probe", "joint", "control", "rival", "single score")
 MADE = ("model", "revision", "model_type", "layers", "dtype", "device", "seed", "options")
@@ -63,18 +54,19 @@ def report(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> Rol
     mark, as_good = region_of(analysis.evaluation)
     styles = {**dict.fromkeys(maps, PLAIN), "auroc": replace(PLAIN, mark=(mark,))}
     styles.pop("auroc_difference", None)  # there, the cells that differ are the point
-    sentences = sentences_of(analysis, as_good)
+    probe = probe_of(analysis, model, options)
+    sentences = sentences_of(analysis, as_good, probe)
     return RoleMapResult(
         title=f"{model.name} on {analysis.examples.name}: {len(analysis.examples.rows)} examples",
         maps=maps,
         tables={"baselines": pd.DataFrame([asdict(line) for line in analysis.comparisons])},
         sentences=sentences,
-        summary=summary(analysis, sentences),
+        summary=summary(analysis, sentences, probe),
         records={"rows": [asdict(row) for row in (*analysis.rows, *analysis.drawn)]},
         section=section(analysis, sentences),
         styles=styles,
         analysis=analysis,
-        probe=probe_of(analysis, model, options),
+        probe=probe,
     )
 
 
@@ -106,7 +98,7 @@ def region_of(result: xr.Dataset) -> tuple[str, str]:
     return f"{layers[0]}:{layers[1]},{roles[0]}:{roles[1]}", sentence
 
 
-def sentences_of(analysis: RoleAnalysis, as_good: str) -> list[str]:
+def sentences_of(analysis: RoleAnalysis, as_good: str, probe: Probe) -> list[str]:
     """What was found, with what it has to be compared with; the nested choice leads."""
     negative, positive = analysis.examples.classes
     by_name = {line.name: line for line in analysis.comparisons}
@@ -127,7 +119,7 @@ def sentences_of(analysis: RoleAnalysis, as_good: str) -> list[str]:
         ),
         _counts(analysis),
         _chance(analysis.evaluation),
-        _calibration(analysis),
+        _calibration(probe, positive),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -191,13 +183,13 @@ def _chance(result: xr.Dataset) -> str:
     return text
 
 
-def _calibration(analysis: RoleAnalysis) -> str:
+def _calibration(probe: Probe, positive: str) -> str:
     """How well the probabilities of the probe hold."""
-    found = calibration(out_of_fold(analysis.evaluation))
+    found = probe.provenance["calibration"]
     return (
-        f"The probability of {analysis.examples.classes[1]} by the probe has a Brier score of "
-        f"{float(found['brier']):.2f}; their share alone has {float(found['brier_base_rate']):.2f} "
-        "(0 is perfect; questions that had no part in training or calibration)."
+        f"The probability of {positive} by the probe has a Brier score of {found['brier']:.2f}, on "
+        "questions that had no part in training or calibration; their share alone has "
+        f"{found['brier_base_rate']:.2f} (0 is perfect)."
     )
 
 
@@ -246,7 +238,7 @@ def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
     )
 
 
-def summary(analysis: RoleAnalysis, sentences: list[str]) -> dict[str, Any]:
+def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[str, Any]:
     """The numbers of a role map as plain data."""
     result, difference = analysis.evaluation, analysis.claim
     best = next(line for line in analysis.comparisons if line.name == "best_cell")
@@ -268,7 +260,7 @@ def summary(analysis: RoleAnalysis, sentences: list[str]) -> dict[str, Any]:
             "role": result["best_role"].item(),
             "auroc": best.auroc,
         },
-        "calibration": calibration_record(calibration(out_of_fold(result))),
+        "calibration": probe.provenance["calibration"],
         **({} if difference is None else {"difference": _plain(difference)}),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
         "findings": sentences,
