@@ -63,7 +63,9 @@ class Comparison:
         """The gain with its interval."""
         if math.isnan(self.gain):
             return ""
-        return f"{self.gain:+.2f}{interval(self.gain_low, self.gain_high, sign='+')}"
+        return (
+            f"{round(self.gain, 2) + 0.0:+.2f}{interval(self.gain_low, self.gain_high, sign='+')}"
+        )
 
 
 def interval(low: float, high: float, *, sign: str = "") -> str:
@@ -105,7 +107,12 @@ def comparisons(
             for role in by_role
         ),
         *_trained(examples, states, options),
-        ("rival", "layer_ensemble", "mean log odds of all layers", _ensemble(evaluation)),
+        (
+            "rival",
+            "layer_ensemble",
+            "the mean log odds of the probes of all layers",
+            _ensemble(evaluation),
+        ),
         *(
             ("rival", name, about, untrained(scores, probe))
             for name, (about, scores) in examples.rivals.items()
@@ -113,7 +120,7 @@ def comparisons(
         *_single(states["scores"], probe),
     ]
     if fresh is not None:
-        about = "the same shape with random weights"
+        about = "the same choice in a model of the same shape with random weights"
         ways.append(("control", "random_weights", about, out_of_fold(fresh)))
     found = [_compared(probe, way, options.level) for way in ways]
     about = f"highest cell with labels shuffled: {_highest(evaluation, 'auroc_shuffled')}"

@@ -131,26 +131,26 @@ CONTROLS = (
     Control(
         "joint",
         "surface",
-        "tokens at all roles as the embedding layer has them, and lengths",
+        "one probe on the tokens at all roles (the embedding layer) and lengths",
         surface,
     ),
-    Control("joint", "all_scores", "all scores without a probe, and lengths", all_scores),
+    Control("joint", "all_scores", "one probe on all single scores and lengths", all_scores),
     Control(
         "control",
         "question_ngrams",
-        "letters of the question",
+        "one probe on the letters of the question",
         lambda rows, _: ngrams([row.question for row in rows]),
     ),
     Control(
         "control",
         "letters",
-        "letters of the exact answer",
+        "one probe on the letters of the exact answer",
         lambda rows, _: ngrams([row.exact for row in rows]),
     ),
     Control(
         "rival",
         "previous_attention",
-        "attention of one head to the previous token, along the answer",
+        "attention of the head chosen by the other folds to the previous token",
         previous_attention,
     ),
 )

@@ -114,8 +114,12 @@ def sentences_of(analysis: RoleAnalysis, as_good: str, probe: Probe) -> list[str
         "its interval holds for all cells at once.",
         as_good,
         *(
-            _best_of(kind, name, [line for line in analysis.comparisons if line.kind == kind])
-            for kind, name in (("joint", "joint control"), ("rival", "rival"))
+            _best_of(name, [line for line in analysis.comparisons if line.kind == kind])
+            for kind, name in (
+                ("joint", "joint control"),
+                ("control", "other control"),
+                ("rival", "rival"),
+            )
         ),
         _counts(analysis),
         _chance(analysis.evaluation),
@@ -137,9 +141,9 @@ def _claim(analysis: RoleAnalysis) -> str:
     )
 
 
-def _best_of(kind: str, name: str, lines: list[Comparison]) -> str:
+def _best_of(name: str, lines: list[Comparison]) -> str:
     """The best of several comparisons, and what the probe gains over it."""
-    lines = [line for line in lines if not math.isnan(line.auroc)]
+    lines = [line for line in lines if not math.isnan(line.gain)]
     if not lines:
         return ""
     best = max(lines, key=lambda line: line.auroc)
@@ -198,8 +202,9 @@ def _p(p: float) -> str:
 
 
 def _place(line: Comparison) -> tuple[int, float]:
-    """Where a comparison stands in the table: by kind, the strongest first."""
-    return KINDS.index(line.kind), math.inf if math.isnan(line.auroc) else -line.auroc
+    """Where a comparison stands in the table: the nested choice first, then by kind and AUROC."""
+    kind = KINDS.index(line.kind)
+    return kind, 0.0 if kind == 0 else -np.nan_to_num(line.auroc)
 
 
 def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
