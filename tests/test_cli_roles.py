@@ -135,6 +135,16 @@ def test_cut_answers_are_left_out_and_counted(
     assert code == 0 and "60 make the map: 30 right answers, 30 wrong" in out
 
 
+def test_labels_that_cannot_be_exchanged_are_told(run, set_file, tiny_llama_folder, tmp_path):
+    sizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]  # no two groups are alike
+    groups = [f"g{size}" for size in sizes for _ in range(size)]
+    lines = [f"What is number {at}?,Paris,{group}" for at, group in enumerate(groups)]
+    (tmp_path / "groups.csv").write_text("\n".join(["query,answer,group", *lines]))
+    words = ("--model", tiny_llama_folder, *FEW, "--control", "none")
+    code, out, _ = run("roles", "groups.csv", *words)
+    assert code == 0 and "Only 0 % of the labels could be exchanged" in out
+
+
 def test_only_the_first_questions_and_quietly(run, set_file, tiny_llama_folder, tmp_path):
     words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--limit", 40, "--quiet")
     assert run(*words, "--where", "mlp", "--columns", "question=query") == (0, "", "")
