@@ -103,6 +103,7 @@ def test_a_second_run_goes_on_where_the_first_ended(
     first = json.loads(out)
     assert code == 0 and first["answers"]["coverage"] == 1.0
     calibration = first["calibration"]
+    assert 0 < first["t_rank_correlation"] <= 1 and first["movable"] == 60
     assert calibration["brier"] < calibration["brier_base_rate"]  # the name gives it away
     assert sum(row["examples"] for row in calibration["reliability"]) == 60
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["nested_auroc"], 1e-3)

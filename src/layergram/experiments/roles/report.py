@@ -281,7 +281,9 @@ def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[
         },
         "calibration": probe.provenance["calibration"],
         **({} if difference is None else {"difference": _plain(difference)}),
-        **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
+        **{name: rounded(result[name]) for name in ("p_map", "p_map_shuffled") if name in result},
+        **{name: rounded(x) for name, x in result.attrs.items() if name == "t_rank_correlation"},
+        "movable": result.attrs["movable"],
         "findings": sentences,
         "compared": {
             line.name: {"kind": line.kind}
