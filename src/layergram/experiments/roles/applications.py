@@ -19,11 +19,9 @@ from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
 from layergram.experiments.roles.pipeline import (
-    ABOUT,
-    CLASSES,
     RoleAnalysis,
     RoleMapOptions,
-    check_classes,
+    answers_of,
     judged_answers,
 )
 from layergram.features.hidden_states import FeatureSpec, hidden_states
@@ -51,21 +49,24 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
     )
     return probes.fit(
         analysis.states["features"].sel(layer=layer, role=role).values,
-        analysis.wrong,
-        groups=analysis.groups,
-        labels=CLASSES,
+        analysis.examples.positive,
+        groups=analysis.examples.groups,
+        labels=analysis.examples.classes,
         evaluation=options.evaluation,
         layer=layer,
         role=role,
         provenance={
             "model": model.name,
             "revision": model.revision,
-            "questions": analysis.questions.name,
+            "questions": analysis.examples.name,
             "where": options.features.where,
             "chat": options.answers.chat,
             "max_new_tokens": options.answers.max_new_tokens,
-            "like": _typical(analysis.used),
-            "chosen_auroc": float(analysis.evaluation["chosen_auroc"]),
+            "like": _typical(analysis.examples.rows),
+            "nested_auroc": float(analysis.evaluation["nested_auroc"]),
+            "calibration": probes.calibration_record(
+                probes.calibration(probes.out_of_fold(analysis.evaluation))
+            ),
         },
     )
 
@@ -109,7 +110,11 @@ def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[di
     options = AnswerOptions(max_new_tokens=made["max_new_tokens"], chat=made["chat"])
     rows = judge_answers(model, ask(model, asked, options=options), accepted="unknown")
     spec = FeatureSpec(
-        where=made["where"], layers=(probe.layer,), roles=(probe.role,), name="prompts"
+        where=made["where"],
+        layers=(probe.layer,),
+        roles=(probe.role,),
+        name="prompts",
+        scores="none",
     )
     found = hidden_states(model, rows, spec=spec)["prompts"]
     p_wrong = probe.probability(found.values[:, 0, 0])
@@ -175,20 +180,21 @@ def _p_right(
         roles=tuple(sorted(set(roles))),
         dtype=options.features.dtype,
         name=name,
+        scores="none",
     )
     states = hidden_states(
         model, analysis.drawn, folder, spec=spec, progress=stage_progress(progress, "drawn answers")
     )[name]
     folds = result["example_fold"].values
-    fold_of = dict(zip(analysis.groups, folds.tolist(), strict=True))
+    fold_of = dict(zip(analysis.examples.groups, folds.tolist(), strict=True))
     p_right = np.full(len(analysis.drawn), np.nan)
     for fold, (layer, role) in enumerate(zip(layers, roles, strict=True)):
         others = folds != fold
         probe = probes.fit(
             analysis.states["features"].sel(layer=layer, role=role).values[others],
-            analysis.wrong[others],
-            groups=np.array(analysis.groups)[others],
-            labels=CLASSES,
+            analysis.examples.positive[others],
+            groups=np.array(analysis.examples.groups)[others],
+            labels=analysis.examples.classes,
             evaluation=options.evaluation,
         )
         # a question without a fold took no part in any training, so any probe may judge it
@@ -217,8 +223,8 @@ def types_of_errors(
     layer, role = int(analysis.evaluation["best_layer"]), analysis.evaluation["best_role"].item()
     found = probes.probe_types(
         analysis.states["features"].sel(layer=layer, role=role).values,
-        [types[row.id] for row in analysis.used],
-        groups=analysis.groups,
+        [types[row.id] for row in analysis.examples.rows],
+        groups=analysis.examples.groups,
         evaluation=options.evaluation,
     )
     return {name: sorted(kinds) for name, kinds in types.items()}, found
@@ -262,7 +268,8 @@ def generalisation(
 ) -> xr.DataArray:
     """Does a probe of one question set see the wrong answers of another? For every pair of sets.
 
-    All probes read the cell that is highest in the map of the first set.
+    All probes read the cell that is highest in the map of the first set; on the first set itself
+    stands the nested choice, as its own labels chose that cell.
 
     Args:
         analysis: of the first set.
@@ -282,16 +289,27 @@ def generalisation(
     cell = f"layer_{layer}_{role}"
     first = analysis.states["features"].sel(layer=layer, role=role).values
     sets: dict[str, tuple[Any, Any, Any]] = {
-        analysis.questions.name: (first, analysis.wrong, np.array(analysis.groups))
+        analysis.examples.name: (
+            first,
+            analysis.examples.positive,
+            np.array(analysis.examples.groups),
+        )
     }
-    spec = FeatureSpec(where=options.features.where, layers=(layer,), roles=(role,), name=cell)
+    spec = FeatureSpec(
+        where=options.features.where, layers=(layer,), roles=(role,), name=cell, scores="none"
+    )
     for questions in others:
         name = questions.name
         sets[name] = _of_cell(questions, model, folder, spec, options, progress)
-    found = probes.generalisation(sets, labels=CLASSES, evaluation=options.evaluation)
+    found = probes.generalisation(
+        sets,
+        labels=analysis.examples.classes,
+        evaluation=options.evaluation,
+        nested={analysis.examples.name: probes.out_of_fold(analysis.evaluation)},
+    )
     return found.assign_attrs(
         long_name="AUROC across question sets",
-        references=ABOUT["references"],
+        references=analysis.examples.about["references"],
         model=model.name,
         revision=model.revision,
         layer=layer,
@@ -314,12 +332,10 @@ def _of_cell(
     with nullcontext() if own is None else RunFolder(own) as home:
         rows = judged_answers(model, questions, home, options=options.answers, progress=progress)
         rows = [row for row in rows if row.sample == 0]
-        check_classes(questions, rows, home)
-        used = [row for row in rows if row.valid]
+        examples = answers_of(questions, rows, options.cut, home)
         stage = stage_progress(progress, f"hidden states: {name}")
-        states = hidden_states(model, used, home, spec=spec, progress=stage)[spec.name]
-        wrong = np.array([not row.right for row in used])
-        return states.values[:, 0, 0], wrong, np.array([row.group for row in used])
+        states = hidden_states(model, examples.rows, home, spec=spec, progress=stage)[spec.name]
+        return states.values[:, 0, 0], examples.positive, np.array(examples.groups)
 
 
 def choice_table(found: xr.Dataset) -> pd.DataFrame:
