@@ -91,6 +91,8 @@ class FeatureSpec:
         roles: the roles, out of :data:`layergram.maps.ROLES`.
         dtype: ``float32`` or ``float16``.
         name: of the stored array.
+        folder: in which folder of a run they are kept; answers that are judged in another way have
+            their roles at other tokens.
     """
 
     where: str = "residual"
@@ -98,6 +100,7 @@ class FeatureSpec:
     roles: tuple[str, ...] = ROLES
     dtype: str = "float32"
     name: str = "features"
+    folder: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what there is not."""
@@ -147,7 +150,7 @@ def hidden_states(
     axes: dict[str, Any] = {"layer": list(layers), "role": list(spec.roles), "feature": width}
     by_key = {answer.key: answer for answer in answers}
     stage = Stage(
-        spec.name,
+        f"{spec.folder}/{spec.name}" if spec.folder else spec.name,
         tuple(answer.key for answer in answers),
         {
             **model.fingerprint(),

@@ -56,6 +56,12 @@ class RoleMapOptions:
     controls: tuple[str, ...] = ()
     published: str = "none"
 
+    @property
+    def spec(self) -> FeatureSpec:
+        """Which hidden states are taken, and where they are kept: apart for each judge."""
+        judge = self.answers.judge
+        return replace(self.features, folder="" if judge == "strict" else judge)
+
 
 @dataclass(frozen=True)
 class RoleAnalysis:
@@ -114,7 +120,11 @@ def judged_answers(
         model, questions, options=options, folder=folder, progress=stage_progress(progress, "asked")
     )
     return judge_answers(
-        model, answers, folder=folder, progress=stage_progress(progress, "exact answers")
+        model,
+        answers,
+        judge=options.judge,
+        folder=folder,
+        progress=stage_progress(progress, "exact answers"),
     )
 
 
@@ -150,7 +160,7 @@ def run_role_analysis(
         model,
         used,
         folder,
-        spec=options.features,
+        spec=options.spec,
         progress=stage_progress(progress, "hidden states"),
     )
     evaluation = probes.evaluate(
@@ -229,7 +239,7 @@ def _controls(
     }
     if "random-weights" in options.controls:
         fresh = random_weights(model, seed=options.answers.seed)
-        spec = replace(options.features, name="random_weights")
+        spec = replace(options.spec, name="random_weights")
         states = hidden_states(
             fresh, used, folder, spec=spec, progress=stage_progress(progress, "random weights")
         )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from layergram.answers.exact import RULES
+from layergram.answers.exact import ABOUT as ABOUT_RULES
 from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
@@ -203,7 +203,9 @@ def sentences(analysis: RoleAnalysis, lines: list[Comparison]) -> list[str]:
         f"{counts['right']} of {counts['answers']} answers are right. "
         f"{counts['with_exact_answer']} ({counts['coverage']:.0%}) have an exact answer and make "
         f"the map: {counts['right_with_exact_answer']} right, "
-        f"{counts['wrong_with_exact_answer']} wrong.",
+        f"{counts['wrong_with_exact_answer']} wrong. {counts['several_candidates']:.0%} of the "
+        "replies mention more than one candidate; without looking for an accepted answer the rules "
+        f"find the same exact answer in {counts['rules_agree']:.0%} of the right replies.",
         f"The highest AUROC is {best.text} at {place}; a cell chosen without the questions it is "
         f"tested on reaches {chosen.text}.",
         region_of(analysis.evaluation)[1],
@@ -249,11 +251,7 @@ def _p(p: float) -> str:
 
 def section(analysis: RoleAnalysis, lines: list[Comparison]) -> str:
     """Markdown about answers, controls and baselines, to stand below the words about the map."""
-    rules = {rule.name: rule.about for rule in RULES} | {
-        "alias": "an accepted answer, in a right reply",
-        "model": "the model, asked to copy it out of its reply",
-        "none": "nothing; the answer is left out of the map",
-    }
+    rules = ABOUT_RULES | {"none": "nothing; the answer is left out of the map"}
     extractors = coverage(analysis.rows)["extractors"]
     ordered = sorted(lines, key=lambda line: (KINDS.index(line.kind), -line.auroc))
     return "\n".join(
