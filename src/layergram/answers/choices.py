@@ -18,7 +18,7 @@ NO = ("no", "false", "incorrect", "nope", "nah")
 CHOSEN = re.compile(
     r"(?:\b(?:answer|choice|option|solution|one|letter)\b[^.\n]{0,40}?\b(?:is|are|would be|=)"
     r"|\banswer:|\b(?:choose|chose|choosing|pick|picking|select|go with|go for|opt for|say|answer"
-    r"|vote for)"
+    r"|vote for|probably|I guess|I think|I believe)"
     r"|\b(?:so|therefore|thus|hence),?(?: it(?:'s| is)| the answer is)?|=|⇒|####)"
     r"\s*(?:(?:that|the|clearly|definitely|most likely|probably|likely|it is|it's|option|answer"
     r"|choice|letter) )*[\"'(\[:\s]*$",
@@ -208,12 +208,13 @@ SAYS = re.compile(
 )
 SHORT_NO = re.compile(
     r"\s*(?:(?:it|he|she|they|there|this|that|we|you|i|these|those)\b|[^.!?\n]{0,60}?)\s*"
-    r"(?:is|are|was|were|does|do|did|can?|could|has|have|had|wo|will|would|should)\s*(?P<not>n't|not|never)\b",
+    r"(?:is|are|was|were|does|do|did|can?|could|has|have|had|wo|will|would|should|(?<=[tey])'s|'re)\s*(?P<not>n't|not|never)\b",
     re.IGNORECASE,
 )
 SHORT_YES = re.compile(
     r"\s*(?:it|he|she|they|there|this|that|we|you|i|these|those)\s+"
-    r"(?P<is>is|are|was|were|does|do|did|can|could|has|have|had|will|would|should)\s*(?:[.!]|$)",
+    r"(?P<is>is|are|was|were|does|do|did|can|could|has|have|had|will|would|should)\s*(?:[.!]|$)"
+    r"|\s*(?:yes, )?I (?:think|believe|guess) (?P<so>so)\W*$",
     re.IGNORECASE,
 )
 
@@ -268,7 +269,8 @@ def told_polarity(text: str, question: str = "") -> tuple[bool, int, int] | None
     if denial := SHORT_NO.match(own):
         return False, denial.start("not") + back, denial.end("not") + back
     if short := SHORT_YES.match(own):
-        return True, short.start("is") + back, short.end("is") + back
+        group = "so" if short["so"] else "is"
+        return True, short.start(group) + back, short.end(group) + back
     return _by_question(own, back, question)
 
 

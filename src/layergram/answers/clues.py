@@ -6,18 +6,22 @@ All texts here are in the form of :mod:`layergram.answers.normal`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 WINDOW = 90  # characters around an answer in which clues are looked for
 END = re.compile(r"[!?\n;]|(?<!\bSt)(?<!\bMt)\.(?=\s|$)")
 NOT = (
     r"(?:\bnot\b(?! (?:only|just|merely|simply)\b)|n't\b(?! (?:only|just|merely)\b)|\bnever\b"
     r"|\bneither\b|\bnor\b|\bcannot\b|\brather than\b|\binstead of\b|\bas opposed to\b|\bunlike\b"
-    r"|\bexcept(?: for)?\b|(?<!none )(?<!no )\bother than\b|\bno longer\b|\bfar from\b|≠|不是|并非"
+    r"|\bexcept(?: for)?\b|(?<!none )(?<!no )\bother than\b|\bno longer\b|\bfar from\b"
+    r"|\b(?:any|every)thing but\b|≠|不是|并非"
     r"|\b(?:confus|mistak)\w+ (?:(?:it|this|that) )?(?:with|for|as)\b|\bincorrectly\b|\bwrongly\b"
-    r"|\b(?:wrong|incorrect)(?: answers?)?(?: is| are|:)?|\bruled? out\b|\beliminate\b|\bnicht\b)"
+    r"|\b(?:wrong|incorrect)(?: answers?)?(?: is| are|:)?"
+    r"|\b(?:mistake|misconception|error|myth) (?:is )?(?:to|that)\b|\bruled? out\b"
+    r"|\beliminate\b|\bnicht\b)"
 )
 FILLER = (
-    r"(?:think|believe|say|said|know|known|sure|certain|clear|whether|if|that|this|it|he|she|they|is"
+    r"(?:think|believe|assume|say|said|know|known|sure|certain|clear|whether|if|that|this|it|he|she|they|is"
     r"|it's|are|was|were|be|been|being|as|in|at|on|of|to|the|an?|called|named|located|actually|really"
     r"|exactly|quite|necessarily|always|equal|equals?|city|capital|country|answer|option|choice"
     r"|letter|number|symbol|either|or|by|for|because|likely|correct|you|have|has|would|could)"
@@ -25,6 +29,7 @@ FILLER = (
 DENIED_BEFORE = re.compile(rf"{NOT}(?:[\s\"'($€£]+{FILLER}(?![\w']))*[\s\"'($€£]*$", re.IGNORECASE)
 BE = r"(?:is|are|was|were|has|does|did|do|can|could|would|will|should)"
 DENIED_AFTER = re.compile(
+    r"(?!,\s*\w+n't (?:it|he|she|they)\b)"  # isn't it?
     rf"[\"')\]]*,?\s*(?:which |that |however,? )?(?:{BE}(?:n't| not| never| no longer)"
     r"(?! (?:only|just|merely)\b)(?=\s*(?:(?:the|an?|correct|right|it|true|one|my|our|possible"
     r"|likely|valid|capital|answer|be|count|equal|what|accepted|considered)\b|[.,;:!?]|$))"
@@ -57,16 +62,19 @@ CONCEDED = re.compile(
     r"[^,.;!?\n]*$",
     re.IGNORECASE,
 )
+NOT_DONE = re.compile(
+    r"\b(?:did|does|do|was|were)(?:n't| not) \w+ (?:in|on|at|by|to)\s*(?:the )?$", re.IGNORECASE
+)
 NO_MORE = re.compile(
     r"(?:\b(?:former|previous|old) (?:capital|name|city)(?: (?:was|of|is))?,?|\bused to be"
-    r"|\bpreviously)\s*(?:the )?$",
+    r"|\bpreviously|\breplac(?:ed|ing))\s*(?:the )?$",
     re.IGNORECASE,
 )
 UNTIL = re.compile(r"[^.;,!?\n]{0,20}\b(?:until|before it moved)\b", re.IGNORECASE)
 CORRECTION = re.compile(
     r"\bwait\b,?|\bsorry\b,?|\bI mean[t]?\b|\bcorrection\b:?|\bscratch that\b|\blet me correct\b"
     r"|\bI was wrong\b|\bmy mistake\b|\bmy bad\b|\boops\b|\bon second thought\b"
-    r"|(?<=[.?!,;-])\s*no, (?!(?:it|he|she|they|there|this|that) (?:is|are|was|were|does|do)\b)"
+    r"|(?<=[.?!,;-])\s*no[,:] (?!(?:it|he|she|they|there|this|that) (?:is|are|was|were|does|do)\b)"
     r"|(?:^|(?<=[.!?;-] ))(?:actually|no),? (?:it|the|that|this)\b(?!'?s? not)",
     re.IGNORECASE,
 )
@@ -80,9 +88,14 @@ GUESSES = re.compile(
 )
 
 
+def just_before(text: str, at: int) -> str:
+    """What stands close before a place."""
+    return text[max(0, at - WINDOW) : at]
+
+
 def sentence_before(text: str, at: int) -> str:
     """What stands before a place, in its sentence."""
-    piece = text[max(0, at - WINDOW) : at]
+    piece = just_before(text, at)
     ends = [match.end() for match in END.finditer(piece)]
     return piece[ends[-1] :] if ends else piece
 
@@ -103,7 +116,12 @@ def denied(text: str, start: int, end: int) -> bool:
         [True, True, True, False]
     """
     before, after = sentence_before(text, start), text[end : end + WINDOW]
-    if DENIED_BEFORE.search(before) or SOFTENED.search(before) or DENIED_AFTER.match(after):
+    if (
+        DENIED_BEFORE.search(before)
+        or SOFTENED.search(before)
+        or NOT_DONE.search(before)
+        or DENIED_AFTER.match(after)
+    ):
         return True
     if SUPPOSED.search(before) and CONTRAST.match(after):
         return True
@@ -112,6 +130,7 @@ def denied(text: str, start: int, end: int) -> bool:
     return withdrawn(text) >= end
 
 
+@lru_cache(maxsize=1024)
 def withdrawn(text: str) -> int:
     """Up to where a correction takes everything back, 0 where there is none."""
     places = [

@@ -6,26 +6,28 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from layergram.answers.numerals import ORDINALS
+
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
+DAYS = [*ORDINALS, *(f"twenty-{name}" for name in ORDINALS[:9]), "thirtieth", "thirty-first"]
 MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" if name != "may" else name for name in MONTHS)
 MONTH = MONTH.replace("sep(?:tember)?", "sept?(?:ember)?")
-DAY = r"(?P<day{}>\d{{1,2}})(?:st|nd|rd|th)?"
-YEAR = r"(?P<year{}>\d{{3,4}})(?!\d)(?!,\d)"
+DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?|(?P<word>{'|'.join(DAYS)})\b)"
+YEAR = r"(?P<year>\d{3,4})(?!\d)(?!,\d)"
 FORMS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b{DAY.format('')}(?: of|\.)?[ -]*(?P<month>{MONTH})\b\.?(?:,? (?:of )?|-)"
-        + YEAR.format(""),
-        rf"\b(?P<month>{MONTH})\b\.? (?:the )?{DAY.format('')}\b,? (?:of )?{YEAR.format('')}",
+        rf"\b{DAY}(?: of|\.)?[ -]*(?P<month>{MONTH})\b\.?(?:,? (?:of |in )?|-)" + YEAR,
+        rf"\b(?P<month>{MONTH})\b\.? (?:the )?{DAY}\b,? (?:of )?{YEAR}",
         r"\b(?P<year>\d{4})[-/.](?P<first>\d{1,2})[-/.](?P<second>\d{1,2})(?!\d)",
         r"\b(?P<first>\d{1,2})[-/.](?P<second>\d{1,2})[-/.](?P<year>\d{4})(?!\d)",
-        rf"\b(?P<year>\d{{4}}),? (?P<month>{MONTH})\b\.? {DAY.format('')}\b",
-        rf"\b(?P<month>{MONTH})\b\.?,? (?:of )?{YEAR.format('')}",
-        rf"\b{DAY.format('')}(?: of|\.)? (?P<month>{MONTH})\b",
-        rf"\b(?P<month>{MONTH})\b\.? (?:the )?{DAY.format('')}\b",
+        rf"\b(?P<year>\d{{4}}),? (?P<month>{MONTH})\b\.? {DAY}\b",
+        rf"\b(?P<month>{MONTH})\b\.?,? (?:of )?{YEAR}",
+        rf"\b{DAY}(?: of|\.)? (?P<month>{MONTH})\b",
+        rf"\b(?P<month>{MONTH})\b\.? (?:the )?{DAY}\b",
         r"\b(?P<ad>AD |A\.D\. )(?P<year>\d{1,4})(?!\d)",
         r"\b(?P<year>\d{1,5}) (?P<era>BCE?\b|B\.C\.(?:E\.)?|CE\b|AD\b|A\.D\.)",
         r"\b(?:in|year|since) (?P<year>\d{3})(?![\w]|[.,:]\d| BC)",
@@ -95,6 +97,8 @@ def _date(match: re.Match[str]) -> Date | None:
         return Date(year, tuple(m for m, _ in ways), tuple(d for _, d in ways), match.span())
     month = parts.get("month")
     day = int(parts["day"]) if parts.get("day") else None
+    if parts.get("word"):
+        day = DAYS.index(parts["word"].lower()) + 1
     if day is not None and not 1 <= day <= 31:
         return None
     if not month:

@@ -13,7 +13,7 @@ from layergram.answers.choices import (
     told_choices,
     told_polarity,
 )
-from layergram.answers.clues import denied
+from layergram.answers.clues import denied, just_before
 from layergram.answers.dates import accepted_date, find_dates, same_date
 from layergram.answers.names import GIVEN, find_name, pattern
 from layergram.answers.normal import Normal, normal
@@ -129,11 +129,11 @@ def _date(aliases: Sequence[str], text: Normal, asked: Normal) -> Told:
 
 def _in_doubt(span: Span, text: str) -> bool:
     """Whether it is one of two dates: "1989 or 1990", "between 1989 and 1991"."""
-    before, after = text[: span[0]], text[span[1] :]
+    close, after = just_before(text, span[0]), text[span[1] :]
     return bool(
         re.match(r",? or (?:on |in |maybe |perhaps )*(?:the )?\w+ ?\d", after)
-        or re.search(r"\d,? or (?:on |in |maybe |perhaps )*(?:the )?$", before)
-        or re.search(r"\bbetween (?:\w+ )?$|\bbetween [^.]{1,20} and $", before)
+        or re.search(r"\d,? or (?:on |in |maybe |perhaps )*(?:the )?$", close)
+        or re.search(r"\bbetween (?:\w+ )?$|\bbetween [^.]{1,20} and $", close)
     )
 
 

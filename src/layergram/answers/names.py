@@ -9,6 +9,7 @@ from functools import lru_cache
 from layergram.answers.clues import (
     GUESSES,
     denied,
+    just_before,
     no_more,
     sentence_after,
     sentence_before,
@@ -26,15 +27,16 @@ OTHER = (
 SAME = ((r"saint|st\.?", "saint st"), (r"mount|mt\.?", "mount mt"), (r"and|&", "and &"))
 NEAR = re.compile(
     r"\b(?:near|next to|close to|beside|outside|(?:north|south|east|west) of|border(?:s|ing)"
-    r"|neighbou?r(?:s|ing)?|compar\w+ (?:to|with)|similar to|like|than|friend of|pupil of"
-    r"|followed by|influenced by|not far from)\s+(?:the )?$",
+    r"|neighbou?r(?:s|ing)?|compar\w+ (?:to|with)|similar to|like|than|followed by"
+    r"|(?:friend|pupil|rival|student|contemporary|teacher|colleague|son|daughter|wife|husband) of"
+    r"|influenced by|not far from)\s+(?:the )?$",
     re.IGNORECASE,
 )
 ANOTHER = re.compile(r"\b(?!(?:It|The|He|She|They|This|That|There|In|An?|I|Its)\b)[^\W\d_a-z]\w+")
 TOPIC = re.compile(r"\bof\s+(?:the )?$", re.IGNORECASE)
 IS = re.compile(r"(?:'s \w+)?\s+(?:is|was|are|were)\b")
 BIG = r"(?:(?:St|Mt)\. )?[^\W\d_a-zà-ÿ][\w'-]*(?:\.\w+)*"
-NAME = rf"{BIG}(?:(?: (?:de|da|do|del|la|le|el|al|of the|of|the|van|von))? {BIG})*"
+NAME = rf"{BIG}(?:(?: (?:de|da|do|del|la|le|el|al|of the|of|the|van|von))? {BIG}){{0,5}}"
 GIVEN = re.compile(
     r"\b(?:[Tt]he|[Ii]ts|[Tt]heir|[Hh]is|[Hh]er|[Aa]nswer|[Ii]t)\b(?!'s)[^.;:!?\n]{0,60}?"
     r"\b(?:is|was|are|were)(?: called| named| known as| the city of)?:?\s+(?:the )?[\"'(]*"
@@ -44,11 +46,13 @@ SUPERLATIVE = re.compile(r"\s+(?:is|was) the (?:\w+est|most \w+|other|second|nex
 EVEN = r"(?:maybe |perhaps |possibly |even |in )?(?:the )?"
 OR_AFTER = re.compile(rf"[\"')]*(?:,?\s+or\s+|\s?/\s?){EVEN}(?P<other>{NAME}|\w+)")
 OR_BEFORE = re.compile(rf"(?P<other>{NAME}|\w+)[\"')]*(?:,?\s+or\s+|\s?/\s?){EVEN}[\"'(]*$")
+REFERS = re.compile(r"\brefers? to (?:the |an? )?[\"']?(?P<name>\w+)")
 BEGINS = re.compile(
     rf"(?:^|[.;!?]\s+)(?!(?:It|This|That|He|She)\b)(?P<name>{NAME})\s+(?:is|was) the\b"
 )
 PERHAPS = re.compile(
-    rf"\b(?:[Mm]aybe|[Pp]erhaps|[Pp]ossibly)\s+(?:it is |it's )?(?P<name>{NAME}|\w+)"
+    r"\b(?:[Mm]aybe|[Pp]erhaps|[Pp]ossibly|(?:[Ss]ome|[Oo]thers|[Mm]any) (?:say|think|believe))\s+"
+    rf"(?:it is |it's )?(?P<name>{NAME}|\w+)"
 )
 LISTED = re.compile(rf"(?:{NAME},\s*){{1,}}(?:{NAME},?\s*)?(?:(?:or|and)\s*)?{NAME}")
 ASKED = re.compile(rf"(?P<name>{NAME})\s?\?")
@@ -112,6 +116,10 @@ def pattern(alias: str) -> re.Pattern[str]:
     bare = alias if symbol else re.sub(r"^(?:the|an?)\s+(?=\w)", "", alias, flags=re.IGNORECASE)
     words = [_word(word) for word in re.split(r"[\s-]+", bare) if word]
     core = r"[\s-]+".join(words).replace(r",[\s-]+", r",?\s*") or re.escape(alias)
+    if re.match(r"(?:Mount|Mt\.?) ", bare):
+        core = core.replace(words[0] + r"[\s-]+", rf"(?:{words[0]}\s+)?", 1)
+    elif re.search(r" (?:Ocean|Desert)$", bare):
+        core = core.removesuffix(r"[\s-]+" + words[-1]) + rf"(?:\s+{words[-1]})?"
     if not capital and re.search(r"(?<![^\W_])[a-z]{3,}$", bare):  # one or several of a thing
         core = core[:-1] + "s?" if bare.endswith("s") and len(bare) > 3 else _plural(core)
     joins = rf"[{UNSPACED}]"
@@ -162,7 +170,11 @@ def _is_pronoun(span: Span, text: str) -> bool:
 def _surname(alias: str, text: str, question: str) -> list[Span]:
     """The last name of a person alone: "Shakespeare wrote it"."""
     names = alias.split()
-    if len(names) > 4 or not (names[0][:1].isupper() and names[-1][:1].isupper()):
+    if (
+        len(names) > 4
+        or re.match(OTHER, alias)
+        or not (names[0][:1].isupper() and names[-1][:1].isupper())
+    ):
         return []
     last = _word(names[-1])
     given = "|".join(map(re.escape, names[:-1]))
@@ -170,7 +182,7 @@ def _surname(alias: str, text: str, question: str) -> list[Span]:
     who = re.match(r"\s*(?:who|whose|by whom)\b", question, re.IGNORECASE)
     spans = []
     for match in found:
-        before, after = text[: match.start()], text[match.end() :]
+        before, after = just_before(text, match.start()), text[match.end() :]
         first = re.search(r"([^\W\d_]\w*\.?)\s+$", before)
         foreign = (
             first
@@ -178,7 +190,11 @@ def _surname(alias: str, text: str, question: str) -> list[Span]:
             and not re.fullmatch(given, first[1], re.IGNORECASE)
             and (sentence_before(text, match.start()).strip() != "" and not _is_title(first[1]))
         )
-        person = who or re.match(rf"\s+{CRAFT}\b", after) or re.search(rf"\b{BY}$", before)
+        person = (
+            who
+            or re.match(rf"\s+(?:{CRAFT}\b|was (?:the|an?)\b)", after)
+            or re.search(rf"\b{BY}$", before)
+        )
         if person and not foreign:
             spans.append(match.span())
     return spans
@@ -206,7 +222,7 @@ def _is_given(
         return False
     if _is_symbol(text[start:end]):
         told = [m for m in SYMBOLS.finditer(text) if not denied(text, *m.span("symbol"))]
-        told = [m for m in told if CALLED.search(text[: m.start("symbol")])] or told
+        told = [m for m in told if CALLED.search(just_before(text, m.start("symbol")))] or told
         return not told or any(match.span("symbol") == span for match in told)
     return not _other_is_given(span, mentions, text, question)
 
@@ -242,7 +258,7 @@ def _is_guess(span: Span, aliases: Sequence[str], text: str) -> bool:
 def _is_echo(span: Span, text: str, question: str) -> bool:
     """Whether the reply only repeats words of the question there."""
     start, end = span
-    word = re.search(r"(\w+)\W+$", text[:start])
+    word = re.search(r"(\w+)\W+$", just_before(text, start))
     if word is None:
         return False
     echo = rf"\b{re.escape(word[1])}\W+{re.escape(text[start:end])}\b"
@@ -276,7 +292,8 @@ def _other_is_given(span: Span, mentions: Sequence[Span], text: str, question: s
         only_best = best is not None and best[0].split()[-1] not in question
         asked = _says(sentence_after(text, end), question)
         told = re.search(
-            r"\b(?:is|was|are|were|called|named|:|not)\s+(?:the |in )?[\"'(]*$", text[:start]
+            r"\b(?:is|was|are|were|called|named|:|not)\s+(?:the |in )?[\"'(]*$",
+            just_before(text, start),
         )
         if own[0] < start and (only_best or not subject) and not (told or asked):
             return True
@@ -284,8 +301,15 @@ def _other_is_given(span: Span, mentions: Sequence[Span], text: str, question: s
         own = match.span("name")
         if any(own[0] < b and a < own[1] for a, b in mentions) or denied(text, *own):
             continue
-        begins = re.search(r"[.;!?,]\s+(?:and |while |but )?$", text[:start])
+        begins = re.search(r"[.;!?,]\s+(?:and |while |but )?$", just_before(text, start))
         if begins and not _is_subject(text, end) and not _says(sentence_after(text, end), question):
             return True
+    referred = [m for m in REFERS.finditer(text) if not denied(text, *m.span("name"))]
+    if referred and all(m.end() <= start or end <= m.start("name") for m in referred):
+        return True
+    if re.search(r"\bfrom (?:the )?$", just_before(text, start)) and re.match(
+        r" to [^\W\d_a-z]", text[end:]
+    ):
+        return True
     near = NEAR.search(sentence_before(text, start))
     return near is not None and ANOTHER.search(text[:start]) is not None

@@ -55,6 +55,8 @@ REWRITES: tuple[tuple[re.Pattern[str], tuple[Piece, ...]], ...] = tuple(
         (r"(?<!\d)\*{2,3}|\*{2,3}(?!\d)", ()),
         (r"(?<!\d)\*(?=\S)|(?<=\S)\*(?!\s*\d)", ()),  # emphasis; 2*3 stays
         (r"(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])", ()),
+        (r"[ \t]{2,}", (" ",)),
+        (r"\n{3,}", ("\n\n",)),
         (rf"(?<=[{UNSPACED}])(?=[^\W_{UNSPACED}])|(?<=[^\W_{UNSPACED}])(?=[{UNSPACED}])", (" ",)),
     )
 )
@@ -131,7 +133,7 @@ def _clusters(text: str) -> list[tuple[int, int]]:
 def _plain(cluster: str) -> str:
     """A character without its accents, in its common form."""
     whole = unicodedata.normalize("NFKC", cluster.translate(SIGNS))
-    if len(whole) > 1 or not whole.isascii():
+    if not whole.isascii() and whole[0].isalpha():
         bare = ACCENTS.sub("", unicodedata.normalize("NFD", whole))
         whole = unicodedata.normalize("NFC", bare)
     digits = (str(unicodedata.decimal(c)) if c.isdecimal() else c for c in whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 ONES = [
@@ -121,6 +121,7 @@ TIMES_TEN = r"(?:\s*[x×*·]\s*10\^\(?(?P<power>[+-]?\d+)\)?|[eE](?P<exp>[+-]?\d
 NUMBER = re.compile(
     rf"(?<![\w√^])(?<!\d[.:])(?P<sign>{SIGN}){CURRENCY}(?P<minus>(?<=[$€£])-)?(?:"
     rf"(?:(?P<whole>\d+)[ -])?(?P<top>\d+)\s?/\s?(?P<bottom>[1-9]\d*)(?![\d/])"
+    rf"|(?i:(?P<many>\d+|\b(?:{'|'.join(ONES[1:])})) and an? (?P<rest>half|quarter|third)\b)"
     rf"|(?P<base>\d+)\^(?P<raised>\d{{1,3}})(?!\d)"
     rf"|(?P<digits>{DIGITS})(?!:\d|\d|(?<=0)s\b){TIMES_TEN}"
     rf"|(?i:(?P<part>\b(?:(?:an?|{'|'.join(ONES[1:])})[ -](?:{'|'.join(PARTS)})|half)\b)"
@@ -183,7 +184,7 @@ class Number:
 
 
 def find_numbers(text: str) -> Iterator[Number]:
-    """The numbers of a text in normal form.
+    """The numbers of a text in normal form; "3 hours 20 minutes" is one.
 
     Example:
         >>> [str(n.value) for n in find_numbers("1,234 or .5, 3/4, 1e3, -7, two dozen, 2,3")]
@@ -191,6 +192,29 @@ def find_numbers(text: str) -> Iterator[Number]:
         >>> [(n.dimension, str(n.scaled)) for n in find_numbers("5 km, $18, 12 cm, 15%")]
         [('length', '5000'), ('dollar', '18'), ('length', '3/25'), ('percent', '3/20')]
     """
+    last: Number | None = None
+    for number in _single_numbers(text):
+        if last is not None and _continues(last, number, text):
+            scaled = last.scaled + number.scaled
+            value = last.value * scaled / last.scaled
+            last = replace(last, value=value, scaled=scaled, end=number.end)
+            continue
+        if last is not None:
+            yield last
+        last = number
+    if last is not None:
+        yield last
+
+
+def _continues(one: Number, other: Number, text: str) -> bool:
+    """Whether a second number adds smaller units to the first."""
+    if not one.dimension or one.dimension != other.dimension or not one.value:
+        return False
+    smaller = 0 < other.scaled < one.scaled / one.value
+    return smaller and re.fullmatch(r",?\s?(?:and )?", text[one.end : other.start]) is not None
+
+
+def _single_numbers(text: str) -> Iterator[Number]:
     at, count = 0, 0
     while match := NUMBER.search(text, at):
         found = _number(text, match)
@@ -213,7 +237,10 @@ def _number(text: str, match: re.Match[str]) -> Number | None:
     if (
         word
         and word.lower() == "one"
-        and (PRONOUN_BEFORE.search(text[: match.start()]) or PRONOUN_AFTER.match(text, end))
+        and (
+            PRONOUN_BEFORE.search(text[max(0, match.start() - 20) : match.start()])
+            or PRONOUN_AFTER.match(text, end)
+        )
     ):
         return None
     ordinal = match["ordinal"] is not None
@@ -252,13 +279,18 @@ def _is_operation(text: str, match: re.Match[str]) -> bool:
     """Whether "minus" stands between two numbers."""
     if match["sign"].strip() == "-":
         return False
-    before = text[: match.start()].rstrip().rpartition(" ")[2].lower()
+    before = text[max(0, match.start() - 20) : match.start()].rstrip().rpartition(" ")[2].lower()
     return bool(re.search(r"\d$", before)) or before in WORDS
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
     if match["top"]:
         return int(match["whole"] or 0) + Fraction(int(match["top"]), int(match["bottom"]))
+    if match["many"]:
+        many = match["many"].lower()
+        return (WORDS[many] if many in WORDS else int(many)) + Fraction(
+            1, PARTS[match["rest"].lower()]
+        )
     if match["base"]:
         return Fraction(int(match["base"]) ** min(int(match["raised"]), 300))
     if match["digits"]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from layergram.answers.clues import denied, sentence_before, withdrawn
+from layergram.answers.clues import denied, just_before, sentence_before, withdrawn
 from layergram.answers.dates import find_dates
 from layergram.answers.numerals import UNITS, Number, find_numbers
 
@@ -67,7 +67,7 @@ PERCENTAGE = re.compile(
 OF_YEAR = re.compile(r"\bthe (?!year|month|\d)\w+ of\s*$", re.IGNORECASE)
 BC = re.compile(r"\s?B\.?C\b")
 ASIDE = re.compile(r",?\s+of (?:which|them|these|those|whom)\b")
-ASIDE_BEFORE = re.compile(r"\bof (?:which|them|these|those|whom),?\s*$")
+ASIDE_BEFORE = re.compile(r"\bout of\s*$|\bof (?:which|them|these|those|whom),?\s*$")
 IN_YEAR = re.compile(
     r"\b(?:in|since|until|from|by|year|during|as of|circa|around)\s*$", re.IGNORECASE
 )
@@ -151,13 +151,13 @@ def told_numbers(accepted: Sequence[Accepted], text: str, question: str) -> list
         return _with_joined(told[-1], found, text)
     worked = WORKED.search(text)
     if not worked and all(each.is_year for each in accepted):
-        dated = _unless_all(found, lambda n: OF_YEAR.search(text[: n.start]) is not None)
+        dated = _unless_all(found, lambda n: OF_YEAR.search(just_before(text, n.start)) is not None)
         return dated[::-1]
     if worked:
         told = [
             n
             for n in found
-            if TOLD.search(before := sentence_before(text, n.start)) or SO.search(before)
+            if TOLD.search(said := sentence_before(text, n.start)) or SO.search(said)
         ]
         given = {n.value for n in find_numbers(question)}
         fresh = told or [n for n in found if n.value not in given]
@@ -191,10 +191,10 @@ def candidate_numbers(accepted: Sequence[Accepted], text: str) -> list[Number]:
         and not (back and n.end <= taken_back)
         and not denied(text[taken_back:], n.start - taken_back, n.end - taken_back)
         and not OPERATOR.match(text, n.end)
-        and not OPERAND.search(before := text[max(0, n.start - 20) : n.start])
-        and not BOUND.search(before)
+        and not OPERAND.search(near := just_before(text, n.start))
+        and not BOUND.search(near)
         and not BC.match(text, n.end)
-        and not (years and AROUND_YEAR.search(before))
+        and not (years and AROUND_YEAR.search(near))
         and not _is_numbering(n, text)
         and not any(_within(n, span) for span in dates)
     ]
@@ -213,18 +213,21 @@ def _unless_all(found: list[Number], drop: Callable[[Number], bool]) -> list[Num
 
 def _is_year(number: Number, text: str) -> bool:
     bare = number.end - number.start == 4 and not number.dimension
-    return bare and number.value in YEARS and bool(IN_YEAR.search(text[: number.start]))
+    return bare and number.value in YEARS and bool(IN_YEAR.search(just_before(text, number.start)))
 
 
 def _is_aside(number: Number, text: str) -> bool:
     """Whether it counts a part: "3 moons, 2 of which are large"."""
-    return bool(ASIDE.match(text, number.end) or ASIDE_BEFORE.search(text[: number.start]))
+    return bool(
+        ASIDE.match(text, number.end) or ASIDE_BEFORE.search(just_before(text, number.start))
+    )
 
 
 def _is_numbering(number: Number, text: str) -> bool:
     """Whether it numbers a line: "1. …", "Step 2:"."""
     return bool(
-        NUMBERING.search(text[: number.start]) and re.match(r"[.):]\s+\S", text[number.end :])
+        NUMBERING.search(just_before(text, number.start))
+        and re.match(r"[.):]\s+\S", text[number.end :])
     )
 
 
@@ -236,7 +239,7 @@ def _guessed(found: Sequence[Number], text: str, years: bool) -> list[Number]:
             continue
         gap = text[one.end : other.start]
         span = RANGE.fullmatch(gap + ("-" if text[other.start] == "-" else ""))
-        between = BETWEEN.search(text[: one.start]) and gap.strip() in ("and", "-", "to")
+        between = BETWEEN.search(just_before(text, one.start)) and gap.strip() in ("and", "-", "to")
         is_span = span and not _is_calculation(other, text) and not years
         if OR.fullmatch(gap) or between or is_span:
             guessed += [one, other]
