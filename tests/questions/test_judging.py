@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import layergram as lg
+from layergram.answers.judge import Judgement
 
 DATA = Path(__file__).parent.parent / "data"
 SHARED = Path(__file__).parents[3] / "shared" / "cases" / "replies.csv"
@@ -98,6 +99,25 @@ def test_accepted_answers_of_several_kinds_are_each_as_good():
     for reply in ("On November 9, 1989.", "In 1989.", "It was the year of the Berlin Wall."):
         assert lg.judge(accepted, reply).right
     assert not lg.judge(accepted, "In 1990.").right
+
+
+@pytest.mark.parametrize(
+    ("accepted", "reply", "exact"),
+    [
+        ("Malé", "It is Male\u0301.", "Male\u0301"),
+        ("N'Djamena", "N’Djame\u0301na, in Chad", "N’Djame\u0301na"),
+        ("1234", "So \\boxed{1{,}234}", "1{,}234"),
+        ("5 km", "It is $5\\text{ km}$ long", "5\\text{ km}"),
+        ("3/4", "\\(x = \\frac{3}{4}\\)", "\\frac{3}{4}"),
+        ("Weißenburg", "In **Weissenburg**.", "Weissenburg"),
+        ("Weissenburg", "In _Weißenburg_.", "Weißenburg"),
+        ("1.5", "It is  1½ cups", "1½"),
+        ("서울", "수도는 서울입니다", "서울"),
+        ("10^6", "There are 10⁶.", "10⁶"),
+    ],
+)
+def test_the_exact_answer_is_found_behind_what_is_written_in_another_way(accepted, reply, exact):
+    assert lg.judge([accepted], reply) == Judgement(True, exact, "alias")
 
 
 @given(

@@ -41,11 +41,13 @@ NAME = re.compile(
 NAMES = rf"(?:{CAPITALISED})(?:[ -](?:{PARTICLES}[ -])*(?:{CAPITALISED}))*"
 SUBJECT = re.compile(
     rf"(?:^|[.!?;,\n]\s+)(?!(?:The|A|An|It|He|She|They|This|That|There|I|You|We|Its|In|No|Yes|Although|While|Though|Unlike|Many|Some|Most|People|However|But|If)\b)"
-    rf"(?P<name>{NAMES}),?\s+(?:is|was|are|were)\s+(?:the|its|their|called)\b"
+    rf"(?P<name>{NAMES})(?:, {NAMES})?,?\s+(?:is|was|are|were)\s+(?:the|its|their|called)\b"
 )
-BY = re.compile(
-    rf"(?<!\w)(?:by|lies in|lie in|situated in|found in)\s+(?:the\s+)?(?P<name>{NAMES})"
+MADE = (
+    r"(?:written|painted|composed|discovered|invented|directed|founded|created|designed|built|sung"
+    r"|developed|proposed|formulated|published|made|played|won)"
 )
+BY = re.compile(rf"(?<!\w)(?:{MADE} by|lies in|lie in|found in)\s+(?:the\s+)?(?P<name>{NAMES})")
 BEFORE_NUMBER = re.compile(
     rf"{VERB_OR_SIGN}\s*(?:about\s+|only\s+|a\s+total\s+of\s+)?[$€£*_\"(]*(?=[-−]?\d)"
 )
@@ -164,7 +166,7 @@ NAME_RULES = (
     RULES[0],
     RULES[3],
     Extractor("subject", "the name that a sentence begins with", _subject),
-    Extractor("by", "the first name after by or lies in", _by),
+    Extractor("by", "the first name after written by, made by, … or lies in", _by),
     *RULES[4:],
 )
 """The rules of the strict judge for names that are not accepted."""
