@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from layergram.answers.clues import NOT_SO, denied, sentence_after, sentence_before, withdrawn
 from layergram.answers.names import pattern
-from layergram.answers.numerals import find_numbers
+from layergram.answers.numerals import ORDINALS, find_numbers
 from layergram.answers.quantities import BOXED, accepted_number
 from layergram.datasets.questions import LETTERS
 
@@ -29,7 +29,9 @@ IS_CHOSEN = re.compile(
     r"(?:correct|right|true|the (?:one|answer)|answer|best|choice)",
     re.IGNORECASE,
 )
-PAIRED = re.compile(r"[)\].:,]?\s*(?:and|or|&|/|,)\s*[\"'(\[]*$")
+NTH = re.compile(
+    rf"\b({'|'.join(ORDINALS[:10])}) (?:option|choice|answer|one)\b(?! is\b)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ def find_choices(options: Sequence[str], text: str) -> list[Choice]:
         if group == "big" and _is_word(match[group], text, start, end):
             continue
         labels.append(Choice(letters.index(match[group].upper()), start, end, label=True))
+    for match in NTH.finditer(free):
+        at = ORDINALS.index(match[1].lower())
+        if at < len(options):
+            labels.append(Choice(at, *match.span(1), label=True))
     found = sorted([*labels, *texts], key=lambda choice: choice.start)
     return [c for at, c in enumerate(found) if not _belongs(c, found[:at], text)]
 
@@ -187,12 +193,13 @@ POLAR = re.compile(
     r"(?<![^\W_])(?P<no>no(?! (?:doubt|one|longer|problem|wonder|matter)\b)|false|nope|nah"
     r"|incorrect|untrue|(?:(?<=\bis )wrong|(?<='s )wrong|(?<!.)n)(?=\W*$)"
     r"|not (?:at all|true|correct|really)"
-    r"|never|negative)(?![^\W_])(?!\.\s?\d)"
+    r"|never|negative|hardly|scarcely)(?![^\W_])(?!\.\s?\d)"
     r"|(?<![^\W_])(?P<yes>yes|true|yeah|yep|yup|correct"
     r"|(?:(?<=\bis )right|(?<='s )right|(?<!.)sure|(?<!.)y)(?=\W*$)|indeed|absolutely|certainly"
     r"|definitely|of course|affirmative|no doubt|without a doubt)(?![^\W_])",
     re.IGNORECASE,
 )
+ASKED = re.compile(r"\W*(?:yes\s?(?:/|or)\s?no|true\s?(?:/|or)\s?false)(?:\W+|$)", re.IGNORECASE)
 OPEN = re.compile(
     r"\b(?:yes and no|maybe|perhaps|it depends|depends on|not sure|unsure|don't know|do not know"
     r"|cannot (?:say|answer|tell|determine)|can't (?:say|answer|tell|determine)|unclear|unknown"
@@ -208,7 +215,8 @@ SAYS = re.compile(
 )
 SHORT_NO = re.compile(
     r"\s*(?:(?:it|he|she|they|there|this|that|we|you|i|these|those)\b|[^.!?\n]{0,60}?)\s*"
-    r"(?:is|are|was|were|does|do|did|can?|could|has|have|had|wo|will|would|should|(?<=[tey])'s|'re)\s*(?P<not>n't|not|never)\b",
+    r"(?:is|are|was|were|does|do|did|can?|could|has|have|had|wo|will|would|should|(?<=[tey])'s|'re)\s*"
+    r"(?P<not>n't|not|never|no(?! (?:answer|information|evidence|way|idea)))\b",
     re.IGNORECASE,
 )
 SHORT_YES = re.compile(
@@ -235,6 +243,8 @@ def told_polarity(text: str, question: str = "") -> tuple[bool, int, int] | None
     back = withdrawn(text)
     own = text[back:] if POLAR.search(text, back + 1) else text
     back = len(text) - len(own)
+    if (asked := ASKED.match(own)) is not None:
+        own, back = own[asked.end() :], back + asked.end()
     open_at = OPEN.search(own)
     found = []
     for match in POLAR.finditer(own):

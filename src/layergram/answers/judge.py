@@ -11,6 +11,7 @@ from layergram import maps
 from layergram.answers.ask import Answer, key_of
 from layergram.answers.exact import (
     EDGE,
+    JUDGES,
     Exact,
     JudgeName,
     by_rules,
@@ -22,6 +23,7 @@ from layergram.answers.matching import is_number
 from layergram.answers.roles import role_positions
 from layergram.datasets.questions import Question
 from layergram.engine.sampling import Sampling, Stream, generate
+from layergram.errors import LayergramError, unknown_name
 from layergram.models.model import Model
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
@@ -141,6 +143,9 @@ def judge(
         by: ``"strict"``, as said; ``"published"`` finds right what contains an accepted answer
             anywhere, ignoring case.
 
+    Raises:
+        LayergramError: for a text in place of a list, or a judge that does not exist.
+
     Source:
         The published rule: Orgad et al., *LLMs Know More Than They Show*, arXiv 2410.02707.
 
@@ -154,6 +159,13 @@ def judge(
         >>> judge(["oak"], "B) oak tree", ["oak", "oak tree"]).right
         False
     """
+    for name, given in (("accepted", accepted), ("options", options)):
+        if isinstance(given, str):
+            raise LayergramError(
+                f"the judge, {name}={given!r}", got="a text", allowed=f"a list: [{given!r}]"
+            )
+    if by not in JUDGES:
+        raise unknown_name("judge", by, JUDGES)
     asked = Question("", question, tuple(accepted), tuple(options))
     exact = exact_answer(asked, reply, by)
     if exact is None:

@@ -52,10 +52,13 @@ WORKED = re.compile(
 OPERATOR = re.compile(
     r"\s*(?:[+×÷=·]|\*|[x/](?=\s*\d)|-(?=[\s\d]|$)|(?:plus|minus|times|divided by|multiplied by)\b)"
 )
-OPERAND = re.compile(r"(?:[+×÷/*]|\d\s*-|\b(?:plus|minus|times|(?:divided|multiplied) by))\s*$")
+OPERAND = re.compile(
+    r"(?:\b(?:log|ln|sin|cos|tan|sqrt|exp)\s?\("
+    r"|[+×÷/*]|\d\s*-|\b(?:plus|minus|times|(?:divided|multiplied) by))\s*$"
+)
 BOUND = re.compile(
     r"\b(?:more|less|fewer|greater|larger|smaller|higher|lower) than\s*$|\bat (?:least|most)\s*$"
-    r"|\bup to\s*$|[<>≤≥]\s*$",
+    r"|\bup to\s*$|(?<![=-])[<>≤≥]\s*$",
     re.IGNORECASE,
 )
 AROUND_YEAR = re.compile(r"\b(?:before|after|prior to)\s*$", re.IGNORECASE)
@@ -73,6 +76,7 @@ IN_YEAR = re.compile(
 )
 NUMBERING = re.compile(r"(?:^|\n)\s*(?:step |question |q)?$", re.IGNORECASE)
 JOINED = re.compile(r"\s?,\s?(?:and\s)?|\s(?:and|&)\s|,?\s?(?:or|and|,)\s+[a-z]\d?\s*=\s*")
+SEVERAL = re.compile(r"\b(?:are|roots|solutions|values|numbers|answers)\b|[({\[]", re.IGNORECASE)
 OR = re.compile(r",?\s(?:or|/)\s(?:maybe |perhaps |possibly |even )?")
 YEARS = range(1000, 2101)
 
@@ -262,15 +266,22 @@ def _with_joined(told: Number, found: Sequence[Number], text: str) -> list[Numbe
                 break
             chosen.append(found[place])
             place += step
-    if len(chosen) == 2:
-        first, second = sorted(chosen, key=lambda n: n.start)
-        if text[first.bare_end : second.start] == "," and text[second.start :][:1].isdigit():
-            both = Fraction(text[first.start : second.bare_end].replace(",", "."))
-            factor = second.scaled / second.value if second.value else Fraction(1)
-            chosen.append(
-                replace(second, value=both, scaled=both * factor, start=first.start)
-            )  # 2,5 as a decimal
-    return chosen
+    decimal = _decimal_comma(chosen, text) if len(chosen) == 2 else None
+    if decimal is None:
+        return chosen
+    listed = SEVERAL.search(sentence_before(text, decimal.start))
+    return [*chosen, decimal] if listed else [decimal]
+
+
+def _decimal_comma(pair: Sequence[Number], text: str) -> Number | None:
+    """Two numbers with nothing but a comma between them as one: "2,5"."""
+    first, second = sorted(pair, key=lambda n: n.start)
+    digits = re.search(r"-?\d+,\d+$", text[first.start : second.bare_end])
+    if digits is None or text[first.bare_end : second.start] != ",":
+        return None
+    value = Fraction(digits[0].replace(",", "."))
+    scale = second.scaled / second.value if second.value else Fraction(1)
+    return replace(second, value=value, scaled=value * scale, start=first.start)
 
 
 def _within(number: Number, span: tuple[int, int]) -> bool:
