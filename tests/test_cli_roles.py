@@ -151,7 +151,7 @@ def test_every_use_of_the_probe_has_a_file(run, set_file, tiny_llama_folder, tmp
     assert right["probability_wrong"] < 0.5 < wrong["probability_wrong"]
     assert wrong["token"] and wrong["position"] > 0 and wrong["role"] in maps.ROLES
     assert json.loads((tmp_path / "asked/predictions.json").read_text()) == [right, wrong]
-    code, out, _ = run(*ask)
+    code, out, _ = run(*ask, "--judge", "published")
     assert code == 0 and "wrong with probability" in out and "Paris" in out
 
 
