@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from layergram.cli.common import Group, ModelOptions, OutputOptions
 from layergram.errors import LayergramError
@@ -14,6 +14,7 @@ def command(
     probe: Path,
     /,
     *prompts: str,
+    judge: Literal["strict", "published"] | None = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -24,6 +25,7 @@ def command(
     Args:
         probe: a probe that `layergram roles --save-probe` has written (.npz).
         prompts: the questions.
+        judge: whose rules find the exact answer; by default those that the probe was trained with.
         model: which model.
         output: where to write.
     """
@@ -43,7 +45,7 @@ def command(
     known = load_probe(probe)
     model = replace(model, model=model.model or str(known.provenance.get("model", "smollm2")))
     model.check()
-    found = predict_wrong(known, model.load(), prompts)
+    found = predict_wrong(known, model.load(), prompts, judge=judge)
     file = maps.write_json(found, out / "predictions.json")
     if output.json:
         output.summary({"predictions": found, "files": [str(file)]})
