@@ -48,7 +48,7 @@ def test_made_up_replies_of_every_kind(kind):
 def test_the_published_rule_is_the_one_that_made_up_replies_break():
     precision, recall = precision_and_recall(MADE_UP)
     published = precision_and_recall(MADE_UP, by="published")
-    assert len(MADE_UP) >= 1450 and precision >= 0.97 and recall >= 0.97
+    assert len(MADE_UP) >= 1650 and precision >= 0.97 and recall >= 0.97
     assert published[0] < 0.75 and published[1] < 0.75
 
 
@@ -85,6 +85,8 @@ def test_replies_of_kinds_that_people_report():
         ("Who wrote Hamlet?", "William Shakespeare", "Shakespeare.", True),
         ("What percentage is a quarter?", "25", "It is 25%.", True),
         ("What is 50% of 50?", "25", "It is 25.", True),
+        ("How many edges has a cube?", "12", "It has 6 faces and 12 edges.", True),
+        ("How many faces has a cube?", "12", "It has 6 faces and 12 edges.", False),
         ("Is the sky blue?", "yes", "The sky is blue.", True),
         ("Is the sky blue?", "yes", "The sky is not blue.", False),
         ("Which is the largest city?", "Lagos", "The capital is Abuja. Lagos is largest.", True),

@@ -19,7 +19,8 @@ CHOSEN = re.compile(
     r"(?:\b(?:answer|choice|option|solution|one|letter)\b[^.\n]{0,40}?\b(?:is|are|would be|=)"
     r"|\banswer:|\b(?:choose|chose|choosing|pick|picking|select|go with|go for|opt for|say|answer"
     r"|vote for|probably|I guess|I think|I believe)"
-    r"|\b(?:so|therefore|thus|hence),?(?: it(?:'s| is)| the answer is)?|=|⇒|####)"
+    r"|\b(?:so|therefore|thus|hence),?(?: it(?:'s| is| must be| has to be)| the answer is)?"
+    r"|=|⇒|####)"
     r"\s*(?:(?:that|the|clearly|definitely|most likely|probably|likely|it is|it's|option|answer"
     r"|choice|letter) )*[\"'(\[:\s]*$",
     re.IGNORECASE,
@@ -193,7 +194,7 @@ POLAR = re.compile(
     r"(?<![^\W_])(?P<no>no(?! (?:doubt|one|longer|problem|wonder|matter)\b)|false|nope|nah"
     r"|incorrect|untrue|(?:(?<=\bis )wrong|(?<='s )wrong|(?<!.)n)(?=\W*$)"
     r"|not (?:at all|true|correct|really)"
-    r"|never|negative|hardly|scarcely)(?![^\W_])(?!\.\s?\d)"
+    r"|never|negative|(?<!no )(?<!without )doubt (?:it|that)|hardly|scarcely)(?![^\W_])(?!\.\s?\d)"
     r"|(?<![^\W_])(?P<yes>yes|true|yeah|yep|yup|correct"
     r"|(?:(?<=\bis )right|(?<='s )right|(?<!.)sure|(?<!.)y)(?=\W*$)|indeed|absolutely|certainly"
     r"|definitely|of course|affirmative|no doubt|without a doubt)(?![^\W_])",
@@ -204,6 +205,7 @@ OPEN = re.compile(
     r"\b(?:yes and no|maybe|perhaps|it depends|depends on|not sure|unsure|don't know|do not know"
     r"|cannot (?:say|answer|tell|determine)|can't (?:say|answer|tell|determine)|unclear|unknown"
     r"|enough (?:information|evidence|context)|not (?:mentioned|stated|specified|given)"
+    r"|(?:does|do|did)(?:n't| not) (?:say|state|mention|specify|tell|know)"
     r"|(?:yes or no|true or false)(?!\?))",
     re.IGNORECASE,
 )
@@ -214,6 +216,7 @@ SAYS = re.compile(
     re.IGNORECASE,
 )
 SHORT_NO = re.compile(
+    r"\s*(?:I'm afraid|\w+) (?P<bare>not)\W*$|"
     r"\s*(?:(?:it|he|she|they|there|this|that|we|you|i|these|those)\b|[^.!?\n]{0,60}?)\s*"
     r"(?:is|are|was|were|does|do|did|can?|could|has|have|had|wo|will|would|should|(?<=[tey])'s|'re)\s*"
     r"(?P<not>n't|not|never|no(?! (?:answer|information|evidence|way|idea)))\b",
@@ -248,7 +251,9 @@ def told_polarity(text: str, question: str = "") -> tuple[bool, int, int] | None
     open_at = OPEN.search(own)
     found = []
     for match in POLAR.finditer(own):
-        says = match.lastgroup == "yes" and not re.match(r" not\b", own[match.end() :])
+        says = match.lastgroup == "yes" and not re.match(
+            r" (?:not|false|untrue|wrong|incorrect)\b", own[match.end() :]
+        )
         before = sentence_before(own, match.start())
         starts = not re.search(r"\w", before)
         after = own[match.end() :]
@@ -277,7 +282,8 @@ def told_polarity(text: str, question: str = "") -> tuple[bool, int, int] | None
     if inner and inner.lastgroup == "yes" and inner[0].lower() not in ("true", "correct"):
         return True, inner.start() + back, inner.end() + back
     if denial := SHORT_NO.match(own):
-        return False, denial.start("not") + back, denial.end("not") + back
+        group = "bare" if denial["bare"] else "not"
+        return False, denial.start(group) + back, denial.end(group) + back
     if short := SHORT_YES.match(own):
         group = "so" if short["so"] else "is"
         return True, short.start(group) + back, short.end(group) + back

@@ -54,7 +54,8 @@ CONTRAST = re.compile(
     re.IGNORECASE,
 )
 SOFTENED = re.compile(
-    r"\b(?:although|though|but)\b[^.]{0,30}\b(?:could|might|may)(?: also)? (?:be|have been)\s*$",
+    r"\b(?:although|though|but)\b[^.]{0,30}\b(?:could|might|may)(?: also)? (?:be|have been)\s*$"
+    r"|\b(?:although|though|but) (?:some|others|many|people)\b[^.,;]{0,40}$",
     re.IGNORECASE,
 )
 CONCEDED = re.compile(

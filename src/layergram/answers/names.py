@@ -20,14 +20,14 @@ Span = tuple[int, int]
 SYMBOL = 2  # letters of a chemical symbol, or of a label
 OTHER = (
     "(?:New|North|South|East|West|Northern|Southern|Eastern|Western|Upper|Lower|Little|Great|Old"
-    "|Fort|Mount|Lake|Equatorial|Central|Democratic|San|Santa|Saint|Port|American|British|French|Dutch)"
+    "|Fort|Lake|Equatorial|Central|Democratic|San|Santa|Saint|Port|American|British|French|Dutch)"
 )
 """Words before a name that make it another one."""
 
 SAME = ((r"saint|st\.?", "saint st"), (r"mount|mt\.?", "mount mt"), (r"and|&", "and &"))
 NEAR = re.compile(
     r"\b(?:near|next to|close to|beside|outside|(?:north|south|east|west) of|border(?:s|ing)"
-    r"|neighbou?r(?:s|ing)?|compar\w+ (?:to|with)|similar to|like|than|followed by"
+    r"|neighbou?r(?:s|ing)?|compar\w+ (?:to|with)|similar to|like|than|followed by|ahead of|behind"
     r"|(?:friend|pupil|rival|student|contemporary|teacher|colleague|son|daughter|wife|husband) of"
     r"|influenced by|not far from)\s+(?:the )?$",
     re.IGNORECASE,
@@ -117,6 +117,7 @@ def pattern(alias: str) -> re.Pattern[str]:
     bare = alias if symbol else re.sub(r"^(?:the|an?)\s+(?=\w)", "", alias, flags=re.IGNORECASE)
     words = [_word(word) for word in re.split(r"[\s-]+", bare) if word]
     core = r"[\s-]+".join(words).replace(r",[\s-]+", r",?\s*") or re.escape(alias)
+    core = re.sub(r"(?<![^\W_])(\w)\\\.\?\[\\s-\]\+", r"\1\\.?[\\s-]*", core)  # J. K. Rowling
     if re.match(r"(?:Mount|Mt\.?) ", bare):
         core = core.replace(words[0] + r"[\s-]+", rf"(?:{words[0]}\s+)?", 1)
     elif re.search(r" (?:Ocean|Desert)$", bare):
@@ -148,7 +149,7 @@ def _word(word: str) -> str:
             return rf"(?:{forms})"
     plain = re.escape(word).replace("'", "'?")
     if re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]?", word):  # U.S.
-        return r"\.?".join(word.replace(".", "")) + r"\.?"
+        return r"\.?\s*".join(word.replace(".", "")) + r"\.?"
     if word.isupper() and word.isalpha() and 1 < len(word) <= 4:
         return r"\.?".join(word) + r"(?:\.(?=\s*\w))?"
     return plain.replace(r"\.", r"\.?")
@@ -236,7 +237,7 @@ def _is_guess(span: Span, aliases: Sequence[str], text: str) -> bool:
     for match in (OR_AFTER.match(after), OR_BEFORE.search(before)):
         if match is None or any(pattern(alias).search(match["other"]) for alias in aliases):
             continue
-        if (capital and match["other"][:1].isupper()) or GUESSES.search(before):
+        if (capital and match["other"][:1].isupper()) or GUESSES.search(before + match[0]):
             return True
     if GUESSES.search(before):
         base = start - len(before)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from layergram.answers.clues import denied, just_before, sentence_before, withdrawn
+from layergram.answers.clues import denied, just_before, no_more, sentence_before, withdrawn
 from layergram.answers.dates import find_dates
 from layergram.answers.numerals import UNITS, Number, find_numbers
 
@@ -46,9 +46,10 @@ VERB = re.compile(
 )
 WORKED = re.compile(
     r"=|[+×÷]|\d\s*[*/-]\s*\d|\b(?:so|therefore|thus|hence|left|remain\w*|add\w*|subtract\w*|minus"
-    r"|plus|multipl\w+|divid\w+|times|altogether|total|first,?|then|step)\b",
+    r"|plus|multipl\w+|divid\w+|times|altogether|total|first,|then|step)\b",
     re.IGNORECASE,
 )
+ARITHMETIC = re.compile(r"=|[+×÷]|\d\s*[*/]\s*\d")
 OPERATOR = re.compile(
     r"\s*(?:[+×÷=·]|\*|[x/](?=\s*\d)|-(?=[\s\d]|$)|(?:plus|minus|times|divided by|multiplied by)\b)"
 )
@@ -70,6 +71,9 @@ PERCENTAGE = re.compile(
 OF_YEAR = re.compile(r"\bthe (?!year|month|\d)\w+ of\s*$", re.IGNORECASE)
 BC = re.compile(r"\s?B\.?C\b")
 ASIDE = re.compile(r",?\s+of (?:which|them|these|those|whom)\b")
+REASON = re.compile(
+    r"[^\s.][ ,]+(?:since(?! \d{4}\b)|because)\b[^.;\n]*$|\([^()]*$|, as\b[^.;\n]*$"
+)
 ASIDE_BEFORE = re.compile(r"\bout of\s*$|\bof (?:which|them|these|those|whom),?\s*$")
 IN_YEAR = re.compile(
     r"\b(?:in|since|until|from|by|year|during|as of|circa|around)\s*$", re.IGNORECASE
@@ -154,7 +158,7 @@ def told_numbers(accepted: Sequence[Accepted], text: str, question: str) -> list
     if told:
         return _with_joined(told[-1], found, text)
     worked = WORKED.search(text)
-    if not worked and all(each.is_year for each in accepted):
+    if not ARITHMETIC.search(text) and all(each.is_year for each in accepted):
         dated = _unless_all(found, lambda n: OF_YEAR.search(just_before(text, n.start)) is not None)
         return dated[::-1]
     if worked:
@@ -172,11 +176,22 @@ def told_numbers(accepted: Sequence[Accepted], text: str, question: str) -> list
     ]
     if not fresh:
         return []
+    named = [n for n in fresh if _is_asked_for(n, text, question)]
+    if named:
+        return named
     stated = [n for n in fresh if VERB.search(sentence_before(text, n.start))]
     if not stated:
         return _with_joined(fresh[-1], found, text)
     sentences = {text.count(".", 0, n.start) for n in stated}
+    if len(sentences) == 1:
+        return [*_with_joined(stated[0], found, text), *stated[1:]]
     return _with_joined(stated[-1 if len(sentences) > 2 else 0], found, text)
+
+
+def _is_asked_for(number: Number, text: str, question: str) -> bool:
+    """Whether it counts what the question asks for: "How many legs …?", "8 legs"."""
+    noun = re.match(r"\s([a-z]{3,}?)s?\b", text[number.end :])
+    return noun is not None and re.search(rf"\b{noun[1]}s?\b", question.lower()) is not None
 
 
 def candidate_numbers(accepted: Sequence[Accepted], text: str) -> list[Number]:
@@ -194,6 +209,7 @@ def candidate_numbers(accepted: Sequence[Accepted], text: str) -> list[Number]:
         if n not in guessed
         and not (back and n.end <= taken_back)
         and not denied(text[taken_back:], n.start - taken_back, n.end - taken_back)
+        and not no_more(text, n.start, n.end)
         and not OPERATOR.match(text, n.end)
         and not OPERAND.search(near := just_before(text, n.start))
         and not BOUND.search(near)
@@ -203,6 +219,7 @@ def candidate_numbers(accepted: Sequence[Accepted], text: str) -> list[Number]:
         and not any(_within(n, span) for span in dates)
     ]
     found = _unless_all(found, lambda n: _is_aside(n, text))
+    found = _unless_all(found, lambda n: REASON.search(just_before(text, n.start)) is not None)
     if not years:
         found = _unless_all(found, lambda n: _is_year(n, text))
     if not ordinals:
@@ -239,7 +256,7 @@ def _guessed(found: Sequence[Number], text: str, years: bool) -> list[Number]:
     """Numbers of which a reply gives several: "18 or 19", "18-19", "between 18 and 19"."""
     guessed: list[Number] = []
     for one, other in pairwise(found):
-        if one.value == other.value:
+        if one.scaled == other.scaled:
             continue
         gap = text[one.end : other.start]
         span = RANGE.fullmatch(gap + ("-" if text[other.start] == "-" else ""))
