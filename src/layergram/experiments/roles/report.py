@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from layergram.answers.exact import ABOUT as ABOUT_RULES
 from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
