@@ -14,7 +14,7 @@ from layergram.cli.report import print_result
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
-    from layergram.datasets.questions import QuestionSet
+    from layergram.datasets.questions import NearDuplicates, QuestionSet
 
 
 def command(
@@ -22,6 +22,7 @@ def command(
     /,
     *,
     columns: Several = None,
+    near_duplicates: Literal["group", "separate"] = "group",
     limit: int | None = None,
     max_new_tokens: int = 32,
     chat: Literal["auto", "template", "plain"] = "auto",
@@ -49,8 +50,9 @@ def command(
         questions: an embedded set (capitals, elements, arithmetic, countries), a file (.csv, .tsv,
             .jsonl, .json, .parquet) with the columns question and answer, or org/name:split of a
             hub data set.
-        columns: where the columns have other names: question=NAME,answer=NAME (also options,
-            context, group, id).
+        columns: where the columns have other names: question=NAME,answer=NAME (also aliases,
+            options, context, group, id).
+        near_duplicates: group questions that differ in a few words, or keep them separate.
         limit: only the first so many questions.
         max_new_tokens: largest length of an answer.
         chat: auto puts questions in the chat template if the model has one.
@@ -71,8 +73,8 @@ def command(
         output: where to write.
     """
     model, output = model or ModelOptions(), output or OutputOptions()
-    found = _questions(questions, columns, limit)
-    others = [_questions(other, None, limit) for other in also or []]
+    found = _questions(questions, columns, near_duplicates, limit)
+    others = [_questions(other, None, near_duplicates, limit) for other in also or []]
     _check_probe_file(save_probe)
     out = output.folder("roles")
     model.check()
@@ -114,7 +116,12 @@ def _check_probe_file(path: Path | None) -> None:
         )
 
 
-def _questions(source: str | None, columns: list[str] | None, limit: int | None) -> QuestionSet:
+def _questions(
+    source: str | None,
+    columns: list[str] | None,
+    near_duplicates: NearDuplicates,
+    limit: int | None,
+) -> QuestionSet:
     from layergram.datasets.questions import EMBEDDED
     from layergram.datasets.questions import questions as read_questions
 
@@ -125,4 +132,5 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
             allowed=f"{', '.join(EMBEDDED)}, a file, or a hub data set",
             do="for example: layergram roles capitals",
         )
-    return read_questions(source, columns=columns_of(columns)).first(limit)
+    found = read_questions(source, columns=columns_of(columns), near_duplicates=near_duplicates)
+    return found.first(limit)

@@ -212,7 +212,7 @@ def sentences(analysis: RoleAnalysis, lines: list[Comparison]) -> list[str]:
     ]
     if "p_map" in analysis.evaluation:
         found.append(_chance(analysis.evaluation))
-    return found
+    return found + [f"About the set: {warning}." for warning in analysis.questions.warnings]
 
 
 def _surface(chosen: Comparison, controls: list[Comparison]) -> str:
@@ -292,6 +292,7 @@ def summary(analysis: RoleAnalysis, lines: list[Comparison]) -> dict[str, Any]:
         "chosen_auroc": float(result["chosen_auroc"]),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
         "findings": sentences(analysis, lines),
+        "warnings": list(analysis.questions.warnings),
         "compared": {
             line.name: {
                 "kind": line.kind,
