@@ -14,6 +14,7 @@ from layergram.answers.exact import RULES
 from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
+from layergram.experiments.roles.below_chance import below_chance
 from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
@@ -212,7 +213,9 @@ def sentences(analysis: RoleAnalysis, lines: list[Comparison]) -> list[str]:
     ]
     if "p_map" in analysis.evaluation:
         found.append(_chance(analysis.evaluation))
-    return found + [f"About the set: {warning}." for warning in analysis.questions.warnings]
+    found.append(below_chance(analysis.evaluation["auroc"]))
+    found += [f"About the set: {warning}." for warning in analysis.questions.warnings]
+    return [sentence for sentence in found if sentence]
 
 
 def _surface(chosen: Comparison, controls: list[Comparison]) -> str:
