@@ -131,6 +131,24 @@ SHAPES = {
         [{"question": "What is he?", "possible_answers": '["poet", "writer of verse"]'}],
         [("poet", "writer of verse")],
     ),
+    "answers to choose from, as reclor has them": (
+        [{"context": "It rained.", "question": "Was it dry?", "answers": ["Yes", "No"], "label": 1},
+         {"context": "It is hot.", "question": "Is it so?", "answers": ["No", "Yes"], "label": 0}],
+        [("B", "No"), ("A", "No")],
+    ),
+    "agieval": (
+        [{"query": "Half of 42?", "choices": ["(A)20", "(B)21", "(C)22"], "gold": [1]}],
+        [("B", "21")],
+    ),
+    "true or false, with options": (
+        [{"question": "Is ice cold?", "options": ["no", "yes"], "answer": True}],
+        [("yes", "B", "true")],
+    ),
+    "copa": (
+        [{"premise": "It rained.", "question": "effect", "choice1": "It got wet.",
+          "choice2": "It got dry.", "label": 0}],
+        [("A", "It got wet.")],
+    ),
     "answer and aliases": (
         [{"question": "Who?", "answer": "Robin Example", "aliases": ["R. Example"]}],
         [("Robin Example", "R. Example")],
@@ -168,6 +186,26 @@ def test_the_same_rows_in_a_table_with_lists_as_text(tmp_path):
     assert [q.aliases for q in questions(path).questions] == [("B", "fire"), ("A", "ice")]
     path.write_text('question,options,answer\nHot?,"[\'ice cream\' ""men\'s fire""]",1\n')
     assert questions(path).questions[0].options == ("ice cream", "men's fire")
+
+
+def test_an_index_beside_a_list_that_pandas_wrote(tmp_path):
+    path = tmp_path / "set.csv"
+    path.write_text("question,choices,answer\n3 times 8?,\"['8', '2', '24', '120']\",2\n")
+    assert questions(path).questions[0].aliases == ("C", "24")
+
+
+def test_squad_as_it_was_first_published(tmp_path):
+    path = tmp_path / "set.json"
+    inside = {"context": "It was red.", "qas": [
+        {"id": "x", "question": "Which colour?", "answers": [{"text": "red", "answer_start": 7}]},
+        {"id": "y", "question": "What was it?", "answers": [{"text": "red", "answer_start": 7}]},
+    ]}  # fmt: skip
+    path.write_text(json.dumps({"version": "1", "data": [{"title": "t", "paragraphs": [inside]}]}))
+    found = questions(path).questions
+    assert [(q.id, q.context, q.aliases) for q in found] == [
+        ("x", "It was red.", ("red",)),
+        ("y", "It was red.", ("red",)),
+    ]
 
 
 def test_empty_options_are_left_out_and_keys_still_fit(tmp_path):

@@ -28,7 +28,7 @@ EMBEDDED = ("capitals", "elements", "arithmetic", "countries")
 FIELDS: dict[str, tuple[str, ...]] = {
     "question": (
         *("question", "prompt", "query", "problem", "q_instruct", "input", "q", "question_stem"),
-        *("ctx", "goal", "hypothesis", "statement", "instruction", "sentence"),
+        *("ctx", "goal", "hypothesis", "statement", "instruction", "sentence", "sentence2"),
     ),
     "answer": (
         *("answer", "answerkey", "answers", "target", "label", "correct_answer", "best_answer"),
@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "normalized_aliases",
     ),
     "options": ("options", "choices", "endings", "mc1_targets", "mc2_targets", "target_scores"),
-    "context": ("context", "passage", "sentence", "premise", "article", "body"),
+    "context": ("context", "passage", "sentence", "premise", "article", "body", "sentence1"),
     "group": ("group",),
     "id": ("id", "question_id", "qid", "questionid"),
 }
@@ -157,7 +157,8 @@ def questions(
     if near_duplicates not in ("group", "separate"):
         raise LayergramError(f"near_duplicates={near_duplicates!r}", allowed="group, separate")
     name = str(source)
-    rows = [_flat(row) for row in read_records(name, kind="question set", embedded=EMBEDDED)]
+    records = read_records(name, kind="question set", embedded=EMBEDDED)
+    rows = [flat for row in records for flat in _flat(row)]
     matched = _match(name, rows[0], columns or {})
     several = _option_columns(rows[0], matched)
     read = [_read(name, number, row, matched, several) for number, row in enumerate(rows, start=1)]
@@ -177,19 +178,29 @@ def questions(
     )
 
 
-def _flat(row: Record) -> Record:
-    """A row whose question is an object, such as ``{"stem": …, "choices": […]}``, as columns."""
+def _flat(row: Record) -> list[Record]:
+    """The questions of a row that holds them inside, as ARC and SQuAD were published."""
+    if isinstance(row.get("paragraphs"), list):  # [{"context": …, "qas": [{"question": …}]}]
+        return [
+            {"context": paragraph.get("context"), **question}
+            for paragraph in row["paragraphs"]
+            for question in paragraph["qas"]
+        ]
     for name, cell in row.items():
         if name.lower() == "question" and isinstance(cell, Mapping) and "stem" in cell:
-            return {**cell, **row, name: cell["stem"]}
-    return row
+            return [{**cell, **row, name: cell["stem"]}]
+    return [row]
 
 
 def _match(name: str, row: Record, asked: Mapping[str, str]) -> dict[str, str]:
     matched = match_columns(name, list(row), asked, fields=FIELDS, needed=NEEDED)
-    for column in MARKED:  # one column has both, options and marks
-        if matched["answer"].lower() == column:
-            matched["options"] = matched["answer"]
+    column = matched["answer"]
+    keys = [key for key in ("label", "correct", "correct_option") if key in row]
+    listed = isinstance(row[column], list) and len(row[column]) > 1
+    if column.lower() in MARKED:  # one column has both, options and marks
+        matched["options"] = column
+    elif column == "answers" and listed and keys and not {"options", "answer"} & set(asked):
+        matched |= {"options": column, "answer": keys[0]}  # these are the answers to choose from
     return matched
 
 
@@ -228,7 +239,10 @@ def _read(
             allowed='a text, several with | between them, or a list such as ["a", "b"]',
             do="correct this cell, or name another column with --columns",
         ) from None
-    return question, options, _is_number(row[columns["answer"]])
+    written = row.get(columns.get("options", ""))
+    listed = isinstance(written, str) and written.lstrip().startswith("[")  # as pandas writes lists
+    numbers = listed and all(answer.isdecimal() for answer in answers)
+    return question, options, numbers or _is_number(row[columns["answer"]])
 
 
 def _answers(row: Record, columns: Mapping[str, str]) -> list[str]:
@@ -245,28 +259,37 @@ def _answers(row: Record, columns: Mapping[str, str]) -> list[str]:
 
 
 def _is_number(cell: Any) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+    cells = cell if isinstance(cell, list) else [cell]
+    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in cells)
 
 
 def _resolved(
     questions: Sequence[Question], read: Sequence[Read]
 ) -> tuple[list[Question], list[str]]:
     """Questions with all accepted answers, as the whole column of answers is to be understood."""
-    marked = [(options, q.aliases, number) for q, options, number in read if options.texts]
-    kind, warning = key_kind([row for row in marked if row[1]])
     every = {alias.casefold() for question in questions for alias in question.aliases}
-    plain = not marked and every <= set(TRUE_OR_FALSE)
-    found = []
-    for question, options, _ in read:
-        if plain:
-            aliases = tuple(
-                text for alias in question.aliases for text in TRUE_OR_FALSE[alias.casefold()]
+    if every and every <= set(TRUE_OR_FALSE):
+        questions = [
+            replace(
+                question,
+                aliases=tuple(
+                    text for alias in question.aliases for text in TRUE_OR_FALSE[alias.casefold()]
+                ),
             )
-        elif options.texts:
-            aliases = accepted(question.aliases, options, kind)
-        else:
-            aliases = question.aliases
-        found.append(replace(question, aliases=aliases))
+            for question in questions
+        ]
+    marked = [
+        (options, question.aliases, number)
+        for question, (_, options, number) in zip(questions, read, strict=True)
+        if options.texts
+    ]
+    kind, warning = key_kind([row for row in marked if row[1]])
+    found = [
+        replace(question, aliases=accepted(question.aliases, options, kind))
+        if options.texts
+        else question
+        for question, (_, options, _) in zip(questions, read, strict=True)
+    ]
     codes = not marked and len(every) < 10 and all(alias.isdecimal() for alias in every)
     if codes and len(questions) > 5 * len(every):
         warning = (
