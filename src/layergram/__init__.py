@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layergram.answers.ask import AnswerOptions as AnswerOptions
     from layergram.answers.judge import judge as judge
+    from layergram.datasets.labelled import labelled as labelled
     from layergram.datasets.questions import questions as questions
     from layergram.datasets.step_sequences import step_sequences as step_sequences
     from layergram.datasets.steps import steps as steps
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from layergram.experiments.heads.pipeline import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.run import head_maps as head_maps
     from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
+    from layergram.experiments.roles.over import probe_over as probe_over
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
     from layergram.experiments.roles.run import role_map as role_map
     from layergram.features.head_outputs import head_outputs as head_outputs
@@ -83,10 +85,12 @@ _HOMES = {
     "head_maps": "experiments.heads.run",
     "head_outputs": "features.head_outputs",
     "judge": "answers.judge",
+    "labelled": "datasets.labelled",
     "load": "models.load",
     "load_probe": "probes",
     "mean_outputs": "interventions.mean_outputs",
     "measure_metric": "interventions.sweep",
+    "probe_over": "experiments.roles.over",
     "questions": "datasets.questions",
     "random_steering": "interventions.steering",
     "read": "maps",

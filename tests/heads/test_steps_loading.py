@@ -186,7 +186,11 @@ def test_columns_that_do_not_exist(tmp_path):
         ("[1, 2]", "row 1 is int"),
         ('[{"question": "q", "generated": [', "line 1, column 34 is not valid JSON"),
         ([{"question": "q", "generated": ["one"]}], "main question 1: 'generated' contains"),
-        ([{"question": "q", "generated": []}], "no step"),
+        ([{"question": "q", "generated": []}], "main question 1 without steps"),
+        (
+            [{"question": "q"}, {"question": "r", "generated": [{"subquestion": "s"}]}],
+            "main question 1 without steps in 'generated'",
+        ),
     ],
 )
 def test_files_that_hold_no_steps(table, words, tmp_path):

@@ -96,8 +96,12 @@ def test_options_in_columns_of_their_own(tmp_path):
         ("question,answer,options\nA?,x,x\n", {}, "with one option: '1'"),
         (f"question,answer,options\nA?,o11,{MANY}\n", {}, "with more than 10 options: '1'"),
         (f"question,answer,options\nA?,11,{MANY}\n", {}, "with more than 10 options: '1'"),
-        ("question,answer\nHow, then?,a\n", {}, "more cells than .* columns in line 1"),
-        ("question,answer\nA?,a\nHow, then?,b\n", {}, "Expected 2 fields in line 3, saw 3"),
+        ("question,answer\nHow, then?,a\n", {}, "line 2 has 3 cells.*the 2 columns in line 1"),
+        ("question,answer\nA?,a\nHow, then?,b\n", {}, "line 3 has 3 cells"),
+        ("question,answer\nA?,a,\n", {}, "line 2 has 3 cells"),
+        ("question,answer,answer\nA?,a,b\n", {}, "two columns 'answer'"),
+        ('question,answer\nA?,"[a, b]"\n', {}, "row 1 with the list .a, b.*cannot be read"),
+        ("question,answer\nA?,\"['a', 'b'\\]\"\n", {}, "row 1 with the list"),
     ],
 )
 def test_a_faulty_set_is_refused_with_the_fault(text, columns, says, tmp_path):

@@ -18,6 +18,7 @@ COMMANDS = {
     "map": "Token maps of one text, or of the model's answer to a prompt.",
     "roles": "A question set -> where a wrong answer shows, layer by token role.",
     "ask": "Answer new questions, and how likely each answer is wrong.",
+    "questions": "How a question set is read: asked, accepted, groups, warnings.",
     "heads": "Labelled steps -> what attention heads do, layer by head.",
     "draw": "Pictures from any map file.",
     "describe": "Words from any map file.",

@@ -1,13 +1,16 @@
-"""``layergram ask``: answer new questions, and how likely each answer is wrong."""
+"""``layergram ask``: answer new questions, or read a text, and what a saved probe says of it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from layergram.cli.common import Group, ModelOptions, OutputOptions
 from layergram.errors import LayergramError
+
+if TYPE_CHECKING:
+    from layergram.probes import Probe
 
 
 def command(
@@ -15,25 +18,30 @@ def command(
     /,
     *prompts: str,
     judge: Literal["strict", "published"] | None = None,
+    over: str | None = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
     """Answer new questions, and how likely each answer is wrong by a saved probe.
 
-    Writes predictions.json. By default the probe's own model answers.
+    Writes predictions.json. By default the probe's own model answers. With --over a text is read
+    instead, and the probe drawn over its tokens: probe.nc, .png, .md, and words.nc, .png, .md, what
+    the words alone tell.
 
     Args:
         probe: a probe that `layergram roles --save-probe` has written (.npz).
         prompts: the questions.
         judge: whose rules find the exact answer; by default those that the probe was trained with.
+        over: a text to read, token by token, instead of questions.
         model: which model.
         output: where to write.
     """
     model, output = model or ModelOptions(), output or OutputOptions()
-    if not prompts:
+    if bool(prompts) == (over is not None):
         raise LayergramError(
             "the prediction of a probe",
-            got="no question",
+            got="questions and a text" if prompts else "no question",
+            allowed="questions, or --over TEXT",
             do='for example: layergram ask probe.npz "What is the capital of France?"',
         )
     out = output.folder("ask")
@@ -45,6 +53,9 @@ def command(
     known = load_probe(probe)
     model = replace(model, model=model.model or str(known.provenance.get("model", "smollm2")))
     model.check()
+    if over is not None:
+        _draw_over(known, model, over, out, output)
+        return
     found = predict_wrong(known, model.load(), prompts, judge=judge)
     file = maps.write_json(found, out / "predictions.json")
     if output.json:
@@ -53,6 +64,25 @@ def command(
         for one in found:
             print(_text(one))
         print(file)
+
+
+def _draw_over(
+    probe: Probe, model: ModelOptions, text: str, out: Path, output: OutputOptions
+) -> None:
+    from layergram.experiments.roles.over import probe_over
+    from layergram.export import save_map
+
+    found = probe_over(probe, model.load(), text)
+    files = [str(file) for name in found for file in save_map(found[name], out, name=str(name))]
+    tokens = found["token_text"].values.tolist()
+    numbers = {str(name): found[name].values.ravel().round(4).tolist() for name in found}
+    if output.json:
+        output.summary({"tokens": tokens, **numbers, "files": files})
+    elif not output.quiet:
+        print(found["probe"].attrs["long_name"], *[f"({name})" for name in numbers])
+        for token, *values in zip(tokens, *numbers.values(), strict=True):
+            print(*[f"{value:6.2f}" for value in values], repr(token))
+        print(*files, sep="\n")
 
 
 def _text(prediction: dict[str, Any]) -> str:

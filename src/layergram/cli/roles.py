@@ -1,4 +1,4 @@
-"""``layergram roles``: a question set -> where a wrong answer shows, layer by role."""
+"""``layergram roles``: questions, or labelled texts -> where the classes show, layer by role."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from layergram.cli.common import (
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
-    from layergram.datasets.questions import QuestionSet
+    from layergram.datasets.labelled import LabelledSet
+    from layergram.datasets.questions import NearDuplicates, QuestionSet
 
 
 def command(
     questions: str | None = None,
     /,
     *,
+    labelled: str | None = None,
     columns: Several = None,
+    near_duplicates: Literal["group", "separate"] = "group",
     limit: int | None = None,
     max_new_tokens: int = 32,
     chat: Literal["auto", "template", "plain"] = "auto",
@@ -52,7 +55,8 @@ def command(
     """Where in a model, and at which token, it shows that an answer is wrong.
 
     The model answers every question; its answers are judged; a linear probe per layer and token
-    role learns to tell wrong ones from right ones on hidden states. Writes auroc.nc, .png, .md,
+    role learns to tell wrong ones from right ones on hidden states. With --labelled nothing is
+    asked, and the probes learn the labels of the file. Writes auroc.nc, .png, .md,
     baselines.csv, rows.jsonl (every answer, with the rule that judged it) and summary.json. A run
     that was stopped resumes when it is started again with the same --out.
 
@@ -60,9 +64,13 @@ def command(
         questions: an embedded set (capitals, elements, arithmetic, countries), a file (.csv, .tsv,
             .jsonl, .json, .parquet) with the columns question and answer, or org/name:split of a
             hub data set.
-        columns: where the columns have other names: question=NAME,answer=NAME (also options,
-            context, group, id).
-        limit: only the first so many questions.
+        labelled: instead of questions, a file with the columns text (or question and reply) and
+            label (two values, any names), and, where there are any, span (the words to look at, or
+            their characters, start:end), group and id.
+        columns: where the columns have other names: question=NAME,answer=NAME (also aliases,
+            options, context, group, id); text=NAME,label=NAME.
+        near_duplicates: group questions that differ in a few words, or keep them separate.
+        limit: only the first so many questions or texts.
         max_new_tokens: largest length of an answer.
         chat: auto puts questions in the chat template if the model has one.
         judge: strict judges a reply by the kind of its accepted answers; published calls it right
@@ -82,30 +90,37 @@ def command(
         samples: also draw so many answers per question: choice.csv tells how often an answer
             chosen among them is right, by the probe and by other ways; from 6 on (published: 30)
             error_types.csv tells in which way the model is wrong, with a probe for each type.
-        also: another question set, again for each: generalisation.nc tells whether a probe of one
-            set sees the wrong answers of another.
+        also: another question set (or labelled file), again for each: generalisation.nc tells
+            whether a probe of one set tells the classes of another apart.
         save_probe: file (.npz) for the probe of the highest cell.
         seed: of folds, shuffles and draws.
         model: which model.
         output: where to write.
     """
     model, output = model or ModelOptions(), output or OutputOptions()
-    found = _questions(questions, columns, limit)
-    others = [_questions(other, None, limit) for other in also or []]
+    if labelled and (questions or paper or samples):
+        raise LayergramError(
+            f"a role map of the labelled set '{labelled}'",
+            got="questions" if questions else "--paper" if paper else "--samples",
+            do="leave it out: a labelled set is read, nothing is asked",
+        )
+    found, *others = (
+        _read(source, columns if at == 0 else None, near_duplicates, limit, labelled=bool(labelled))
+        for at, source in enumerate([labelled or questions, *(also or [])])
+    )
     _check_probe_file(save_probe)
     out = output.folder("roles")
     model.check()
 
     from layergram.answers.ask import AnswerOptions
-    from layergram.experiments.roles.pipeline import RoleMapOptions, check_size
-    from layergram.experiments.roles.run import role_map
+    from layergram.experiments.roles.pipeline import RoleMapOptions
+    from layergram.experiments.roles.run import check_sets, role_map
     from layergram.features.hidden_states import FeatureSpec
     from layergram.probes import Evaluation
 
     if audit < 0:
         raise LayergramError(f"--audit {audit}", allowed="0 or more")
-    for each in (found, *others):
-        check_size(each)
+    check_sets((found, *others))
     options = RoleMapOptions(
         AnswerOptions(
             max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat, judge=judge
@@ -163,7 +178,15 @@ def _check_probe_file(path: Path | None) -> None:
         )
 
 
-def _questions(source: str | None, columns: list[str] | None, limit: int | None) -> QuestionSet:
+def _read(
+    source: str | None,
+    columns: list[str] | None,
+    near_duplicates: NearDuplicates,
+    limit: int | None,
+    *,
+    labelled: bool,
+) -> QuestionSet | LabelledSet:
+    from layergram.datasets.labelled import labelled as read_labelled
     from layergram.datasets.questions import EMBEDDED
     from layergram.datasets.questions import questions as read_questions
 
@@ -171,7 +194,9 @@ def _questions(source: str | None, columns: list[str] | None, limit: int | None)
         raise LayergramError(
             "a role map",
             got="no question set",
-            allowed=f"{', '.join(EMBEDDED)}, a file, or a hub data set",
+            allowed=f"{', '.join(EMBEDDED)}, a file, a hub data set, or --labelled FILE",
             do="for example: layergram roles capitals",
         )
-    return read_questions(source, columns=columns_of(columns)).first(limit)
+    reader = read_labelled if labelled else read_questions
+    found = reader(source, columns=columns_of(columns), near_duplicates=near_duplicates)
+    return found.first(limit)

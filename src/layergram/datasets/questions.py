@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
+from layergram.datasets.cells import UnreadableCell, cell_text, cell_texts
+from layergram.datasets.duplicates import Groups, group
 from layergram.datasets.examples import ExampleSet, check_examples
-from layergram.datasets.records import (
-    Record,
-    cell_text,
-    cell_texts,
-    match_columns,
-    read_records,
-    set_name,
+from layergram.datasets.options import LETTERS as LETTERS
+from layergram.datasets.options import (
+    Options,
+    accepted,
+    key_kind,
+    option_columns,
+    read_options,
 )
+from layergram.datasets.records import Record, match_columns, read_records, set_name
 from layergram.errors import LayergramError
 
 EMBEDDED = ("capitals", "elements", "arithmetic", "countries")
 """The embedded question sets: files of JSON lines like any other."""
 
 FIELDS: dict[str, tuple[str, ...]] = {
-    "question": ("question", "prompt", "query", "problem", "q_instruct", "input", "q"),
-    "answer": ("answer", "answers", "aliases", "target", "label", "correct_answer", "best_answer"),
-    "options": ("options", "choices"),
-    "context": ("context", "passage", "sentence"),
+    "question": (
+        *("question", "prompt", "query", "problem", "q_instruct", "input", "q", "question_stem"),
+        *("ctx", "goal", "hypothesis", "statement", "instruction", "sentence", "sentence2"),
+    ),
+    "answer": (
+        *("answer", "answerkey", "answers", "target", "label", "correct_answer", "best_answer"),
+        *("answer_key", "answer_idx", "correct", "correct_option", "gold", "gold_label", "cop"),
+        *("final_decision", "final_ans", "output", "ground_truth", "golden_answers"),
+        *("answers_spans", "correct_answers", "possible_answers", "aliases", "mc1_targets"),
+        *("mc2_targets", "target_scores"),
+    ),
+    "aliases": (
+        *("aliases", "answer_aliases", "alternatives", "possible_answers", "correct_answers"),
+        "normalized_aliases",
+    ),
+    "options": ("options", "choices", "endings", "mc1_targets", "mc2_targets", "target_scores"),
+    "context": ("context", "passage", "sentence", "premise", "article", "body", "sentence1"),
     "group": ("group",),
-    "id": ("id", "question_id"),
+    "id": ("id", "question_id", "qid", "questionid"),
 }
 """The fields of a question, and the column names recognised for each, best first."""
 
+MARKED = ("mc1_targets", "mc2_targets", "target_scores")
+"""Columns that hold options with a mark at the right ones."""
+
+LISTS_WITH_SEMICOLONS = ("correct_answers",)  # as TruthfulQA writes them in a table
 NEEDED = ("question", "answer")
-LETTERS = "ABCDEFGHIJ"
+FINAL = re.compile(r"####[ \t]*(\S[^\n]*?)\s*$")  # the final answer below a solution, as in GSM8K
+TRUE_OR_FALSE = {"true": ("yes", "true"), "false": ("no", "false")}
+NearDuplicates = Literal["group", "separate"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +101,13 @@ class QuestionSet(ExampleSet):
         name: of the set.
         questions: in the order of their source.
         columns: the column of the source that each field was read from.
+        warnings: what a reader of the set should know, in sentences.
     """
 
     name: str
     questions: tuple[Question, ...]
     columns: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def examples(self) -> tuple[Question, ...]:
@@ -92,11 +118,21 @@ class QuestionSet(ExampleSet):
         """The first ``count`` questions, or all of them."""
         if count is not None and count < 1:
             raise LayergramError(f"the first {count} questions", allowed="1 or more")
-        return QuestionSet(self.name, self.questions[:count], self.columns)
+        return replace(self, questions=self.questions[:count])
 
 
-def questions(source: str | Path, *, columns: Mapping[str, str] | None = None) -> QuestionSet:
+def questions(
+    source: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    near_duplicates: NearDuplicates = "group",
+) -> QuestionSet:
     """A question set, with every question checked.
+
+    Answers that name options are read by the set's own labels, by the options' texts, by letters,
+    or by their numbers, whichever fits all rows. Every answer below ``####`` is the line after it.
+    True and false, without options, are yes and no. Identical questions are one group, and so are
+    near-duplicates: questions that share most of the words that are rare in the set.
 
     Args:
         source: the name of an embedded set (:data:`EMBEDDED`); a file with one row per question,
@@ -105,80 +141,188 @@ def questions(source: str | Path, *, columns: Mapping[str, str] | None = None) -
             after a colon (``org/name:validation``), which needs the package ``datasets``.
             Several accepted answers, or options, are a list, or one cell with ``|`` between them.
         columns: field -> column, where the columns have other names.
+        near_duplicates: ``"group"`` keeps questions that differ in a few words on one side of
+            every split; ``"separate"`` leaves them as the set has them.
 
     Raises:
         LayergramError: if there is no such set, file or column; if a question has no text or no
-            answer, or an answer that is not among its options; or if two share an id.
+            answer, or an answer that is not among its options; if two share an id; or if a list
+            that is written as text cannot be read.
 
     Example:
         >>> capitals = questions("capitals")
         >>> len(capitals), capitals.questions[0].question, capitals.questions[0].aliases
         (246, 'What is the capital of Afghanistan?', ('Kabul',))
     """
+    if near_duplicates not in ("group", "separate"):
+        raise LayergramError(f"near_duplicates={near_duplicates!r}", allowed="group, separate")
     name = str(source)
-    rows = read_records(name, kind="question set", embedded=EMBEDDED)
+    records = read_records(name, kind="question set", embedded=EMBEDDED)
+    rows = [flat for row in records for flat in _flat(row)]
     matched = _match(name, rows[0], columns or {})
-    loaded = QuestionSet(
+    several = _option_columns(rows[0], matched)
+    read = [_read(name, number, row, matched, several) for number, row in enumerate(rows, start=1)]
+    found, warnings = _resolved([question for question, _, _ in read], read)
+    _check(QuestionSet(set_name(name), tuple(found)))
+    groups = _groups(found, near=near_duplicates == "group")
+    first = {number: found[groups.of.index(number)].group for number in dict.fromkeys(groups.of)}
+    found = [
+        replace(question, group=first[number])
+        for question, number in zip(found, groups.of, strict=True)
+    ]
+    return QuestionSet(
         set_name(name),
-        tuple(_question(number, row, matched) for number, row in enumerate(rows, start=1)),
-        tuple(matched.items()),
+        tuple(found),
+        (*matched.items(), *((("options", ",".join(several)),) if several else ())),
+        (*warnings, *said_of_groups(groups, "questions")),
     )
-    _check(loaded)
-    return loaded
+
+
+def _flat(row: Record) -> list[Record]:
+    """The questions of a row that holds them inside, as ARC and SQuAD were published."""
+    if isinstance(row.get("paragraphs"), list):  # [{"context": …, "qas": [{"question": …}]}]
+        return [
+            {"context": paragraph.get("context"), **question}
+            for paragraph in row["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+    for name, cell in row.items():
+        if name.lower() == "question" and isinstance(cell, Mapping) and "stem" in cell:
+            return [{**cell, **row, name: cell["stem"]}]
+    return [row]
 
 
 def _match(name: str, row: Record, asked: Mapping[str, str]) -> dict[str, str]:
-    """Field -> column; options in columns of their own are ``"A,B,C"``."""
     matched = match_columns(name, list(row), asked, fields=FIELDS, needed=NEEDED)
-    letters = [letter for letter in LETTERS if letter in row]
-    if "options" not in matched and letters[:2] == ["A", "B"]:
-        matched["options"] = ",".join(letters)
+    column = matched["answer"]
+    keys = [key for key in ("label", "correct", "correct_option") if key in row]
+    listed = isinstance(row[column], list) and len(row[column]) > 1
+    if column.lower() in MARKED:  # one column has both, options and marks
+        matched["options"] = column
+    elif column == "answers" and listed and keys and not {"options", "answer"} & set(asked):
+        matched |= {"options": column, "answer": keys[0]}  # these are the answers to choose from
     return matched
 
 
-def _question(number: int, row: Record, columns: Mapping[str, str]) -> Question:
+def _option_columns(row: Record, matched: Mapping[str, str]) -> list[str]:
+    free = [column for column in row if column not in matched.values()]
+    return [] if "options" in matched else option_columns(free)
+
+
+Read = tuple[Question, Options, bool]  # a question, its options, whether its answers are numbers
+
+
+def _read(
+    name: str, number: int, row: Record, columns: Mapping[str, str], several: Sequence[str]
+) -> Read:
+    """A question with its answers as they stand."""
+
     def text(field: str) -> str:
         return cell_text(row.get(columns.get(field, "")))
 
-    column = columns.get("options", "")
-    if column in row:
-        options = cell_texts(row[column])
-    else:
-        options = [" ".join(cell_texts(row[letter])) for letter in column.split(",") if letter]
-    aliases = cell_texts(row[columns["answer"]])
-    if len(options) <= len(LETTERS):  # more are refused, with the ids of the questions
-        aliases = _letters_and_texts(aliases, options)
-    name = text("id") or str(number)
-    return Question(
-        name,
-        text("question"),
-        tuple(dict.fromkeys(aliases)),
-        options=tuple(options),
-        context=text("context"),
-        group=text("group") or name,
-    )
+    try:
+        options = read_options(row, columns.get("options", ""), several)
+        answers = [] if columns["answer"] == columns.get("options") else _answers(row, columns)
+        own = text("id") or str(number)
+        question = Question(
+            own,
+            text("question"),
+            tuple(dict.fromkeys(answers)),
+            options=options.texts,
+            context=text("context"),
+            group=text("group") or own,
+        )
+    except UnreadableCell as error:
+        raise LayergramError(
+            f"the question set '{name}'",
+            got=f"row {number} with {error}, which cannot be read",
+            allowed='a text, several with | between them, or a list such as ["a", "b"]',
+            do="correct this cell, or name another column with --columns",
+        ) from None
+    written = row.get(columns.get("options", ""))
+    listed = isinstance(written, str) and written.lstrip().startswith("[")  # as pandas writes lists
+    numbers = listed and all(answer.isdecimal() for answer in answers)
+    return question, options, numbers or _is_number(row[columns["answer"]])
 
 
-def _letters_and_texts(aliases: Sequence[str], options: Sequence[str]) -> list[str]:
-    """Accepted answers, where they are options with both the letter and the text of each.
+def _answers(row: Record, columns: Mapping[str, str]) -> list[str]:
+    found = []
+    for field in ("answer", "aliases"):
+        column = columns.get(field, "")
+        cell: Any = row.get(column)
+        if isinstance(cell, str):
+            final = FINAL.search(cell)
+            cell = final[1] if final else cell
+        semicolons = re.sub(r"\W", "_", column.lower()) in LISTS_WITH_SEMICOLONS
+        found += cell_texts(cell, separator=";" if semicolons else "|")
+    return found
 
-    Example:
-        >>> _letters_and_texts(["B"], ["fig", "oak"]), _letters_and_texts(["fig"], ["fig", "oak"])
-        (['B', 'oak'], ['fig', 'A'])
-        >>> _letters_and_texts(["1"], ["fig", "oak"])  # an index from 0, as many data sets have it
-        ['B', 'oak']
-    """
-    accepted = list(aliases)
-    texts = [text.casefold() for text in options]
-    for alias in aliases:
-        if alias.casefold() in texts:
-            accepted.append(LETTERS[texts.index(alias.casefold())])
-        elif alias in LETTERS[: len(options)] and len(alias) == 1:
-            accepted.append(options[LETTERS.index(alias)])
-        elif alias.isdecimal() and int(alias) < len(options):
-            accepted.remove(alias)
-            accepted += [LETTERS[int(alias)], options[int(alias)]]
-    return accepted
+
+def _is_number(cell: Any) -> bool:
+    cells = cell if isinstance(cell, list) else [cell]
+    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in cells)
+
+
+def _resolved(
+    questions: Sequence[Question], read: Sequence[Read]
+) -> tuple[list[Question], list[str]]:
+    """Questions with all accepted answers, as the whole column of answers is to be understood."""
+    every = {alias.casefold() for question in questions for alias in question.aliases}
+    if every and every <= set(TRUE_OR_FALSE):
+        questions = [
+            replace(
+                question,
+                aliases=tuple(
+                    text for alias in question.aliases for text in TRUE_OR_FALSE[alias.casefold()]
+                ),
+            )
+            for question in questions
+        ]
+    marked = [
+        (options, question.aliases, number)
+        for question, (_, options, number) in zip(questions, read, strict=True)
+        if options.texts
+    ]
+    kind, warning = key_kind([row for row in marked if row[1]])
+    found = [
+        replace(question, aliases=accepted(question.aliases, options, kind))
+        if options.texts
+        else question
+        for question, (_, options, _) in zip(questions, read, strict=True)
+    ]
+    codes = not marked and len(every) < 10 and all(alias.isdecimal() for alias in every)
+    if codes and len(questions) > 5 * len(every):
+        warning = (
+            f"the answers are only the numbers {', '.join(sorted(every))}: if these stand for "
+            "classes, write the words that the model is to answer instead"
+        )
+    return found, [warning] if warning else []
+
+
+def _groups(questions: Sequence[Question], *, near: bool) -> Groups:
+    """Which questions belong together; the order of options makes no other question."""
+    texts = ["\n".join([q.context, q.question, *sorted(q.options)]).strip() for q in questions]
+    asked = [f"{q.context}\n{q.question}" for q in questions]
+    parts = asked if any(q.options for q in questions) else None
+    return group(texts, given=[q.group for q in questions], near=near, parts=parts)
+
+
+def said_of_groups(groups: Groups, noun: str) -> list[str]:
+    """What was grouped that the set itself does not group, in sentences."""
+    found = []
+    if groups.identical:
+        found.append(
+            f"{groups.identical} of {len(groups.of)} {noun} are identical to an earlier one; each "
+            "is in one group with it"
+        )
+    if groups.near:
+        found.append(
+            f"{groups.near} of {len(groups.of)} {noun} have near-duplicates (most of their rare "
+            f"words are the same) and were put into groups with them, of up to {groups.largest}: "
+            "a group is never both trained and tested on (to keep them apart: --near-duplicates "
+            "separate)"
+        )
+    return found
 
 
 def _check(loaded: QuestionSet) -> None:

@@ -1,10 +1,10 @@
-"""Rows of files, embedded sets and hub data sets, their columns, and the texts in their cells."""
+"""Rows of files, embedded sets and hub data sets, and their columns."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,9 @@ from layergram.errors import LayergramError, unknown_name
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 DATA = Path(__file__).with_name("data")
 LONGEST_REASON = 200  # characters of a message by another library
+WRAPPERS = ("data", "rows", "examples", "questions", "items", "instances", "records")
+"""Names under which JSON files keep their list of rows."""
+
 Record = Mapping[str, Any]
 
 
@@ -82,27 +85,38 @@ def _read_table(path: Path, asked: str) -> list[Record]:
     import pandas as pd
 
     if path.suffix.lower() == ".parquet":
-        table = pd.read_parquet(path)
-    else:
-        separator = "," if path.suffix.lower() == ".csv" else "\t"
+        return [dict(row) for row in pd.read_parquet(path).to_dict(orient="records")]
+    separator = "," if path.suffix.lower() == ".csv" else "\t"
+    try:  # without a header for pandas, which would move the first cells of long rows into an index
         table = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            path,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
         )
-        if not isinstance(table.index, pd.RangeIndex):  # pandas moved the first cells into it
-            raise LayergramError(
-                asked,
-                got="rows with more cells than there are columns in line 1",
-                allowed="one cell for each column",
-                do='put quotes around cells that contain the separator: "Bern, Switzerland"',
-            )
-    return [dict(row) for row in table.to_dict(orient="records")]
+    except pd.errors.ParserError as error:
+        found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if found is None:
+            raise
+        raise LayergramError(
+            asked,
+            got=f"line {found[2]} has {found[3]} cells",
+            allowed=f"one cell for each of the {found[1]} columns in line 1",
+            do='put quotes around cells that contain the separator: "Bern, Switzerland"',
+        ) from None
+    names, *rows = table.itertuples(index=False, name=None)
+    twice = [name for at, name in enumerate(names) if name and name in names[:at]]
+    if twice:
+        raise LayergramError(asked, got=f"two columns '{twice[0]}'", do="rename one of them")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _read_json(path: Path, asked: str) -> list[Record]:
     text = path.read_text(encoding="utf-8-sig")
     try:
-        rows = json.loads(text)
-        rows = rows if isinstance(rows, list) else [rows]
+        rows = _rows_of(json.loads(text))
     except json.JSONDecodeError:
         rows = _read_json_lines(text, asked)
     for number, row in enumerate(rows, start=1):
@@ -114,6 +128,32 @@ def _read_json(path: Path, asked: str) -> list[Record]:
             )
     names = dict.fromkeys(key for row in rows for key in row)
     return [{key: row.get(key) for key in names} for row in rows]
+
+
+def _rows_of(whole: Any) -> list[Any]:
+    """The rows of a JSON file: a list, lists by column, or a list inside of one object."""
+    if isinstance(whole, list):
+        return whole
+    if not isinstance(whole, dict) or not whole:
+        return [whole]
+    by_name = {str(key).casefold(): value for key, value in whole.items()}
+    if {"columns", "data"} <= set(by_name) and all(
+        isinstance(row, list) and len(row) == len(by_name["columns"]) for row in by_name["data"]
+    ):
+        return [dict(zip(by_name["columns"], row, strict=True)) for row in by_name["data"]]
+    for name in WRAPPERS:
+        inside = by_name.get(name)
+        if isinstance(inside, list) and inside and all(isinstance(row, dict) for row in inside):
+            return inside
+    kinds = {type(value) for value in whole.values()}
+    if kinds == {dict}:  # as pandas writes columns: {"question": {"0": …}}
+        columns = {key: list(value.values()) for key, value in whole.items()}
+    else:
+        columns = whole
+    sizes = {len(value) if isinstance(value, list) else -1 for value in columns.values()}
+    if len(sizes) > 1 or sizes == {-1}:
+        return [whole]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _read_json_lines(text: str, asked: str) -> list[Any]:
@@ -148,7 +188,18 @@ def _read_hub(source: str) -> list[Record]:
             allowed="org/name, or org/name:split",
             do="check id and split",
         ) from None
-    return [dict(row) for row in rows]
+    named = {
+        column: feature.int2str
+        for column, feature in (getattr(rows, "features", None) or {}).items()
+        if hasattr(feature, "int2str")
+    }  # classes, which the hub keeps as numbers
+    return [
+        {
+            column: named[column](cell) if column in named and isinstance(cell, int) else cell
+            for column, cell in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _reason(error: Exception) -> str:
@@ -180,12 +231,13 @@ def match_columns(
             raise unknown_name(f"field of '{name}'", field, fields)
         if column not in present:
             raise unknown_name(f"column of '{name}'", column, present)
-    by_name = {column.strip().lower(): column for column in present}
+    by_name = {re.sub(r"[\s-]+", "_", column.strip().lower()): column for column in present}
     matched = dict(asked)
     for field, names in fields.items():
         known = [by_name[name] for name in names if name in by_name]
-        if field not in matched and known and known[0] not in matched.values():
-            matched[field] = known[0]
+        free = [column for column in known if column not in matched.values()]
+        if field not in matched and free:
+            matched[field] = free[0]
     for field in needed:
         if field not in matched:
             near = unknown_name("column", field, present).do
@@ -196,51 +248,3 @@ def match_columns(
                 do=near if near.startswith("did") else f"name the column: --columns {field}=COLUMN",
             )
     return matched
-
-
-def cell_text(cell: Any) -> str:
-    """The text of a cell as it stands, or "" for an empty one."""
-    return " ".join(cell_texts(cell, separator="")).strip()
-
-
-def cell_texts(cell: Any, *, separator: str = "|") -> list[str]:
-    """The texts of a cell: a list, a JSON list, or a text with a separator between several.
-
-    Args:
-        cell: of any type that a file or data set can hold.
-        separator: between several texts; "" takes a text as one, JSON lists included.
-
-    Example:
-        >>> cell_texts("Bern|Berne"), cell_texts("[9.0]"), cell_texts(float("nan"))
-        (['Bern', 'Berne'], ['9'], [])
-        >>> cell_texts(["x", "y|z"]), cell_texts("Bern|Berne", separator="")
-        (['x', 'y|z'], ['Bern|Berne'])
-    """
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return []
-    if isinstance(cell, str):
-        if not separator:
-            return [cell]
-        items = _json_list(cell)
-        if items is not None:
-            return cell_texts(items)
-        return [text.strip() for text in cell.split(separator) if text.strip()]
-    if isinstance(cell, bool | int | float):
-        whole = isinstance(cell, float) and cell.is_integer()
-        return [str(int(cell)) if whole else str(cell)]
-    if isinstance(cell, Mapping):  # such as {"text": […], "label": […]} or {"aliases": […]}
-        inner = next((cell[key] for key in ("text", "aliases", "value") if key in cell), None)
-        return cell_texts(inner, separator=separator)
-    if isinstance(cell, Iterable):
-        return [text for item in cell for text in cell_texts(item, separator="") if text.strip()]
-    return [str(cell)]
-
-
-def _json_list(cell: str) -> Any:
-    """The list that a text is in JSON, also with single quotes, or ``None``."""
-    if not cell.lstrip().startswith("["):
-        return None
-    try:
-        return json.loads(cell.replace("'", '"') if '"' not in cell else cell)
-    except json.JSONDecodeError:
-        return None

@@ -9,14 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from layergram.datasets.cells import cell_text
 from layergram.datasets.examples import ExampleSet, check_examples, quoted_ids
-from layergram.datasets.records import (
-    Record,
-    cell_text,
-    match_columns,
-    read_records,
-    set_name,
-)
+from layergram.datasets.records import Record, match_columns, read_records, set_name
 from layergram.errors import LayergramError, unknown_name
 from layergram.statistics.folds import FEWEST_OF_CLASS
 
@@ -37,7 +32,7 @@ FUNCTIONS = (
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "question": ("question", "main_question", "context", "passage", "prompt"),
-    "step": ("step", "subquestion", "sub_question", "sub-question"),
+    "step": ("step", "subquestion", "sub_question"),
     "answer": ("answer", "subanswer", "sub_answer", "target"),
     "function": ("function", "cognitive_skill", "cognitive_function", "skill", "label"),
     "id": ("id", "step_id"),
@@ -181,13 +176,21 @@ _BY_LETTERS = {_letters(function): function for function in FUNCTIONS}
 
 def _one_row_per_step(name: str, rows: Sequence[Record]) -> list[Record]:
     """The rows themselves, or the steps inside the rows of main questions."""
-    nested = next((key for key in NESTED if _is_list(rows[0].get(key))), None)
+    nested = next((key for key in NESTED if any(_is_list(row.get(key)) for row in rows)), None)
     if nested is None:
         return list(rows)
     main = next((key for key in FIELDS["question"] if key in rows[0]), "")
     flat: list[Record] = []
     for number, row in enumerate(rows, start=1):
-        inside = row[nested] if _is_list(row[nested]) else [row[nested]]
+        inside = row.get(nested) or []
+        inside = inside if _is_list(inside) else [inside]
+        if not inside:
+            raise LayergramError(
+                f"the step set '{name}'",
+                got=f"main question {number} without steps in '{nested}'",
+                allowed="at least one step for every main question",
+                do="remove this row, or give it steps",
+            )
         if not all(isinstance(step, Mapping) for step in inside):
             raise LayergramError(
                 f"the step set '{name}'",
@@ -199,8 +202,6 @@ def _one_row_per_step(name: str, rows: Sequence[Record]) -> list[Record]:
             key = "main_question" if "question" in step else "question"
             cells = {"id": f"{number}.{place}", **step, key: row.get(main)}
             flat.append({column: _unescaped(cell) for column, cell in cells.items()})
-    if not flat:
-        raise LayergramError(f"the step set '{name}'", got="no step", do="check the file")
     names = dict.fromkeys(key for row in flat for key in row)
     return [{key: row.get(key) for key in names} for row in flat]
 

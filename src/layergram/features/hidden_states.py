@@ -15,7 +15,7 @@ from layergram.engine.run import read
 from layergram.engine.views import Collector, PartView, ResidualView
 from layergram.errors import LayergramError, unknown_name
 from layergram.features.answer_scores import SCORES, AnswerScores, StoredAnswer
-from layergram.maps import ROLES
+from layergram.maps import ROLES, TEXT_ROLES
 from layergram.models.model import Model
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
@@ -40,7 +40,7 @@ class FeatureSpec:
     Attributes:
         where: ``residual``, ``mlp`` or ``attention`` (:data:`WHERE`).
         layers: numbers of the layers, or ``None`` for all of them.
-        roles: the roles, out of :data:`layergram.maps.ROLES`.
+        roles: the roles, out of :data:`layergram.maps.ROLES` or :data:`layergram.maps.TEXT_ROLES`.
         dtype: ``float32`` or ``float16``.
         name: of the stored array.
         scores: ``also`` keeps what is known of each answer without a probe, ``none`` does not.
@@ -61,8 +61,8 @@ class FeatureSpec:
         if self.where not in WHERE:
             raise unknown_name("place of hidden states", self.where, WHERE)
         for role in self.roles:
-            if role not in ROLES:
-                raise unknown_name("role", role, ROLES)
+            if role not in (*ROLES, *TEXT_ROLES):
+                raise unknown_name("role", role, (*ROLES, *TEXT_ROLES))
 
     @property
     def first_layer(self) -> int:

@@ -10,6 +10,7 @@ from layergram.maps.vocabulary import (
     ATTRIBUTES,
     CELL_COORDINATES,
     ROLES,
+    TEXT_ROLES,
     TOKEN_COORDINATES,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "CELL_COORDINATES",
     "DIMENSIONS",
     "ROLES",
+    "TEXT_ROLES",
     "TOKEN_COORDINATES",
     "Dimension",
     "cell_coordinates",

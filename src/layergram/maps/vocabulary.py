@@ -34,6 +34,28 @@ ROLES: tuple[str, ...] = (
     "-1",
 )
 
+TEXT_ROLES: tuple[str, ...] = (
+    "first",
+    "last",
+    "question_first",
+    "question_last",
+    "reply_first",
+    "reply_last",
+    "span_before",
+    "span_first",
+    "span_last",
+    "span_after",
+    "-8",
+    "-7",
+    "-6",
+    "-5",
+    "-4",
+    "-3",
+    "-2",
+    "-1",
+)
+"""Tokens of a labelled text: of its parts, of a span in it, and from its end."""
+
 ATTRIBUTES: dict[str, str] = {
     # what the numbers are (names of the CF conventions where CF has one)
     "measure": "name of the measure that made the map",

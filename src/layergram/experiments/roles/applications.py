@@ -19,6 +19,7 @@ from layergram.answers.exact import JudgeName
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
+from layergram.experiments.roles.over import check_model
 from layergram.experiments.roles.pipeline import (
     RoleAnalysis,
     RoleMapOptions,
@@ -99,11 +100,12 @@ def predict_wrong(
         LayergramError: for a probe of another model, or an empty prompt.
     """
     made = probe.provenance
-    if made.get("revision") != model.revision:
+    check_model(probe, model)
+    if "labels" in made:
         raise LayergramError(
-            f"the prediction of a probe of '{made.get('model')}' ({made.get('revision')})",
-            got=f"answers of '{model.name}' ({model.revision})",
-            do="name the probe's own model, or train a probe on this one",
+            "the prediction of a probe",
+            got=f"questions, to a probe of the labelled texts '{made['labelled']}'",
+            do="give it a text to read: --over TEXT",
         )
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise LayergramError(

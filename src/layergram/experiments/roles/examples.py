@@ -29,6 +29,7 @@ class Examples:
         classes: what the negative and the positive class are called, in the plural.
         rivals: name -> another way to tell the classes apart, in words, and its score of each
             example, higher for the positive class.
+        warnings: what there is to know about the set that they came from.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Examples:
     positive: npt.NDArray[np.bool_]
     classes: tuple[str, str] = CLASSES
     rivals: Mapping[str, tuple[str, npt.NDArray[np.float64]]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def groups(self) -> list[str]:

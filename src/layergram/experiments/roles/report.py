@@ -15,6 +15,7 @@ from layergram.answers.exact import ABOUT as ABOUT_RULES
 from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
+from layergram.experiments.roles.below_chance import below_chance
 from layergram.experiments.roles.comparisons import PAIR, Comparison, interval
 from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
@@ -138,6 +139,8 @@ def sentences_of(analysis: RoleAnalysis, as_good: str, probe: Probe) -> list[str
         _counts(analysis),
         _chance(analysis.evaluation),
         _calibration(probe, positive),
+        below_chance(analysis.evaluation["auroc"]),
+        *(f"About the set: {warning}." for warning in analysis.examples.warnings),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -289,6 +292,7 @@ def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[
         **{name: rounded(x) for name, x in result.attrs.items() if name == "t_rank_correlation"},
         "movable": result.attrs["movable"],
         "findings": sentences,
+        "warnings": list(analysis.examples.warnings),
         "compared": {
             line.name: {"kind": line.kind}
             | {name: rounded(getattr(line, name)) for name in numbers}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.questions import QuestionSet
 from layergram.errors import LayergramError
 from layergram.experiments.roles.applications import (
@@ -16,6 +17,7 @@ from layergram.experiments.roles.applications import (
     types_of_errors,
     types_table,
 )
+from layergram.experiments.roles.labelled import LabelledMapResult, labelled_map
 from layergram.experiments.roles.pipeline import RoleMapOptions, check_size, run_role_analysis
 from layergram.experiments.roles.report import PLAIN, RoleMapResult, report
 from layergram.models.model import Model
@@ -25,50 +27,58 @@ from layergram.storage.folder import RunFolder
 
 def role_map(
     model: Model,
-    questions: QuestionSet,
+    questions: QuestionSet | LabelledSet,
     *,
     out: str | Path | None = None,
     options: RoleMapOptions | None = None,
-    also: Sequence[QuestionSet] = (),
+    also: Sequence[QuestionSet | LabelledSet] = (),
     save_probe: str | Path | None = None,
     progress: Progress = no_progress,
-) -> RoleMapResult:
+) -> RoleMapResult | LabelledMapResult:
     """Where in a model, and at which token, it shows that an answer is wrong.
 
     The model answers every question; its answers are judged; a linear probe per layer and token
-    role learns to tell wrong answers from right ones by hidden states.
+    role learns to tell wrong answers from right ones by hidden states. For labelled texts nothing
+    is asked: the probes learn to tell the set's own labels apart.
 
     Args:
         model: the model that answers and is looked into.
-        questions: the set.
+        questions: a question set (:func:`layergram.questions`), or labelled texts
+            (:func:`layergram.labelled`).
         out: a folder for the result and for everything that takes long, as it is made; an
             interrupted run resumes there. Without a folder nothing is kept.
         options: how to make it. With ``samples`` drawn answers are compared too (``choice``), from
             6 on also the types of errors.
-        also: other question sets: does a probe of one see the wrong answers of another?
+        also: other sets of the same kind: does a probe of one tell the classes of another apart?
         save_probe: a file (.npz) for the probe of the highest cell.
         progress: called with the name of a stage, how much of it is done, and how much there is.
 
     Returns:
         A result with ``maps["auroc"]`` [layer, role] and, where they were asked for,
         ``auroc_published``, ``auroc_random_weights``, ``generalisation``; ``tables`` ``baselines``,
-        ``choice``, ``error_types``; ``sentences``; ``summary``; ``records["rows"]``, every answer.
+        ``choice``, ``error_types``; ``sentences``; ``summary``; ``records["rows"]``, every
+        answer, or every text, with its roles.
 
     Raises:
         LayergramError: for a set that is too small, fewer than 10 right or wrong answers with an
             exact answer, or a folder of another run.
     """
     options = options or RoleMapOptions()
-    for each in (questions, *also):
-        check_size(each)
-    names = [each.name for each in (questions, *also)]
-    if len(set(names)) < len(names):
-        raise LayergramError(
-            "a probe of one question set on others",
-            got=f"a set named twice: {', '.join(names)}",
-            do="name each set once",
-        )
+    check_sets((questions, *also))
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+        if isinstance(questions, LabelledSet):
+            labelled = labelled_map(
+                model,
+                questions,
+                folder,
+                options=options,
+                also=[each for each in also if isinstance(each, LabelledSet)],
+                save_probe=save_probe,
+                progress=progress,
+            )
+            if folder is not None:
+                labelled.save(folder.path)
+            return labelled
         analysis = run_role_analysis(model, questions, folder, options=options, progress=progress)
         found = report(analysis, model, options)
         if save_probe is not None:
@@ -82,12 +92,48 @@ def role_map(
             types, probed = types_of_errors(analysis, options=options)
             found.tables["error_types"] = types_table(types, probed)
             found.summary["error_types"] = types
-        if also:
+        others = [each for each in also if isinstance(each, QuestionSet)]
+        if others:
             matrix = generalisation(
-                analysis, also, model, folder, options=options, progress=progress
+                analysis, others, model, folder, options=options, progress=progress
             )
             found.maps["generalisation"] = matrix
             found.styles["generalisation"] = PLAIN
         if folder is not None:
             found.save(folder.path)
     return found
+
+
+def check_sets(sets: Sequence[QuestionSet | LabelledSet]) -> None:
+    """Refuse sets that no map, or no probe of one on the others, can be made of.
+
+    Raises:
+        LayergramError: for a question set that is too small, two sets of one name, sets of
+            questions beside labelled ones, or labelled sets with other labels than the first.
+    """
+    names = [each.name for each in sets]
+    if len(set(names)) < len(names):
+        raise LayergramError(
+            "a probe of one set on others",
+            got=f"a set named twice: {', '.join(names)}",
+            do="name each set once",
+        )
+    first = sets[0]
+    for each in sets:
+        if isinstance(each, QuestionSet):
+            check_size(each)
+        if isinstance(each, LabelledSet) != isinstance(first, LabelledSet):
+            raise LayergramError(
+                "a probe of one set on others",
+                got=f"labelled texts beside questions: {', '.join(names)}",
+                allowed="sets of one kind",
+            )
+        if isinstance(each, LabelledSet) and isinstance(first, LabelledSet):
+            own, wanted = ([label.casefold() for label in one.labels] for one in (each, first))
+            if own != wanted:
+                raise LayergramError(
+                    f"a probe of '{first.name}' on '{each.name}'",
+                    got=f"the labels {' and '.join(each.labels)}",
+                    allowed=" and ".join(first.labels),
+                    do="give both sets the same labels",
+                )
