@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-import xarray as xr
 
-from layergram import figures, maps
+from layergram import maps
+from layergram.cli import main
 from layergram.errors import LayergramError
 
 
@@ -17,12 +19,6 @@ def written(tmp_path: Path, text: object, name: str = "table.csv") -> Path:
     path = tmp_path / name
     path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
     return path
-
-
-def saved(tmp_path: Path, data: xr.DataArray | xr.Dataset, **options: object) -> Path:
-    options = {"engine": "h5netcdf", **options}
-    data.to_netcdf(tmp_path / "map.nc", **options)
-    return tmp_path / "map.nc"
 
 
 # --- headers ------------------------------------------------------------------------------------
@@ -129,8 +125,6 @@ def test_labels_in_the_order_of_their_texts_are_put_in_that_of_their_numbers(tmp
     plain = {"layers": names, "heads": [0], "values": [[value] for value in values.values()]}
     array = maps.read(written(tmp_path, plain, "table.json"))
     assert array.values.ravel().tolist() == [at / 8 for at in range(12)]
-    other = xr.DataArray(list(values.values()), {"layer": names}, dims="layer", name="v")
-    assert maps.read(saved(tmp_path, other)).values.tolist() == [at / 8 for at in range(12)]
 
 
 def test_an_order_that_someone_chose_is_kept(tmp_path):
@@ -315,101 +309,58 @@ def test_objects_that_can_be_read_two_ways_are_refused(tmp_path, plain, words):
         maps.read(written(tmp_path, plain, "t.json"))
 
 
-# --- netCDF and Zarr ----------------------------------------------------------------------------
+# --- the page about tables, and what pandas writes -----------------------------------------------
 
-VALUES = np.arange(6.0).reshape(2, 3) / 8
-ARRAY = xr.DataArray(VALUES, dims=("layer", "token"), name="acc")
+PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(?:json)?\n((?:layer,|\{).*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+DIMS = [("layer", "measure"), ("layer", "head"), ("layer", "token"), ("layer", "token")]
 
 
-def test_layers_without_labels_count_from_1_in_every_kind_of_file(tmp_path):
-    ARRAY.to_dataset().to_zarr(tmp_path / "map.zarr", consolidated=False)
-    for path in (saved(tmp_path, ARRAY), tmp_path / "map.zarr", written(tmp_path, "1,2\n3,5\n")):
-        array = maps.read(path)
-        assert array.layer.values.tolist() == [1, 2]
-        assert array.token.values.tolist() == list(range(array.sizes["token"]))
+@pytest.mark.parametrize(("block", "dims"), list(zip(BLOCKS, DIMS, strict=True)))
+def test_the_tables_of_the_page_are_read_as_it_says(tmp_path, block, dims):
+    name = "table.json" if block.startswith("{") else "table.csv"
+    assert maps.read(written(tmp_path, block, name)).dims == dims
+
+
+FRAME = pd.DataFrame({"The": [0.5, 1.0], "cat": [0.25, 0.75]}, index=pd.Index([3, 4], name="layer"))
+
+
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "table", "records"])
+@pytest.mark.parametrize("index", ["labels", "column"])
+def test_what_pandas_writes_is_read(tmp_path, orient, index):
+    frame = FRAME if index == "labels" else FRAME.reset_index()
+    if orient == "records" and index == "labels":
+        frame = frame.reset_index()
+    if orient == "index" and index == "column":
+        frame.index = frame.index.map("row {}".format)
+    path = tmp_path / "t.json"
+    frame.to_json(path, orient=orient)
+    array = maps.read(path)
+    assert array.layer.values.tolist() == [3, 4]
+    assert array.token_text.values.tolist() == ["The", "cat"]
+    assert array.values.tolist() == FRAME.values.tolist()
 
 
 @pytest.mark.parametrize(
-    ("packing", "ends"),
-    [
-        ({"scale_factor": 0.125}, (0, 8)),
-        ({"scale_factor": 0.125, "add_offset": 1.0}, (-8, 0)),
-        ({"scale_factor": -0.125, "add_offset": 1.0}, (0, 8)),
-    ],
+    "options", [{}, {"index": False}, {"sep": "\t"}, {"sep": ";", "decimal": ","}]
 )
-@pytest.mark.parametrize("name", ["valid_min and valid_max", "valid_range"])
-def test_a_packed_range_is_unpacked_like_the_data(tmp_path, packing, ends, name):
-    low, high = np.int16(ends)
-    pair = {"valid_range": np.int16(ends)}
-    array = ARRAY.assign_attrs(
-        pair if name == "valid_range" else {"valid_min": low, "valid_max": high}
-    )
-    path = saved(tmp_path, array, encoding={"acc": {"dtype": "i2", "_FillValue": -99, **packing}})
-    back = maps.read(path)
-    assert (back.attrs["valid_min"], back.attrs["valid_max"]) == (0, 1)
-    np.testing.assert_allclose(back.values, VALUES, atol=1e-6)
+def test_csv_of_pandas_is_read(tmp_path, options):
+    long = FRAME.reset_index().melt("layer", var_name="role", value_name="auroc")
+    for frame, dims in ((FRAME.reset_index(), ("layer", "token")), (long, ("layer", "role"))):
+        frame.to_csv(tmp_path / "t.csv", **options)
+        array = maps.read(tmp_path / "t.csv")
+        assert array.dims == dims
+        assert array.values.tolist() == FRAME.values.tolist()
 
 
-def test_a_range_in_the_numbers_of_the_data_stays_as_it_is(tmp_path):
-    packing = {"dtype": "i2", "_FillValue": -99, "scale_factor": 0.125}
-    array = ARRAY.assign_attrs(valid_min=0.0, valid_max=1.0)
-    assert maps.read(saved(tmp_path, array, encoding={"acc": packing})).attrs["valid_max"] == 1
-
-
-def test_the_netcdf_of_earlier_days_is_read(tmp_path):
-    array = ARRAY.assign_coords(layer=[1, 2], token=["The", "cat", "sat"])
-    back = maps.read(saved(tmp_path, array, engine="scipy", format="NETCDF3_64BIT"))
-    np.testing.assert_array_equal(back.values, VALUES)
-    assert back.token_text.values.tolist() == ["The", "cat", "sat"]
-
-
-@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
-def test_maps_in_groups_are_named_and_chosen(tmp_path, suffix):
-    path = tmp_path / f"map{suffix}"
-    tree = xr.DataTree.from_dict({"/gpt2": ARRAY.to_dataset(), "/bert": (ARRAY + 1).to_dataset()})
-    tree.to_netcdf(path, engine="h5netcdf") if suffix == ".nc" else tree.to_zarr(
-        path, consolidated=False
-    )
-    with pytest.raises(LayergramError, match=r"2 variables \(.*gpt2/acc.*\)") as caught:
-        maps.read(path)
-    assert "--value" in caught.value.do
-    for value in ("bert/acc", "/bert/acc", "bert"):
-        np.testing.assert_array_equal(maps.read(path, value=value).values, VALUES + 1)
-    with pytest.raises(LayergramError, match="did you mean 'bert/acc'"):
-        maps.read(path, value="bert/ac")
-
-
-def test_the_one_map_of_a_tree_takes_the_labels_of_the_groups_above(tmp_path):
-    labels = xr.Dataset(coords={"layer": [4, 8], "token": [0, 1, 2]})
-    tree = xr.DataTree.from_dict({"/": labels, "/probe": ARRAY.to_dataset()})
-    tree.to_netcdf(tmp_path / "map.nc", engine="h5netcdf")
-    assert maps.read(tmp_path / "map.nc").layer.values.tolist() == [4, 8]
-
-
-def test_variables_of_an_interval_belong_to_the_map_beside_them(tmp_path):
-    data = xr.Dataset({"auroc": ARRAY, "low": ARRAY - 1, "high": ARRAY + 1})
-    array = maps.read(saved(tmp_path, data))
-    assert (array.name, maps.cell_coordinates(array)) == ("auroc", ["low", "high"])
-
-
-@pytest.mark.parametrize(("key", "text"), [("valid_min", "0"), ("valid_max", "0.625")])
-def test_numbers_among_the_attributes_may_be_text(tmp_path, key, text):
-    assert maps.read(saved(tmp_path, ARRAY.assign_attrs({key: text}))).attrs[key] == float(text)
-    with pytest.raises(LayergramError, match=f"the attribute {key} = 'none'"):
-        maps.read(saved(tmp_path, ARRAY.assign_attrs({key: "none"})))
-
-
-def test_a_null_value_that_is_text_is_drawn_as_the_number(tmp_path):
-    array = maps.read(saved(tmp_path, ARRAY.assign_attrs(null_value="0.25")))
-    assert figures.plan(array).scales[0].centre == 0.25
-
-
-def test_texts_as_labels_are_texts_of_tokens(tmp_path):
-    array = maps.read(saved(tmp_path, ARRAY.assign_coords(token=["it", "is", "it"])))
-    assert array.token.values.tolist() == [0, 1, 2]
-    assert array.token_text.values.tolist() == ["it", "is", "it"]
-
-
-def test_dimensions_go_by_as_many_names_as_headers(tmp_path):
-    array = maps.read(saved(tmp_path, ARRAY.rename(layer="Layer", token="token_idx")))
-    assert array.dims == ("layer", "token")
+def test_the_command_line_chooses_the_value(tmp_path, capsys):
+    path = written(tmp_path, LONG.format("accuracy,std", *["0.25"] * 4))
+    assert main(["describe", str(path), "--alt"]) == 2
+    assert "--value 'accuracy'" in capsys.readouterr().err
+    assert main(["describe", str(path), "--alt", "--value", "accuracy"]) == 0
+    assert "accuracy" in capsys.readouterr().out.lower()
+    assert main(["draw", str(path), "--value", "std", "-o", str(tmp_path), "--quiet"]) == 0
+    other = written(tmp_path, LONG.format("accuracy,std", *["0.5"] * 4), "other.csv")
+    words = ["diff", str(path), str(other), "--value", "std", "-o", str(tmp_path / "d.csv")]
+    assert main(words) == 0
+    assert maps.read(tmp_path / "d.csv").values.tolist() == [[-0.25] * 2] * 2

@@ -123,7 +123,7 @@ def _summary(figure: Figure) -> dict[str, Any]:
     return {
         "panels": [
             {
-                "title": panel["title"],
+                "title": panel["title"].replace("\n", " "),
                 "columns": len(panel["x"]["names"]),
                 "rows": len(panel["y"]["names"]),
                 "regions": panel.get("regions", []),

@@ -13,7 +13,7 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.maps.dimensions import DIMENSIONS, axis_named, split_words
 from layergram.maps.foreign.axes import HEAD_NAME, SPREADS, are_metrics, axes_named
 from layergram.maps.foreign.cells import Cells, is_number, missing, number_in
-from layergram.maps.vocabulary import ROLES, TOKEN_COORDINATES
+from layergram.maps.vocabulary import CELL_COORDINATES, ROLES, TOKEN_COORDINATES
 
 Layout = Literal["auto", "long", "wide"]
 INTERVALS = {
@@ -24,6 +24,7 @@ INTERVALS = {
 BESIDE = frozenset(
     ("ci", "conf", "confidence", "interval", "bound", "limit", "value", "val", "90", "95", "99")
 )
+KNOWN = {*TOKEN_COORDINATES, *CELL_COORDINATES} - set(INTERVALS)
 PERCENTILES = {("2", "5"): "low", ("97", "5"): "high", ("5",): "low", ("95",): "high"}
 
 
@@ -67,7 +68,7 @@ def columns_of(cells: Cells, *, value: str = "", layout: Layout = "auto") -> Col
         words = _is_text([row[at] for row in cells.rows])
         if at in axes.values() or at in coordinates.values():
             continue
-        if known in TOKEN_COORDINATES and (words or known != "part"):
+        if known in KNOWN and (words or known != "part"):
             coordinates[known] = at
         elif words:
             coordinates[name.strip() or f"column {at + 1}"] = at
@@ -79,12 +80,10 @@ def columns_of(cells: Cells, *, value: str = "", layout: Layout = "auto") -> Col
         measures = [_chosen(cells, value, numeric)]
     elif one:
         names = [cells.header[at].strip() for at in measures or numeric]
-        if _are_labels(names, texts=not set(coordinates) <= set(TOKEN_COORDINATES)):
+        if _are_labels(names, texts=not set(coordinates) <= KNOWN):
             return None
     intervals, left = _intervals(cells, numeric, measures)
-    if value:
-        coordinates |= {cells.header[at].strip(): at for at in left if at not in measures}
-    elif left != measures if one and measures else len(left) != 1:
+    if not value and (left != measures if one and measures else len(left) != 1):
         raise _several(cells, left)
     measures = measures or left
     return Columns(axes, measures, coordinates, {at: intervals.get(at, {}) for at in measures})

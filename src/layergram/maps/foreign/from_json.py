@@ -14,6 +14,7 @@ from layergram.maps.build import make
 from layergram.maps.dimensions import DIMENSIONS, axis_named, layout, split_words
 from layergram.maps.foreign.axes import in_text_order, labels_of
 from layergram.maps.foreign.cells import Cells, as_written
+from layergram.maps.foreign.columns import is_unnamed
 from layergram.maps.foreign.tables import from_cells
 from layergram.maps.plain import from_plain
 from layergram.maps.vocabulary import TOKEN_COORDINATES
@@ -82,6 +83,8 @@ def _table_in(asked: str, plain: Any) -> tuple[list[Any], list[list[Any]]]:
                     allowed=FORMS,
                     do="say which are the layers: name their keys layer_0, layer_1, …",
                 )
+            if any(axis_named(key) for key in inner):  # a row per key, and its labels are inside
+                return _of_records(list(plain.values()))
             if _are_layers(plain):  # a row per layer
                 return _of_records([{"layer": key, **part} for key, part in plain.items()])
             index = list(dict.fromkeys(key for part in plain.values() for key in part))
@@ -104,7 +107,9 @@ def _table_in(asked: str, plain: Any) -> tuple[list[Any], list[list[Any]]]:
 
 def _of_records(records: list[dict[str, Any]]) -> tuple[list[Any], list[list[Any]]]:
     header = list(dict.fromkeys(key for record in records for key in record))
-    header.sort(key=lambda key: not axis_named(key))  # the axes first
+    if any(axis_named(key) for key in header):  # they come first, and an index goes
+        header = [key for key in header if not is_unnamed(key)]
+        header.sort(key=lambda key: not axis_named(key))
     return header, [[record.get(key) for key in header] for record in records]
 
 
