@@ -243,6 +243,16 @@ def test_words_of_a_text_are_tokens_even_if_some_are_those_of_metrics(tmp_path):
     assert array.dims == ("layer", "token")
 
 
+def test_the_column_that_tells_rows_apart_is_named(tmp_path):
+    rows = "0,pos,0.5\n0,ner,0.6\n1,pos,0.7\n1,ner,0.8\n"
+    with pytest.raises(LayergramError, match="the column 'task' tells these rows apart"):
+        maps.read(written(tmp_path, f"layer,task,accuracy\n{rows}"))
+    assert maps.read(written(tmp_path, f"layer,test,accuracy\n{rows}")).sizes == {
+        "layer": 2,
+        "test": 2,
+    }
+
+
 # --- JSON ---------------------------------------------------------------------------------------
 
 WIDE = [{"layer": 1, "The": 0.5, "cat": 0.25}, {"layer": 2, "The": 1.0, "cat": 0.75}]
@@ -289,6 +299,11 @@ def test_a_square_object_with_sorted_keys_is_not_transposed_in_silence(tmp_path)
     for dims in (["layer", "head"], ["head", "layer"]):
         array = maps.read(written(tmp_path, SQUARE | {"dims": dims}, "t.json"))
         assert (list(array.dims), array.values.tolist()) == (dims, [[1, 2], [3, 4]])
+
+
+def test_a_name_that_the_file_does_not_have_is_refused(tmp_path):
+    with pytest.raises(LayergramError, match="no map of that name"):
+        maps.read(written(tmp_path, SQUARE | {"dims": ["head", "layer"]}, "t.json"), value="acc")
 
 
 def test_the_sizes_decide_where_they_differ(tmp_path):

@@ -123,3 +123,22 @@ def test_labels_in_the_order_of_their_texts_are_put_in_that_of_their_numbers(tmp
     array = maps.read(saved(tmp_path, xr.DataArray(values, {"layer": names}, "layer", "v")))
     assert array.layer.values.tolist() == list(range(12))
     assert array.values.tolist() == [at / 8 for at in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("ends", "packing"),
+    [
+        ((0, 8), {"dtype": "i2", "scale_factor": 0.125}),  # of a format that has only one int
+        ((np.int8(0), np.int8(-56)), {"dtype": "u1", "_Unsigned": "true", "scale_factor": 0.005}),
+        ((0, 1), {"dtype": "i2", "scale_factor": 0.125}),
+    ],
+)
+def test_a_range_of_another_type_is_packed_if_the_values_lie_in_it(tmp_path, ends, packing):
+    array = ARRAY.assign_attrs(valid_min=ends[0], valid_max=ends[1])
+    back = maps.read(saved(tmp_path, array, encoding={"acc": {"_FillValue": 99, **packing}}))
+    assert (back.attrs["valid_min"], back.attrs["valid_max"]) == (0, 1)
+
+
+def test_a_variable_on_other_dimensions_is_no_map(tmp_path):
+    data = xr.Dataset({"loss": ("epoch", [1.0, 2.0]), "acc": ARRAY})
+    assert maps.read(saved(tmp_path, data)).name == "acc"

@@ -224,13 +224,15 @@ def _chosen(cells: Cells, value: str, numeric: Sequence[int]) -> int:
 def _several(cells: Cells, columns: Sequence[int]) -> LayergramError:
     names = [cells.header[at].strip() for at in columns]
     listed = ", ".join(map(repr, names))
+    likely = [name for name in names if name.lower() == "value" or are_metrics([name])]
+    first = (likely or names or [""])[0]
     return LayergramError(
         f"the table '{cells.source}'",
         got=f"{len(names)} columns that could be the value ({listed})"
         if names
         else "no column of numbers besides the axes",
         allowed="one column of values, and low, high and p_value of it",
-        do=f"choose one, such as --value {names[0]!r} (in Python, value={names[0]!r})"
+        do=f"choose one, such as --value {first!r} (in Python, value={first!r})"
         if names
         else "add a column with the values",
     )

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.dimensions import DIMENSIONS, under_new_names
+from layergram.maps.dimensions import DIMENSIONS, axis_named, under_new_names
 from layergram.maps.foreign.axes import in_text_order, labels_of
 from layergram.maps.plain import plain_value
 from layergram.maps.vocabulary import CELL_COORDINATES, TOKEN_COORDINATES
@@ -88,11 +88,18 @@ def _chosen(groups: dict[str, xr.Dataset], path: Path, value: str) -> tuple[str,
         and groups[group][name].ndim
         and not _is_coordinate(name)
     } or every
+    axes = {
+        full: (group, name)
+        for full, (group, name) in found.items()
+        if all(axis_named(str(dim)) for dim in groups[group][name].dims)
+    }
+    found = found if value else axes or found
     names = ", ".join(found) or "none"
     if value:
-        ends = (value.strip("/"), f"/{value.strip('/')}")
-        fit = [at for full, at in found.items() if full == ends[0] or full.endswith(ends[1])]
-        fit = fit or [at for at in found.values() if at[0] == ends[0]]
+        name = value.strip("/")
+        fit = [found[name]] if name in found else []
+        fit = fit or [at for full, at in found.items() if full.endswith(f"/{name}")]
+        fit = fit or [at for at in found.values() if at[0] == name]
         if not fit:
             raise unknown_name("variable", value, found)
     else:
@@ -113,23 +120,29 @@ def _chosen(groups: dict[str, xr.Dataset], path: Path, value: str) -> tuple[str,
 def _unpacked(array: xr.DataArray) -> dict[Any, Any]:
     """The attributes, with the valid range in the numbers of the unpacked data.
 
-    CF conventions, section 8.1: a range of the type of the packed data is packed like them.
+    CF conventions, section 8.1: a range of the type of the packed data is packed like them. One
+    of other whole numbers, which formats without types have, is so if the values lie inside.
     """
     attrs, packed = dict(array.attrs), array.encoding
     if np.size(attrs.get("valid_range", 0)) == 2:
         attrs["valid_min"], attrs["valid_max"] = np.asarray(attrs.pop("valid_range"))
     scale, offset = packed.get("scale_factor", 1), packed.get("add_offset", 0)
     kept = np.dtype(packed.get("dtype", array.dtype))
-    ends = {}
+    ends: dict[Any, float] = {}
+    sure = True
     for key in ("valid_min", "valid_max"):
         end = np.asarray(attrs.get(key, ""))
-        if end.dtype == kept and end.size == 1 and {"scale_factor", "add_offset"} & set(packed):
+        whole = end.dtype.kind in "iu" and kept.kind in "iu"
+        if whole and end.size == 1 and {"scale_factor", "add_offset"} & set(packed):
             if str(packed.get("_Unsigned")).lower() == "true":
                 end = end.view(f"u{end.dtype.itemsize}")
+            sure = sure and end.dtype.itemsize == kept.itemsize
             ends[key] = float((end.astype(np.float64) * scale + offset).item())
     if scale < 0 and ends:
         ends = {key: ends[other] for key, other in SWAPPED.items() if other in ends}
-    return attrs | ends
+    low, high = ends.get("valid_min", -np.inf), ends.get("valid_max", np.inf)
+    outside = not sure and bool(((array.values < low) | (array.values > high)).any())
+    return attrs if outside else attrs | ends
 
 
 SWAPPED = {"valid_min": "valid_max", "valid_max": "valid_min"}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from layergram.errors import LayergramError
+from layergram.errors import LayergramError, unknown_name
 from layergram.maps.build import make
 from layergram.maps.dimensions import DIMENSIONS, axis_named, layout, split_words
 from layergram.maps.foreign.axes import in_text_order, labels_of
@@ -51,11 +51,18 @@ def read_json(path: Path, *, value: str = "") -> xr.DataArray:
         ) from None
     match plain:
         case {"layergram": "map"}:
-            return from_plain(plain)
+            return _the_one(from_plain(plain), value)
         case {"values": [_, *_]} | {"data": [_, *_]} if not {"columns", "schema"} & set(plain):
-            return _labelled(path, plain)
+            return _the_one(_labelled(path, plain), value)
     header, rows = _table_in(asked, plain)
     return from_cells(_cells(path, header, rows), value=value)
+
+
+def _the_one(array: xr.DataArray, value: str) -> xr.DataArray:
+    """The one map of a file, which ``value`` may name."""
+    if value not in ("", array.name):
+        raise unknown_name("map", value, [str(array.name)])
+    return array
 
 
 def _table_in(asked: str, plain: Any) -> tuple[list[Any], list[list[Any]]]:
@@ -162,7 +169,9 @@ def _labelled(path: Path, plain: dict[str, Any]) -> xr.DataArray:
         raise LayergramError(
             asked, got=f"values that are no even grid of numbers: {error}", allowed=FORMS
         ) from None
-    if "layer" not in axes and array.ndim == len(axes) + 1 and axes:
+    if not axes and array.ndim == 2:
+        axes = {"token": list(range(array.shape[1]))}
+    if "layer" not in axes and array.ndim == len(axes) + 1:
         axes = {"layer": list(range(1, len(array) + 1)), **axes}
     dims = _order(asked, axes, array.shape, list(plain), plain.get("dims"))
     coords: dict[Any, Any] = {}

@@ -217,11 +217,22 @@ def _placed(
             f"the table '{cells.source}'",
             got=f"a second value for {where} in line {cells.lines[row]}",
             allowed="one row for every cell",
-            do="name the column that tells these rows apart after its axis "
-            f"({', '.join(DIMENSIONS)}); number repeated tokens in the column token, and keep "
-            "their texts in token_text",
+            do=_apart(cells, columns),
         )
     return place, codes
+
+
+def _apart(cells: Cells, columns: Columns) -> str:
+    """What to do with rows of the same axes: name the column that tells them apart, if one does."""
+    others = set(range(len(cells.header))) - {*columns.axes.values(), *columns.measures}
+    for at in sorted(others):
+        rows = {(*(row[axis] for axis in columns.axes.values()), row[at]) for row in cells.rows}
+        if len(rows) == len(cells.rows):
+            return (
+                f"the column {cells.header[at].strip()!r} tells these rows apart: name it after an "
+                f"axis ({', '.join(DIMENSIONS)}), or keep only some of the rows"
+            )
+    return "number repeated tokens in the column token, and keep their texts in token_text"
 
 
 def _spread(column: Any, place: Any, shape: tuple[int, ...]) -> Any:
