@@ -32,6 +32,11 @@ def test_a_first_row_of_nothing_but_numbers_is_data(tmp_path, first):
     assert array.layer.values.tolist() == [1, 2, 3]
 
 
+def test_a_matrix_of_numpy_is_read(tmp_path):
+    np.savetxt(tmp_path / "table.csv", [[1, 0], [0.25, 0.75]])
+    assert maps.read(tmp_path / "table.csv").values.tolist() == [[1, 0], [0.25, 0.75]]
+
+
 @pytest.mark.parametrize("text", ["0,1,2\n0.5,0.1,0.2\n", "0,0.5,1\n1,0.2,0.1\n2,0.7,0.3\n"])
 def test_numbers_that_only_count_before_values_may_be_labels_and_are_refused(tmp_path, text):
     with pytest.raises(LayergramError, match=r"first (row|column) that counts: 0, 1, 2"):
@@ -127,6 +132,11 @@ def test_labels_in_the_order_of_their_texts_are_put_in_that_of_their_numbers(tmp
     assert array.values.ravel().tolist() == [at / 8 for at in range(12)]
 
 
+def test_a_remark_in_brackets_is_no_part_of_a_label(tmp_path):
+    array = maps.read(written(tmp_path, "layer,a\n0 (embedding),0.5\nLayer 1 (first),1\n"))
+    assert array.layer.values.tolist() == [0, 1]
+
+
 def test_an_order_that_someone_chose_is_kept(tmp_path):
     array = maps.read(written(tmp_path, "layer,h1,h0\n10,1,2\n9,3,4\n2,5,6\n"))
     assert (array.layer.values.tolist(), array["head"].values.tolist()) == ([10, 9, 2], [1, 0])
@@ -216,7 +226,7 @@ def test_where_two_columns_could_be_the_value_a_choice_is_asked_for(tmp_path, na
     "names",
     [
         *("probe_accuracy,probe_auc,random_accuracy", "train_acc,test_acc", "Accuracy,F1,Loss"),
-        *("train,test", "auroc,control_task", "kl-divergence,entropy"),
+        *("train,test", "auroc,control_task", "kl-divergence,entropy", "mean,std,min,max"),
     ],
 )
 @pytest.mark.parametrize("corner", ["layer", "", "Unnamed: 0"])
@@ -236,6 +246,15 @@ def test_measures_keep_their_own_intervals(tmp_path):
     np.testing.assert_array_equal(array["low"].values, [[0.25, np.nan], [0.5, np.nan]])
     one = maps.read(written(tmp_path, text), value="acc")
     assert (one.dims, maps.cell_coordinates(one)) == (("layer",), ["low", "high"])
+
+
+def test_metrics_may_also_stand_in_a_column_or_name_the_rows(tmp_path):
+    tidy = "layer,metric,value\n0,acc,0.5\n0,auc,0.75\n1,acc,0.25\n1,auc,1\n"
+    rows = "metric,0,1\nacc,0.5,0.25\nauc,0.75,1\n"
+    for text in (tidy, rows):
+        array = maps.read(written(tmp_path, text)).transpose("layer", "measure")
+        assert array.measure.values.tolist() == ["acc", "auc"]
+        assert array.values.tolist() == [[0.5, 0.75], [0.25, 1]]
 
 
 def test_words_of_a_text_are_tokens_even_if_some_are_those_of_metrics(tmp_path):

@@ -142,7 +142,13 @@ SCORED_FUNCTION = replace(
 ALIASES = {"panel": "function"}
 """Names that axes had in older files."""
 
-SYNONYMS = {**ALIASES, "block": "layer", "position": "token", "pos": "token"}
+SYNONYMS = {
+    **ALIASES,
+    "block": "layer",
+    "position": "token",
+    "pos": "token",
+    "metric": "measure",
+}
 QUALIFIERS = frozenset(
     (
         *("i", "th", "idx", "index", "indice", "id", "no", "nr", "num", "number", "name", "label"),

@@ -18,7 +18,19 @@ METRICS = SPREADS | frozenset(
     (
         *("accuracy", "acc", "auc", "auroc", "auprc", "roc", "f1", "precision", "recall", "mcc"),
         *("specificity", "sensitivity", "selectivity", "kappa", "ece", "brier", "score", "metric"),
-        *("loss", "error", "mse", "mae", "rmse", "r2", "perplexity", "ppl", "likelihood", "nll"),
+        *(
+            "loss",
+            "error",
+            "mse",
+            "mae",
+            "rmse",
+            "r2",
+            "r²",
+            "perplexity",
+            "ppl",
+            "likelihood",
+            "nll",
+        ),
         *("correlation", "corr", "pearson", "spearman", "kendall", "similarity", "cosine", "cka"),
         *("entropy", "kl", "divergence", "mdl", "probability", "prob", "logit", "logits", "norm"),
         *("bleu", "rouge", "hits", "mrr", "rank", "rate", "mean", "average", "median", "variance"),
@@ -27,7 +39,8 @@ METRICS = SPREADS | frozenset(
 """Words of which at least one is in the name of a metric."""
 BESIDE = frozenset(
     (
-        *("train", "test", "val", "dev", "valid", "validation", "n"),
+        *("train", "test", "val", "dev", "valid", "validation"),
+        *("n", "count", "support", "total", "sum", "min", "max", "minimum", "maximum"),
         *("baseline", "probe", "control", "random", "majority", "chance"),
     )
 )
@@ -127,7 +140,7 @@ def _number_of(dim: str, cell: str) -> int:
     ``-3`` and ``layer_-3`` are −3, ``layer-3`` is 3. Names of modules (``model.layers.3.mlp``) are
     the layers in them.
     """
-    text = cell.strip().replace("−", "-")
+    text = re.sub(r"\(.*?\)", "", cell).strip().replace("−", "-")
     name = rf"(?:(?:{dim}|{dim[0]}|block)(?:-(?=\d)|[\s_.]*))?(-?\d+)(?:\.0*)?"
     found = re.fullmatch(name, text, re.IGNORECASE)
     if not found and dim == "layer":

@@ -55,6 +55,8 @@ def read_cells(path: Path) -> Cells:
         raise LayergramError(
             f"the table '{path}'", got="an empty file", allowed="a header and at least one row"
         )
+    if all(len(row) == 1 for row, _ in numbered):
+        numbered = [(row[0].split(), line) for row, line in numbered]  # as numpy.savetxt writes
     header = numbered[0][0]
     for row, line in numbered:
         if len(row) != len(header):
@@ -68,7 +70,7 @@ def read_cells(path: Path) -> Cells:
         raise LayergramError(
             f"the table '{path}'",
             got="one column",
-            allowed="columns with commas, semicolons or tabs between them",
+            allowed="columns with commas, semicolons, tabs or spaces between them",
         )
     comma: Literal["decimal", "none"] = "none" if delimiter == "," else "decimal"
     if all(is_number(cell, comma) for cell in header):  # nothing but numbers is no header

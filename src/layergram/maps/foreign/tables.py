@@ -31,7 +31,7 @@ TEXT_COLUMNS = ("token_text", "part")
 def read_table(
     path: str | Path, *, layout: Layout = "auto", columns: str | None = None, value: str = ""
 ) -> xr.DataArray:
-    """A map from a table in a text file, with commas, semicolons or tabs between the cells.
+    """A map from a table in a text file, with commas, semicolons, tabs or spaces between cells.
 
     **Long**: columns named like axes, then one column of values, with coordinates, ``low``,
     ``high`` and ``p_value`` beside it, as :func:`layergram.maps.write` makes it. Axes keep the
