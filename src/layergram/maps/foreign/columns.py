@@ -82,7 +82,10 @@ def columns_of(cells: Cells, *, value: str = "", layout: Layout = "auto") -> Col
         names = [cells.header[at].strip() for at in measures or numeric]
         if _are_labels(names, texts=not set(coordinates) <= KNOWN):
             return None
-    intervals, left = _intervals(cells, numeric, measures)
+    ends = {kind for kind, _ in filter(None, (_interval(cells.header[at]) for at in numeric))}
+    metrics = are_metrics([cells.header[at] for at in measures])
+    sure = {"low", "high"} <= ends and (len(axes) > 1 or metrics)
+    intervals, left = _intervals(cells, numeric, measures, sure=sure)
     if not value and (left != measures if one and measures else len(left) != 1):
         raise _several(cells, left)
     measures = measures or left
@@ -170,9 +173,13 @@ def _interval(name: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _intervals(
-    cells: Cells, numeric: Sequence[int], measures: Sequence[int]
+    cells: Cells, numeric: Sequence[int], measures: Sequence[int], *, sure: bool
 ) -> tuple[dict[int, dict[str, int]], list[int]]:
-    """The intervals of the measures, and the columns of numbers that are none."""
+    """The intervals of the measures, and the columns of numbers that are none.
+
+    ``sure``: names say enough; else a lower end has to lie below all values (the columns of a wide
+    table may be the words high and low).
+    """
     found: dict[int, dict[str, int]] = {at: {} for at in measures}
     alone = [at for at in measures if not SPREADS & set(split_words(cells.header[at]))] or measures
     left = []
@@ -182,7 +189,7 @@ def _intervals(
         owners = named or ([] if of else list(alone))
         if at in measures or not kind or len(owners) != 1 or kind in found[owners[0]]:
             left.append(at)
-        elif _fits(cells, kind, at, owners[0]):
+        elif (sure and kind != "p_value") or _fits(cells, kind, at, owners[0]):
             found[owners[0]][kind] = at
         else:
             left.append(at)
