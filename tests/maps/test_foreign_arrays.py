@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.io import netcdf_file
 
 from layergram import figures, maps
 from layergram.errors import LayergramError
@@ -142,3 +143,20 @@ def test_a_range_of_another_type_is_packed_if_the_values_lie_in_it(tmp_path, end
 def test_a_variable_on_other_dimensions_is_no_map(tmp_path):
     data = xr.Dataset({"loss": ("epoch", [1.0, 2.0]), "acc": ARRAY})
     assert maps.read(saved(tmp_path, data)).name == "acc"
+
+
+def test_texts_of_tokens_may_be_a_variable_beside_the_map(tmp_path):
+    data = xr.Dataset({"acc": ARRAY, "tokens": ("token", ["it", "is", "it"])})
+    assert maps.read(saved(tmp_path, data)).token_text.values.tolist() == ["it", "is", "it"]
+
+
+def test_characters_of_netcdf_3_are_text(tmp_path):
+    with netcdf_file(tmp_path / "map.nc", "w") as file:
+        for name, size in (("layer", 2), ("token", 3), ("length", 4)):
+            file.createDimension(name, size)
+        file.createVariable("acc", "f4", ("layer", "token"))[:] = VALUES
+        texts = np.array([list("The "), list("cat "), list("sat ")], dtype="S1")
+        file.createVariable("token_text", "c", ("token", "length"))[:] = texts
+    array = maps.read(tmp_path / "map.nc")
+    assert [text.strip() for text in array.token_text.values.tolist()] == ["The", "cat", "sat"]
+    assert array.dtype == np.float32

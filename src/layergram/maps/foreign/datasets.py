@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
+from layergram.maps.build import numbered
 from layergram.maps.dimensions import DIMENSIONS, axis_named, under_new_names
 from layergram.maps.foreign.axes import in_text_order, labels_of
 from layergram.maps.plain import plain_value
@@ -48,7 +49,11 @@ def _only_map(groups: dict[str, xr.Dataset], path: Path, value: str) -> xr.DataA
     group, name = _chosen(groups, path, value)
     dataset = groups[group]
     array = dataset[name]
-    beside = {key: var for key, var in dataset.data_vars.items() if _is_coordinate(str(key))}
+    beside = {
+        key: var
+        for key, var in dataset.data_vars.items()
+        if _is_coordinate(str(key)) or var.dtype.kind in "OSTU"
+    }
     while group:  # labels of the axes may stand in a group further up
         group = group.rpartition("/")[0]
         beside = {**groups.get(group, xr.Dataset()).coords, **beside}
@@ -59,11 +64,11 @@ def _only_map(groups: dict[str, xr.Dataset], path: Path, value: str) -> xr.DataA
     attrs = {key: plain_value(text) for key, text in _unpacked(array).items()}
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
-    array = under_new_names(array.astype(array.dtype.newbyteorder("=")))
+    array = numbered(under_new_names(array.astype(array.dtype.newbyteorder("="))))
     for key, coord in list(array.coords.items()):
         if coord.dtype.kind in "OST":
             array[key] = coord.variable.copy(data=np.array(_texts(coord), dtype=str))
-    for dim in [str(dim) for dim in array.dims if dim in array.coords and dim in DIMENSIONS]:
+    for dim in [str(dim) for dim in array.dims if dim in DIMENSIONS]:
         array = _labelled(array, dim)
     array.attrs = {"measure": str(array.name), "long_name": str(array.name), "units": "1", **attrs}
     array.encoding = {}
@@ -159,6 +164,11 @@ def _labelled(array: xr.DataArray, dim: str) -> xr.DataArray:
     labels = array[dim].values
     if DIMENSIONS[dim].kind == "names":
         return array
+    for name, coord in array.coords.items():  # the texts of tokens may be called tokens
+        text = name != dim and coord.dtype.kind == "U" and coord.dims == (dim,)
+        if text and axis_named(str(name)) == dim and f"{dim}_text" not in array.coords:
+            array = array.rename({name: f"{dim}_text"})
+            break
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
         return array.assign_coords({dim: labels.astype(np.int64)})
     if labels.dtype.kind != "U":
