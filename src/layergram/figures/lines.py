@@ -63,7 +63,9 @@ def line_panel(
         alignment=str(array.attrs.get("alignment", "")),
     )
     missing = bool(np.isnan(array.values).any()) and not across
-    said = scales.label_of({**array.attrs, "units": "1"}) == title  # along the axis of values
+    said = scales.label_of({**array.attrs, "units": "1"}) == title.replace(
+        "\n", " "
+    )  # along the axis of values
     panel = LinePanel(
         title="" if said else title,
         x=x,

@@ -18,6 +18,7 @@ from layergram.figures.panels import Part, heat_panel, parts_of
 from layergram.figures.scales import label_of
 from layergram.figures.spec import Figure, HeatPanel, LegendEntry, Panel, Scale
 from layergram.figures.style import Style
+from layergram.figures.titles import fitted
 from layergram.maps import Dimension
 
 Maps = xr.DataArray | xr.Dataset | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
@@ -59,6 +60,8 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         parts += parts_of(array, title if len(titled) > 1 else "", group, style=style)
     columns = _columns(parts, len(titled), style)
     size = _size(parts, columns, len(titled), style)
+    names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
+    parts = [replace(part, title=name) for part, name in zip(parts, names, strict=True)]
     coloured = sorted({part.group for part in parts if part.heat})
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
     if len(colour) > 1 and not style.bar:  # the titles say what the panels show
@@ -207,14 +210,16 @@ def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) ->
         cells = sum(int(np.isfinite(part.values).sum()) for part in drawn)
         name = f"{label_of(drawn[0].array.attrs)}: " if len(colour) > 1 else ""
         if scale.above:
+            limit, most = _short(scale.high, scale.most)
             notes.append(
-                f"{name}{scale.above:,} of {cells:,} cells lie above {_short(scale.high)} "
-                f"(the largest: {_short(scale.most)}) and share its colour."
+                f"{name}{scale.above:,} of {cells:,} cells lie above {limit} "
+                f"(the largest: {most}) and share its colour."
             )
         if scale.below:
+            limit, least = _short(scale.low, scale.least)
             notes.append(
-                f"{name}{scale.below:,} of {cells:,} cells lie below {_short(scale.low)} "
-                f"(the smallest: {_short(scale.least)}) and share its colour."
+                f"{name}{scale.below:,} of {cells:,} cells lie below {limit} "
+                f"(the smallest: {least}) and share its colour."
             )
     if colour and style.scale == "percentile" and style.limits is None:
         low, high = style.percentiles
@@ -224,9 +229,18 @@ def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) ->
     return notes
 
 
-def _short(value: float) -> str:
-    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
-    return text.replace("-", "−")
+def _short(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with three digits each, or as many as tell them apart."""
+    for digits in range(3, 16):
+        texts = [
+            f"{value:,.{max(0, digits - 4)}f}"
+            if 1000 <= abs(value) < 10 ** (digits + 3)
+            else f"{value:.{digits}g}"
+            for value in (one, other)
+        ]
+        if texts[0] != texts[1]:
+            break
+    return texts[0].replace("-", "−"), texts[1].replace("-", "−")
 
 
 def legend_of(

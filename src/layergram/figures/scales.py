@@ -176,6 +176,8 @@ def linear_limits(least: float, most: float, attrs: dict[str, Any]) -> tuple[flo
         ((0.0, 1.0), (0.5, 1.0))
         >>> linear_limits(0.0002, 0.0127, {"valid_min": 0, "valid_max": 1})
         (0.0, 0.014)
+        >>> linear_limits(1e-20, 4e-20, {})
+        (0.0, 4e-20)
     """
     floor, ceiling = (float(attrs.get(key, np.nan)) for key in ("valid_min", "valid_max"))
     null = float(attrs.get("null_value", np.nan))
@@ -188,7 +190,7 @@ def linear_limits(least: float, most: float, attrs: dict[str, Any]) -> tuple[flo
     low, high = round_limits(least, most)
     if floor > low:
         low = floor
-    return round(low, 12), round(min(high, ceiling) if ceiling > low else high, 12)
+    return _clean(low), _clean(min(high, ceiling) if ceiling > low else high)
 
 
 def colours_of(palette: str, *, direction: str = "forward", count: int = 256) -> tuple[str, ...]:
@@ -237,12 +239,12 @@ def round_limits(least: float, most: float) -> tuple[float, float]:
 
 
 def _clean(value: float) -> float:
-    return float(f"{value:.10g}")
+    return float(f"{value:.15g}")
 
 
 def apart(low: float, high: float) -> tuple[float, float]:
     """The two limits, with some room between them where all values are equal."""
-    if high - low > 1e-9 * max(abs(low), abs(high)):
+    if high - low > 1e-12 * max(abs(low), abs(high)):
         return low, high
     room = 0.1 * abs(low) or 1.0
     return low - room, high + room
@@ -284,6 +286,8 @@ def ticks_between(
     Example:
         >>> [tick.label for tick in ticks_between(0, 0.004, above=True)][-3:]
         ['0.0030', '0.0035', '0.0040+']
+        >>> [tick.label for tick in ticks_between(1234100, 1234900)][:2]
+        ['1,234,100', '1,234,200']
     """
     if log:
         inner = _decades(low, high)
@@ -296,9 +300,13 @@ def ticks_between(
         uneven = [x for x in (low, high) if abs(x / step - round(x / step)) > 1e-6]
         inner = [low, *inner, high]
         places = max(0, -math.floor(math.log10(step) + 1e-9))
-        labels = [f"{at:.3g}" if at in uneven else f"{at:.{places}f}" for at in inner]
-        if max(abs(low), abs(high)) < 1e-4 or max(abs(low), abs(high)) >= 1e6:
-            labels = [_factor(at) for at in inner]
+        largest = max(abs(low), abs(high))
+        digits = max(3, math.floor(math.log10(largest)) - math.floor(math.log10(step) + 1e-9) + 1)
+        labels = [_rounded(at, digits) if at in uneven else f"{at:.{places}f}" for at in inner]
+        if 1e6 <= largest < 1e15 and digits > 3:
+            labels = [f"{at:,.{places + (at in uneven)}f}" for at in inner]
+        elif largest < 1e-4 or largest >= 1e6:
+            labels = [_factor(at, digits) for at in inner]
     labels = [label.replace("-", "−") for label in labels]
     labels = [
         "0" + label[2:] if not label.strip("−0.") and label[0] == "−" else label for label in labels
@@ -308,7 +316,14 @@ def ticks_between(
     return tuple(Tick(float(at), label) for at, label in zip(inner, labels, strict=True))
 
 
-def _factor(value: float) -> str:
+def _rounded(value: float, digits: int) -> str:
+    """A number with so many digits that count, and no power of ten."""
+    places = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:.{max(0, places)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _factor(value: float, digits: int = 3) -> str:
     """A number of any size: plain from a hundredth to ten thousand, else as a power of ten.
 
     Example:
@@ -316,12 +331,12 @@ def _factor(value: float) -> str:
         ['20', '0.01', '10⁻⁵', '-5·10⁻⁴']
     """
     if value <= 0:
-        return f"-{_factor(-value)}" if value < 0 else "0"
+        return f"-{_factor(-value, digits)}" if value < 0 else "0"
     if 0.01 * (1 - 1e-9) <= value < 99_999:
-        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+        return f"{value:.{digits}g}" if value < 1000 else f"{value:.0f}"
     power = math.floor(math.log10(value) + 1e-9)
     raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    times = f"{value / 10.0**power:.3g}"
+    times = f"{value / 10.0**power:.{digits}g}"
     return f"10{raised}" if times == "1" else f"{times}·10{raised}"
 
 
