@@ -54,9 +54,9 @@ def _say_missing(fact: Fact, names: Names) -> str:
 MISSING = Kind(
     "missing",
     "How many cells have no value, which rows or columns are empty, and the reason given.",
-    "Not a claim: it is counted.",
     "overview",
     _find_missing,
-    _missing_holds,
     _say_missing,
+    _missing_holds,
+    seen="map",
 )
