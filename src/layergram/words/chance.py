@@ -17,7 +17,7 @@ Values = npt.NDArray[np.float64]
 STEPS = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97, 0.99, 1.0])
 """Correlations of neighbours whose estimates are known from drawn grids."""
 
-CLIP = 3.5
+CLIP = 3.0
 """A cell counts for at most so many standard deviations: one cell makes no block."""
 
 NEAR = 4
@@ -180,7 +180,7 @@ class Scan:
         return found
 
     def beyond(self, grid: Values, drawn: Values) -> list[Block]:
-        """Blocks of a grid further out than the furthest of 96 % of the drawn grids.
+        """Blocks of a grid further out than the furthest of 95 % of the drawn grids.
 
         Returns:
             Blocks without a common cell, the furthest first.
@@ -216,14 +216,15 @@ def departures(grid: Values, *, widest: int, ordered: bool) -> tuple[float, list
     across = _correlation_across(grid, down) if ordered else 0.0
     if max(down, across) >= UNIT_ROOT:
         return max(down, across), []
-    own = np.clip(standardised(grid[None])[0], -CLIP, CLIP)
+    own = standardised(grid[None])[0]
     drawn = smooth((SURROGATES, *grid.shape), down, across, seed=1)
     drawn[:, np.isnan(grid)] = np.nan
-    ranks, _ = _ranks(standardised(drawn))
+    ranks, _ = _ranks(drawn)
     at = np.where(np.isnan(ranks), 1, ranks).astype(int) - 1
-    alike = np.where(np.isnan(ranks), 0.0, np.sort(own[np.isfinite(own)])[at])
-    blocks = Scan(down, across, widest).beyond(own, alike)
-    return down, blocks or _lone(standardised(grid[None])[0])
+    alike = np.where(np.isnan(ranks), np.nan, np.sort(own[np.isfinite(own)])[at])
+    alike = np.clip(standardised(alike), -CLIP, CLIP)
+    blocks = Scan(down, across, widest).beyond(np.clip(own, -CLIP, CLIP), alike)
+    return down, blocks or _lone(own)
 
 
 def _lone(scores: Values) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 SURROGATES = 199
 """Maps without any departure that the largest departure of a map is compared with."""
 
-ALPHA = 0.04
+ALPHA = 0.05
 """A departure is told if at most this share of them has one as large."""
 
 STATED_FALSE_ALARM = 0.05

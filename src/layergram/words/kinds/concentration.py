@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
-from layergram.words.checking import finite, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import CONCENTRATED_SHARE, TOP_MASS
 from layergram.words.names import Names, count, share
@@ -39,20 +37,6 @@ def _find_concentration(view: View) -> list[Fact]:
     return [CONCENTRATION.fact({}, {"share": part, "gini": gini, "cells": top}, part)]
 
 
-def _gini(values: Values) -> float:
-    """The Gini coefficient from the Lorenz curve."""
-    lorenz = np.append(0.0, np.cumsum(sorted(values.tolist()))) / values.sum()
-    return float(1 - 2 * np.trapezoid(lorenz, dx=1 / values.size))
-
-
-def _concentration_holds(array: xr.DataArray, fact: Fact) -> bool:
-    values = finite(array)
-    top = int(TOP_MASS * values.size)
-    part = sum(sorted(values.tolist(), reverse=True)[:top]) / values.sum()
-    numbers = {"share": part, "gini": _gini(values), "cells": top}
-    return bool(values.min() >= 0) and same(array, fact, numbers)
-
-
 def _say_concentration(fact: Fact, names: Names) -> str:
     n = fact.numbers
     verb = "holds" if n["cells"] == 1 else "hold"
@@ -68,6 +52,5 @@ CONCENTRATION = Kind(
     "counted",
     _find_concentration,
     _say_concentration,
-    _concentration_holds,
     seen="raw part",
 )

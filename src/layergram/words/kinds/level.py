@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from layergram.words.checking import finite, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.names import Names, count
 from layergram.words.view import View, labels_of
@@ -23,17 +21,6 @@ def _find_level(view: View) -> list[Fact]:
         "three quarters": three_quarters,
     }
     return [LEVEL.fact({}, numbers, 1.0)]
-
-
-def _level_holds(array: xr.DataArray, fact: Fact) -> bool:
-    series = xr.DataArray(sorted(finite(array).tolist()), dims="cell")
-    numbers = {
-        "cells": series.size,
-        "mean": float(series.mean()),
-        "quarter": float(series.quantile(0.25)),
-        "three quarters": float(series.quantile(0.75)),
-    }
-    return same(array, fact, numbers)
 
 
 def _say_level(fact: Fact, names: Names) -> str:
@@ -52,7 +39,6 @@ LEVEL = Kind(
     "overview",
     _find_level,
     _say_level,
-    _level_holds,
     seen="whole",
 )
 
@@ -74,16 +60,6 @@ def _find_extremes(view: View) -> list[Fact]:
     return [EXTREMES.fact(where, numbers, 0.9)]
 
 
-def _extremes_hold(array: xr.DataArray, fact: Fact) -> bool:
-    values = finite(array)
-    numbers: dict[str, Any] = {}
-    for end, value in (("lowest", values.min()), ("highest", values.max())):
-        if float(array.sel(fact.coordinates[end]).values.ravel()[0]) != value:
-            return False
-        numbers |= {end: value, f"cells {end}": (values == value).sum()}
-    return same(array, fact, numbers)
-
-
 def _say_extremes(fact: Fact, names: Names) -> str:
     n = fact.numbers
     parts = []
@@ -102,6 +78,5 @@ EXTREMES = Kind(
     "overview",
     _find_extremes,
     _say_extremes,
-    _extremes_hold,
     seen="whole",
 )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
-import xarray as xr
 
-from layergram.words.checking import finite, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import SMALL_CHANGE
 from layergram.words.names import Names
@@ -32,15 +28,6 @@ def _find_levels(view: View) -> list[Fact]:
     return [LEVELS.fact({dim: [labels[at] for at in order]}, numbers, spread / reach)]
 
 
-def _levels_hold(array: xr.DataArray, fact: Fact) -> bool:
-    dim, labels = next(iter(fact.coordinates.items()))
-    means = [finite(array.sel({dim: label})).mean() for label in labels]
-    falling = all(a >= b - 1e-9 * abs(b) for a, b in pairwise(means))
-    complete = sorted(map(str, labels)) == sorted(map(str, array[dim].values.tolist()))
-    numbers = {f"mean {i}": value for i, value in enumerate(means, 1)}
-    return falling and complete and same(array, fact, numbers)
-
-
 def _say_levels(fact: Fact, names: Names) -> str:
     dim, labels = next(iter(fact.coordinates.items()))
     n = fact.numbers
@@ -55,6 +42,5 @@ LEVELS = Kind(
     "counted",
     _find_levels,
     _say_levels,
-    _levels_hold,
     seen="raw part",
 )

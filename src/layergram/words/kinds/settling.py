@@ -10,14 +10,12 @@ import numpy as np
 import xarray as xr
 
 from layergram.maps import options_of
-from layergram.words.checking import same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import MOST_NAMES
 from layergram.words.names import Names, count
 from layergram.words.view import View, flat, labels_of
 
 GATE, LATE = 0.5, 0.85
-CARRIED = ("deep_thinking_ratio", "deep_thinking_layer", "deep_thinking_tokens")
 
 
 def generated(array: xr.DataArray) -> list[Any]:
@@ -81,38 +79,6 @@ def _find_settling(view: View) -> list[Fact]:
     return [SETTLING.fact(where, numbers, 1.0)]
 
 
-def _settling_holds(array: xr.DataArray, fact: Fact) -> bool:
-    if not _applies(array):
-        return False
-    gate, layers, late = _rule(array)
-    answer = set(generated(array))
-    depths: dict[int, float] = {}
-    grid = flat(array).transpose("token", "layer").astype(np.float64)
-    labels = grid["layer"].values.tolist()
-    for token, series in zip(grid["token"].values.tolist(), grid.values.tolist(), strict=True):
-        known_layers = [
-            (x, value) for x, value in zip(labels, series, strict=True) if value == value
-        ]
-        if not known_layers or (answer and token not in answer):
-            continue
-        reached = [x for x, value in known_layers if value <= gate]
-        depths[token] = reached[0] if reached else layers
-    known = list(depths.values())
-    numbers = {
-        "g": gate,
-        "tokens": len(known),
-        "generated": bool(answer),
-        "median": sorted(known)[len(known) // 2],
-        "earliest": min(known),
-        "latest": max(known),
-        "late from": late,
-        "late": sum(depth >= late for depth in known),
-    }
-    ends = {"earliest": min(known), "latest": max(known)} if min(known) < max(known) else {}
-    where = {name: [t for t, d in depths.items() if d == end] for name, end in ends.items()}
-    return where == fact.coordinates and same(array, fact, numbers)
-
-
 def _say_settling(fact: Fact, names: Names) -> str:
     n, where = fact.numbers, fact.coordinates
     tokens = count(n["tokens"], "token") + (" of the answer" if n["generated"] else "")
@@ -139,40 +105,27 @@ SETTLING = Kind(
     "key",
     _find_settling,
     _say_settling,
-    _settling_holds,
     seen="map",
 )
 
 
 def _find_ratio(view: View) -> list[Fact]:
-    attrs = view.array.attrs
-    if any(key not in attrs for key in CARRIED):
+    array = view.array
+    if "deep_thinking_layer" not in array.attrs or array.dims != ("token",):
         return []
-    ratio, layer, tokens = (float(attrs[key]) for key in CARRIED)
-    numbers = {
-        "ratio": ratio,
-        "layer": layer,
-        "tokens": tokens,
-        "generated": bool(generated(view.array)),
-    }
-    return [RATIO.fact({}, numbers, 0.9)]
-
-
-def _ratio_holds(array: xr.DataArray, fact: Fact) -> bool:
-    """Counted over the answer's tokens where there is an answer, otherwise over all."""
-    values = array.values.astype(np.float64).ravel()
     answer = generated(array)
-    counted = np.isfinite(values)
-    if answer:
-        counted &= np.isin(array["token"].values, answer)
+    depths = (array.sel(token=answer) if answer else array).values.astype(np.float64)
+    depths = depths[np.isfinite(depths)]
+    if not depths.size:
+        return []
     layer = float(array.attrs["deep_thinking_layer"])
     numbers = {
-        "ratio": (values[counted] >= layer).mean(),
+        "ratio": (depths >= layer).mean(),
         "layer": layer,
-        "tokens": counted.sum(),
+        "tokens": depths.size,
         "generated": bool(answer),
     }
-    return same(array, fact, numbers)
+    return [RATIO.fact({}, numbers, 0.9)]
 
 
 def _say_ratio(fact: Fact, names: Names) -> str:
@@ -185,6 +138,5 @@ RATIO = Kind(
     "key",
     _find_ratio,
     _say_ratio,
-    _ratio_holds,
     seen="map",
 )

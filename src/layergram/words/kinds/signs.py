@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from layergram.maps import cell_coordinates
-from layergram.words.checking import finite, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import SIGNIFICANT
 from layergram.words.names import Names, count, share
@@ -36,22 +35,6 @@ def _find_signs(view: View) -> list[Fact]:
     return [SIGNS.fact({}, numbers, 0.8)]
 
 
-def _signs_hold(array: xr.DataArray, fact: Fact) -> bool:
-    null = _null(array)
-    if null is None:
-        return False
-    above, below = array.where(array > null), array.where(array < null)
-    numbers = {
-        "null": null,
-        "above": int(above.count()),
-        "below": int(below.count()),
-        "cells": int(array.count()),
-        "mean above": finite(above).mean(),
-        "mean below": finite(below).mean(),
-    }
-    return same(array, fact, numbers)
-
-
 def _say_signs(fact: Fact, names: Names) -> str:
     n = fact.numbers
     null = f"{n['null']:g}"
@@ -73,7 +56,6 @@ SIGNS = Kind(
     "overview",
     _find_signs,
     _say_signs,
-    _signs_hold,
     seen="whole",
 )
 
