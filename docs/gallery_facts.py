@@ -13,7 +13,7 @@ from layergram import maps
 from layergram.words.fact import registry
 from layergram.words.find import facts
 from layergram.words.names import Names
-from layergram.words.page import sentence
+from layergram.words.phrases import sentence
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,11 @@ def peaked() -> xr.DataArray:
 
 
 def columned() -> xr.DataArray:
-    """One token far above the rest at most layers, one far below."""
+    """One token far above the rest at most layers, one far below, and a block at the end."""
     values = 0.5 + 0.08 * _noise(16, 12)
     values[:12, 7] += 0.4
     values[:, 2] -= 0.3
+    values[9:14, 9:11] += 0.3
     return _tokens(values)
 
 
@@ -76,13 +77,6 @@ def sparse() -> xr.DataArray:
     """Nearly nothing but for eight cells."""
     values = 0.01 * (1 + _noise(16, 12))
     values.flat[5::25] = 1.0
-    return _tokens(values)
-
-
-def blocked() -> xr.DataArray:
-    """A block of layers 6–11 and tokens 3–7 above the rest."""
-    values = 0.2 + 0.1 * _noise(16, 12)
-    values[5:11, 3:8] += 0.5
     return _tokens(values)
 
 
@@ -123,11 +117,12 @@ def sinking() -> xr.DataArray:
 
 
 def difference() -> xr.DataArray:
-    """A difference of two maps, with p-values."""
+    """A difference of two maps, with p-values of the whole map."""
     values = 0.1 * _noise(16, 12)
     values[8:12, 3:6] += 0.4
     chance = np.where(np.abs(values) > 0.2, 0.001, 0.5)
-    coords: dict[Hashable, Any] = {"p_value": (("layer", "token"), chance)}
+    p_value = (("layer", "token"), chance, {"holds_for": "map"})
+    coords: dict[Hashable, Any] = {"p_value": p_value}
     return maps.make(
         values, ("layer", "token"), measure="difference", coords=coords, null_value=0.0
     )
@@ -162,34 +157,86 @@ def heads() -> xr.DataArray:
     )  # fmt: skip
 
 
+def changes() -> xr.DataArray:
+    """A change with an interval for each cell of its own."""
+    values = 0.1 * _noise(8, 8)
+    values[2, 4] = -0.8
+    dims = ("masked", "function")
+    coords: dict[Hashable, Any] = {
+        "masked": [f"M{at}" for at in range(8)],
+        "function": [f"F{at}" for at in range(8)],
+        "low": (dims, values - 0.2),
+        "high": (dims, values + 0.2),
+    }
+    return maps.make(values, dims, measure="change", coords=coords, null_value=0.0, units="nat")
+
+
+def ranks() -> xr.DataArray:
+    """Ranks of the token that follows, which fall with depth."""
+    depth = np.array([3, 6, 4, 30, 7, 22, 9, 21, 5, 12, 19, 8])
+    values = np.ceil(np.maximum(1, 10.0 ** ((depth - np.arange(1, 25)[:, None]) / 6)))
+    return _tokens(values, "lens_rank", valid_min=1)
+
+
+def norms() -> xr.DataArray:
+    """Norms that grow with depth, those of the first token much more."""
+    values = 40 * 1.15 ** np.arange(16)[:, None] * (1 + 0.1 * _noise(16, 12))
+    values[2:, 0] *= 80
+    return _tokens(values, "residual_norm", valid_min=0)
+
+
+def roles() -> xr.DataArray:
+    """A role map that says which roles are the same token, and what nested choice gives."""
+    values = 0.7 + 0.2 * np.linspace(0, 1, 16)[:, None] + 0.01 * _noise(16, 4)
+    values[:, 0] -= 0.1
+    names = ["last_q", "exact_answer_first", "exact_answer_last", "-3"]
+    about: dict[str, Any] = {"chosen_auroc": 0.86, "chosen_low": 0.81, "chosen_high": 0.90}
+    about["same_token"] = {"exact_answer_last": {"-3": 0.77, "exact_answer_first": 0.31}}
+    return maps.make(values, ("layer", "role"), measure="auroc", coords={"role": names}, **about)
+
+
+def trained() -> xr.DataArray:
+    """A map that differs from those of random weights at three layers of a token."""
+    values = 0.5 + 0.02 * _noise(12, 8)
+    values[5:8, 3] = 0.9
+    return _tokens(values)
+
+
+CONTROLS = {trained: [_tokens(0.5 + 0.02 * _noise(12, 8, seed=at)) for at in range(1, 20)]}
+"""Maps of random weights that a map is compared with."""
+
 EXAMPLES: dict[str, Callable[[], xr.DataArray]] = {
     "level": banded,
     "extremes": peaked,
+    "dominance": sinking,
+    "missing": settling,
+    "signs": difference,
+    "likeliest": ranks,
+    "settling": settling,
+    "deep_thinking": depths,
+    "receiver": sinking,
+    "growth": norms,
+    "chosen": roles,
+    "contrast": roles,
+    "top_heads": heads,
+    "leaders": heads,
+    "diagonal": diagonal,
+    "pointwise": changes,
+    "departs": columned,
+    "significant": difference,
+    "beyond_controls": trained,
     "bands": banded,
-    "band": banded,
     "uniform": banded,
     "trend": bent,
     "column_trend": bent,
     "direction": settling,
     "together": bent,
+    "same_token": roles,
     "peaks": peaked,
     "strongest": columned,
-    "different": columned,
-    "sustained": columned,
-    "block": blocked,
     "focus": moving,
     "concentration": sparse,
-    "concentration_order": diagonal,
-    "diagonal": diagonal,
-    "diagonal_order": diagonal,
     "panel_levels": diagonal,
-    "settling": settling,
-    "deep_thinking": depths,
-    "missing": settling,
-    "sink": sinking,
-    "signs": difference,
-    "significant": difference,
-    "leaders": heads,
 }
 """Which map shows which kind of fact."""
 
@@ -198,10 +245,13 @@ def examples() -> list[Example]:
     """One example of every kind of fact, in the order of the gallery."""
     made = {make: make() for make in EXAMPLES.values()}
     pictures = {make: f"map_{number}" for number, make in enumerate(made, start=1)}
-    told = {make: facts(array) for make, array in made.items()}
+    told = {make: facts(array, controls=CONTROLS.get(make, ())) for make, array in made.items()}
     shown = []
     for name, make in EXAMPLES.items():
         names = Names(made[make])
-        words = " ".join(sentence(fact, names) for fact in told[make] if fact.kind == name)
-        shown.append(Example(registry()[name].description, made[make], pictures[make], words))
+        words = [sentence(fact, names) for fact in told[make] if fact.kind == name]
+        if registry()[name].section == "tested":
+            words.append(told[make].null)
+        title = registry()[name].description
+        shown.append(Example(title, made[make], pictures[make], " ".join(words)))
     return shown

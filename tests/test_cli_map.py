@@ -78,7 +78,7 @@ def test_all_is_what_the_text_can_have_and_a_note_says_what_it_cannot(
 ):
     monkeypatch.setattr(  # twenty pictures take long
         "layergram.cli.map._write",
-        lambda array, out, suffixes: {"measure": array.name, "files": [], "findings": []},
+        lambda maps, name, out, suffixes: {"measure": name, "files": [], "findings": []},
     )
     words = ("--measure", "all", "--model", tiny_llama_folder, "--json")
     code, out, err = run("map", "xyz", *words)

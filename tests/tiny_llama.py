@@ -28,14 +28,14 @@ SENTENCES = [
 ]
 
 
-def write_folder(folder: Path):
-    """Write the llama (3 layers, 4 heads, 2 of keys and values) and its tokenizer."""
+def write_folder(folder: Path, *, layers: int = 3):
+    """Write the llama (4 heads, 2 of keys and values) and its tokenizer."""
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(folder)
     config = LlamaConfig(
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=3,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         vocab_size=len(tokenizer),

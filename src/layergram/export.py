@@ -18,7 +18,7 @@ def save_map(
     style: figures.Style | None = None,
     suffixes: Sequence[str] = (".png",),
     below: str = "",
-    facts: Sequence[words.Fact] | None = None,
+    facts: words.Facts | None = None,
 ) -> list[Path]:
     """Write a map as netCDF, pictures and words.
 

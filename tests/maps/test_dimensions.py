@@ -35,8 +35,8 @@ def in_picture(array):
 
 def in_words(array):
     """The same as the description of the map says it."""
-    axes = re.findall(r"- \*\*(.+)\*\* \((down|across|one panel each)\)", words.describe(array))
-    order = ["down", "across", "one panel each"]
+    order = ["down", "upwards", "across", "one panel each"]
+    axes = re.findall(rf"- \*\*(.+)\*\* \(({'|'.join(order)})\)", words.describe(array))
     return [noun.lower() for noun, _ in sorted(axes, key=lambda axis: order.index(axis[1]))]
 
 

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from markdown_it import MarkdownIt
 
 from layergram import maps, words
-from layergram.words.view import View
+from layergram.words.names import Names
 
 TEXTS = [
     "|",
@@ -68,10 +68,8 @@ def test_any_map_is_described_and_every_fact_holds(array):
     text = words.describe(array)
     assert text.startswith("# ") and text.endswith("\n") and "nan" not in text.lower().split()
     assert "\n" not in words.alt_text(array)
-    view = View.of(array)
-    for kind in words.registry().values():
-        for fact in kind.find(view):
-            assert words.holds(array, fact), fact
+    for fact in words.facts(array):
+        assert words.holds(array, fact), fact
 
 
 def seen(markdown):
@@ -98,7 +96,7 @@ def test_every_text_is_shown_as_it_is(text):
     coords = {"token_text": ("token", ["a", text, "b", text])}
     array = maps.make(values, ("layer", "token"), measure="value", coords=coords)
     shown = seen(words.describe(array))
-    wanted = words.page.Names(array, "plain").one("token", 1)
+    wanted = Names(array, "plain").one("token", 1)
     label = wanted.removesuffix(" (position 1)")
     assert f"{label} (1)" in shown
     assert f"A peak at layer 3: {wanted} with 1.00." in shown
@@ -138,4 +136,4 @@ def test_long_map_is_described_in_time_and_space():
     array = maps.make(values, ("layer", "token"), measure="divergence", units="bit")
     text = words.describe(array)
     assert len(text) < 9000
-    assert "tokens settle by layer" in text
+    assert "tokens settle (come down to 0.5) by layer" in text

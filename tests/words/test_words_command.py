@@ -29,7 +29,7 @@ def test_alt_is_one_line_and_json_the_facts(file, capsys):
     assert main(["describe", str(file), "--json"]) == 0
     plain = json.loads(capsys.readouterr().out)
     assert plain["file"] == str(file)
-    assert "peaks" in {fact["kind"] for fact in plain["facts"]}
+    assert "peaks" in {fact["kind"] for fact in plain["numbers"]}
 
 
 def test_words_go_into_a_file(file, tmp_path, capsys):

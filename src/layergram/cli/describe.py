@@ -7,23 +7,33 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+Switch = Annotated[bool, Parameter(negative="")]
+
 
 def command(
     *files: Path,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    alt: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    short: Switch = False,
+    caption: Switch = False,
+    alt: Switch = False,
+    json: Switch = False,
+    controls: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     value: str = "",
 ) -> None:
     """Put a map into words: overview, axes, details, key observations, interpretation.
 
-    Every sentence is computed from the numbers and checked against them.
+    Every sentence is computed from the numbers and checked against them. What the numbers are is
+    counted; what stands out is told where there is something to compare with, which is named.
 
     Args:
         files: map files: .nc, .json or .csv.
         out: file to write into, instead of the terminal.
+        short: three sentences.
+        caption: a caption for a paper: model, text, scale, what is shown.
         alt: one sentence of plain text per map, for the alt text of a picture.
         json: the facts themselves, as JSON.
+        controls: maps of the same text by models with random weights, at least 19; what stands
+            out is then what goes beyond all of them.
         value: the column or variable with the values, where a file has several.
     """
     from layergram.errors import LayergramError
@@ -32,10 +42,12 @@ def command(
         raise LayergramError(
             "a description", got="no map file", do="name at least one: layergram describe MAP.nc"
         )
-    if alt and json:
-        raise LayergramError("--alt and --json", got="both", allowed="one of them")
-    form = "alt" if alt else "json" if json else "markdown"
-    text = _written(files, form, value)
+    asked = {"short": short, "caption": caption, "alt": alt, "json": json}
+    forms = [name for name, on in asked.items() if on]
+    if len(forms) > 1:
+        asked_for = " and ".join(f"--{name}" for name in forms)
+        raise LayergramError(asked_for, got="several forms", allowed="one of them")
+    text = _written(files, forms[0] if forms else "full", controls or [], value)
     if out is None:
         print(text, end="")
         return
@@ -53,20 +65,24 @@ def command(
         ) from None
 
 
-def _written(files: tuple[Path, ...], form: str, value: str) -> str:
+def _written(files: tuple[Path, ...], form: str, controls: list[Path], value: str) -> str:
     import json
 
     from layergram import maps, words
 
     arrays = [maps.read(path, value=value) for path in files]
+    compared = [maps.read(path) for path in controls]
     if form == "alt":
         return "".join(f"{words.alt_text(array)}\n" for array in arrays)
     if form == "json":
         plain = [
-            {"file": str(path), **words.facts_json(array)}
+            {"file": str(path), **words.facts_json(array, controls=compared)}
             for path, array in zip(files, arrays, strict=True)
         ]
         return (
             json.dumps(plain if len(plain) > 1 else plain[0], ensure_ascii=False, indent=1) + "\n"
         )
-    return "\n".join(words.describe(array) for array in arrays)
+    written: dict[str, words.Form] = {"short": "short", "caption": "caption"}
+    return "\n".join(
+        words.describe(array, form=written.get(form, "full"), controls=compared) for array in arrays
+    )

@@ -93,7 +93,7 @@ def command(
             bars.update("tokens", len(trace.tokens), total)
     maps = trace.maps()
     took = time.perf_counter() - began
-    written = [_write(maps[name], out, suffixes) for name in measures]
+    written = [_write(maps, name, out, suffixes) for name in measures]
     _report(loaded, maps, written, took, output)
 
 
@@ -195,12 +195,13 @@ def _possible(
     return [name for name in MEASURES if name not in unsupported]
 
 
-def _write(array: xr.DataArray, out: Path, suffixes: list[str]) -> dict[str, Any]:
+def _write(maps: xr.Dataset, name: str, out: Path, suffixes: list[str]) -> dict[str, Any]:
     """One map as netCDF, pictures and words; returns what a summary says of it."""
     from layergram import words
     from layergram.export import save_map
 
-    facts = words.facts(array)
+    array = maps[name]
+    facts = words.facts(array, beside={str(other): maps[other] for other in maps})
     files = save_map(array, out, suffixes=suffixes, facts=facts)
     ratio = array.attrs.get("deep_thinking_ratio")
     return {

@@ -85,6 +85,7 @@ ATTRIBUTES: dict[str, str] = {
     "source": "file that the values were read from, where it did not say more",
     "minuend": "JSON object: what made the map that was subtracted from, where the two differ",
     "subtrahend": "JSON object: what made the map that was subtracted, where the two differ",
+    "same_token": "JSON object: role -> role -> share of the answers in which both are one token",
     "text": "the text that was read, the model's own answer included",
     "layergram_version": "version that made the map",
     "created": "when the map was made (ISO 8601, UTC)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from layergram.words.names import Names
     from layergram.words.view import View
 
-Section = Literal["overview", "rows", "columns", "panels", "key"]
+Section = Literal["overview", "key", "counted", "tested"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Fact:
         coordinates: where it holds: lists of labels by axis name, and names for cases.
         numbers: what was found there, in the map's own unit unless the name says otherwise.
         strength: size of the effect, 0 to 1, for ranking facts of different kinds.
-        section: where it is told.
+        section: where it is told: ``"tested"`` is what stands out from a null, the rest is counted.
+        without: labels that were left out before anything was counted, by axis name.
+        log: whether the values are seen as log10; numbers are then log10 of the map's unit.
     """
 
     kind: str
@@ -35,6 +37,8 @@ class Fact:
     numbers: Mapping[str, float]
     strength: float
     section: Section
+    without: Mapping[str, list[Any]] = field(default_factory=dict)
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,35 +48,33 @@ class Kind:
     Args:
         name: name of the kind.
         description: what the fact says, in one sentence.
-        chance: the rule that keeps a map of noise from showing it.
         section: where such facts are told.
         find: all facts of the kind in a map, the strongest first.
-        holds: whether a fact is true of a map, recomputed from the labelled array alone.
         sentence: the fact in words.
+        holds: whether a fact is true of a map, recomputed from the labelled array by other means;
+            without it a fact is true that is found again.
         most: how many of the kind are told.
+        seen: ``"map"``: all of it; ``"whole"``: without a final layer that is so by definition;
+            ``"raw part"``: and without columns that dominate it; ``"part"``: and in log space
+            where its values are.
     """
 
     name: str
     description: str
-    chance: str
     section: Section
     find: Callable[[View], list[Fact]]
-    holds: Callable[[xr.DataArray, Fact], bool]
     sentence: Callable[[Fact, Names], str]
-    most: int = 3
+    holds: Callable[[xr.DataArray, Fact], bool] | None = None
+    most: int = 2
+    seen: Literal["map", "whole", "raw part", "part"] = "part"
 
     def fact(
-        self,
-        coordinates: Mapping[str, Any],
-        numbers: Mapping[str, Any],
-        strength: float,
-        *,
-        section: Section | None = None,
+        self, coordinates: Mapping[str, Any], numbers: Mapping[str, Any], strength: float
     ) -> Fact:
-        """A fact of this kind, its numbers as plain floats, for the kind's section or another."""
+        """A fact of this kind, its numbers as plain floats."""
         plain = {key: float(value) for key, value in numbers.items()}
         bounded = min(max(float(strength), 0.0), 1.0)
-        return Fact(self.name, dict(coordinates), plain, bounded, section or self.section)
+        return Fact(self.name, dict(coordinates), plain, bounded, self.section)
 
 
 @cache

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-ALPHA = 0.02
-"""A claim is made only if at most this share of shuffled maps shows as much."""
+SURROGATES = 199
+"""Maps without any departure that the largest departure of a map is compared with."""
+
+ALPHA = 0.05
+"""A departure is told if at most this share of them has one as large."""
 
 STATED_FALSE_ALARM = 0.05
-"""What is promised to the reader: each kind of claim is made of at most 1 in 20 maps of noise."""
+"""What is promised: at most this share of descriptions of noise say that anything stands out."""
 
-SHUFFLES = 99
-"""How many shuffled maps a claim is compared with."""
+UNIT_ROOT = 0.85
+"""Neighbours more alike than this may be a random walk, which an estimate from one map cannot tell
+from 0.9, least of all between bounds: nothing is said to stand out."""
 
-SHUFFLED_CELLS = 20_000
-"""Largest map that is shuffled as it is; of a larger one blocks of columns are averaged first."""
+FEWEST_ROWS, FEWEST_COLUMNS, FEWEST_UNITS, FEWEST_CONTROLS = 8, 6, 6, 19
+"""Smaller maps, fewer units and fewer control maps are not tested."""
 
-LONGEST_PROFILE = 64
-"""Points of a profile when its order is tested; a longer one is averaged in blocks first."""
+MOST_CELLS = 8_000
+"""Largest grid that is tested as it is; of a larger one blocks of columns are averaged first."""
 
-MOST_OF_A_KIND = 3
-"""Facts of one kind that are told of one map, the strongest first."""
-
-MOST_OBSERVATIONS = 8
-"""Key observations of one map, the strongest first."""
+MOST_COUNTED = 7
+"""What the numbers are: so many kinds of facts, those with the largest effects."""
 
 MOST_NAMES = 6
 """Names in one list; the rest is counted."""
 
-MOST_ROWS = 16
-"""Rows of the table of values."""
-
-MOST_COLUMNS = 20
-"""Columns of the table of values."""
+MOST_ROWS, MOST_COLUMNS = 7, 7
+"""Rows and columns of the table of values."""
 
 BAND_SHARE = 0.05
 """A change between bands of layers explains at least this share of the profile's variation."""
@@ -39,16 +37,16 @@ SMALL_CHANGE = 0.10
 """A trend, a band or a difference spans at least this share of the map's range."""
 
 UNIFORM = 0.15
-"""A uniform row or column stays within this share of the map's range."""
+"""A uniform row or column stays within this share of the range of the middle 90 % of the cells."""
+
+UNIFORM_DECADES = 0.04
+"""The same where values are looked at in log space: within 10 % of its own level."""
 
 PEAK_HEIGHT = 2 / 3
 """A peak reaches at least this share of the way from the lowest to the highest value."""
 
 PEAK_EDGE = 1 / 3
 """In the first or last row a peak drops by at least this share of the range to the next row."""
-
-TOP_CELLS = (0.02, 0.05, 0.10)
-"""Shares of the cells that count as the top of a map."""
 
 DIRECT = 0.6
 """A rise or fall is called one if its net change is this share of all movement on its way."""
@@ -62,6 +60,9 @@ TOGETHER = 0.9
 TOGETHER_GAP = 0.15
 """... stays within this share of the map's range of one another."""
 
+SAME_TOKEN = 0.1
+"""Two roles that are the same token in this share of the answers are said to be."""
+
 FOCUS_SHIFT = 0.15
 """The focus moves if it shifts by at least this share of the columns."""
 
@@ -72,19 +73,10 @@ TOP_MASS = 0.05
 """The top twentieth."""
 
 DIAGONAL_CONTRAST = 0.25
-"""A diagonal band stands out by at least this share of its panel's range."""
+"""A diagonal band is this share of its panel's range above the rest."""
 
-SINK_TIMES = 3.0
-"""The first token is a sink if it has this many times the mean of the other tokens."""
+DOMINATES = 5.0
+"""A column dominates if it has this many times the mean of the columns that do not."""
 
 SIGNIFICANT = 0.05
 """A cell with a p-value up to here differs from the null value."""
-
-BLOCK_SHARE = 0.20
-"""The best block is told if inside and outside explain at least this share of the variance."""
-
-LONG_RUN = 0.25
-"""A sustained run covers at least this share of the rows."""
-
-ODD = 2.5
-"""A column differs if it is this many times as far from the median column as usual."""

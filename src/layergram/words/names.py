@@ -16,8 +16,11 @@ from layergram.tokens import display
 from layergram.words.limits import MOST_NAMES
 from layergram.words.view import axes_of, labels_of
 
-MOST_LISTED = 60
+MOST_LISTED = 20
 """Labels of an axis that are all written out."""
+
+MOST_DECIMALS = 6
+"""Of a number without a power of ten."""
 
 Style = Literal["markdown", "plain"]
 COUNTED = {"token": "tokens", "logit": "logits"}  # units that a number makes many of
@@ -60,34 +63,65 @@ def share(part: float) -> str:
     return f"{percent:.0f} %"
 
 
+def raised(power: int) -> str:
+    """A whole number as a power of ten has it: '⁻⁴'."""
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 class Names:
     """What a map's axes, labels and values are called.
 
     Args:
         array: the map.
         style: ``"markdown"`` escapes what Markdown would take as its own; ``"plain"`` does not.
+        log: whether the numbers are log10 of the map's values; they are told as values, and
+            differences as factors.
     """
 
-    def __init__(self, array: xr.DataArray, style: Style = "markdown") -> None:
-        self.array, self.style = array, style
+    def __init__(
+        self, array: xr.DataArray, style: Style = "markdown", *, log: bool = False
+    ) -> None:
+        self.array, self.style, self.log = array, style, log
         units = str(array.attrs.get("units", "1"))
         self.unit = "" if units in ("1", "") else units
-        values = array.values[np.isfinite(array.values)]
-        size = float(values.max() - values.min()) or abs(float(values[0])) or 1.0
+        values = array.values[np.isfinite(array.values)].astype(np.float64)
+        largest = float(np.abs(values).max())
+        out = largest and not 1e-2 <= largest < 1e6
+        self.power = math.floor(math.log10(largest)) if out else 0
+        size = (float(np.ptp(values)) or largest or 1.0) / 10.0**self.power
         self.decimals = min(max(math.floor(2.3 - math.log10(size)), 0), 12)
-        self.scientific = size >= 1e6 or size < 1e-6 or abs(values).max() >= 1e7
+
+    def seen(self, *, log: bool) -> Names:
+        """The names for a fact whose numbers are logarithms, or are not."""
+        return self if log == self.log else Names(self.array, self.style, log=log)
 
     def text(self, raw: Any) -> str:
         """A label or text in this style."""
         return markdown(str(raw)) if self.style == "markdown" else str(raw)
 
-    def bare(self, value: float) -> str:
-        """A number without its unit, with the digits that the map's range asks for."""
-        if self.scientific and value:
-            return f"{value:.3g}"
+    @property
+    def average(self) -> str:
+        """What a mean of numbers is called."""
+        return "geometric mean" if self.log else "mean"
+
+    @property
+    def times(self) -> str:
+        """The power of ten behind every number: ' × 10⁻⁴', or nothing."""
+        return f" × 10{raised(self.power)}" if self.power else ""
+
+    def bare(self, value: float, towards: Callable[[float], float] = round) -> str:
+        """A number without unit and power: the digits that the range asks for, one at least."""
+        scaled = (10.0**value if self.log else value) / 10.0**self.power
         if self.unit == "layer":
-            return f"{round(value, 1):g}"
-        shown = f"{value:,.{self.decimals}f}"
+            return f"{round(scaled, 1):g}"
+        decimals = self.decimals
+        if scaled and abs(scaled) * 10**decimals < 0.5:
+            decimals = 1 - math.floor(math.log10(abs(scaled)))
+        if decimals > MOST_DECIMALS and not self.power:
+            exponent = math.floor(math.log10(abs(scaled)))
+            return f"{scaled / 10.0**exponent:.1f} × 10{raised(exponent)}"
+        step = 10.0**decimals
+        shown = f"{towards(round(scaled * step, 4)) / step:,.{decimals}f}"
         return shown[1:] if shown.startswith("-") and not shown.strip("-0.,") else shown
 
     def in_units(self) -> str:
@@ -101,37 +135,29 @@ class Names:
         return self.with_unit(self.bare(value))
 
     def with_unit(self, shown: str) -> str:
-        """Written numbers with the map's unit behind them, or 'layer' before them."""
+        """Written numbers with the map's power and unit behind them, or 'layer' before them."""
         if self.unit == "layer":
             return f"layer {shown}"
-        if self.unit == "%":
-            return f"{shown} %"
         unit = COUNTED.get(self.unit, self.text(self.unit))
-        return f"{shown} {unit}" if unit else shown
+        return f"{shown}{self.times} {unit}".rstrip()
 
     def span(self, low: float, high: float) -> str:
-        """From one number to another, the unit once."""
-        if self.bare(low) == self.bare(high):
-            return self.number(low)
-        return self.with_unit(f"{self.bare(low)} to {self.bare(high)}")
+        """From one number to another, both rounded outwards, the unit once."""
+        ends = self.bare(low, math.floor), self.bare(high, math.ceil)
+        return self.with_unit(" to ".join(dict.fromkeys(ends)))
 
     def signed(self, value: float) -> str:
-        """A change: its number with a plus or a minus before it."""
+        """A change: its number with a plus or a minus before it; in log space a factor."""
+        if self.log:
+            return f"a factor of {10**value:.2g}"
         shown = self.bare(value)
         return self.with_unit(shown if shown.startswith("-") else f"+{shown}")
 
     def up(self, value: float) -> str:
-        """A number for 'at most': rounded upwards, so that the sentence stays true."""
-        return self._bound(value, math.ceil)
-
-    def down(self, value: float) -> str:
-        """A number for 'at least': rounded downwards."""
-        return self._bound(value, math.floor)
-
-    def _bound(self, value: float, towards: Callable[[float], int]) -> str:
-        step = 10.0**self.decimals
-        steps = round(value * step, 4)
-        return self.number(value if self.scientific else towards(steps) / step)
+        """A difference for 'at most', rounded upwards; in log space a factor."""
+        if self.log:
+            return f"a factor of {math.ceil(100 * 10**value) / 100:.2f}"
+        return self.with_unit(self.bare(value, math.ceil))
 
     @property
     def sides(self) -> list[str]:

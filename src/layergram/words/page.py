@@ -2,55 +2,79 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from layergram.errors import unknown_name
 from layergram.maps import DIMENSIONS
-from layergram.maps.dimensions import SCORED_FUNCTION
-from layergram.words.fact import Fact, Section, registry
-from layergram.words.find import facts
-from layergram.words.limits import MOST_COLUMNS, MOST_OBSERVATIONS, MOST_ROWS
+from layergram.words.find import Facts, facts
+from layergram.words.forms import caption, short
+from layergram.words.limits import MOST_COLUMNS, MOST_ROWS
 from layergram.words.names import Names, listed
+from layergram.words.phrases import (
+    ALIGNMENTS,
+    by_definition,
+    sentence,
+    shape_of_map,
+    title,
+)
 from layergram.words.view import View, axes_of
 
-NOUNS = [axis.noun for axis in (*DIMENSIONS.values(), SCORED_FUNCTION) if not axis.bare]
-OUR_WORDS = re.compile(rf"(all|over|under|position|{'|'.join(NOUNS)})s? ")
-"""What begins a sentence with a capital; a label of the map stays as it is."""
-
-ALIGNMENTS = {
-    "reads": "A column belongs to the token that is being read.",
-    "predicts": "A column belongs to the token that is being predicted: its values come from the "
-    "position before it.",
-}
+Form = Literal["full", "short", "caption"]
 
 
-def describe(array: xr.DataArray, *, known: Sequence[Fact] | None = None) -> str:
+def describe(
+    array: xr.DataArray,
+    *,
+    form: Form = "full",
+    controls: Sequence[xr.DataArray] = (),
+    beside: Mapping[str, xr.DataArray] | None = None,
+    known: Facts | None = None,
+) -> str:
     """A map in words, as Markdown: overview, axes, details, key observations, interpretation.
 
-    Every sentence is a fact that was computed from the numbers (:func:`layergram.words.facts`);
-    what the numbers mean is taken from the map's own attributes and from nowhere else.
+    What the numbers are is counted and not tested. What stands out is told only where there is
+    something to compare with, and that is named: p-values or intervals of the whole map that it
+    carries; units that can be drawn again (examples, heads, models); maps of random-weight models;
+    else noise as smooth as the map. At most 5 % of descriptions of noise name anything.
 
     Args:
         array: any map.
-        known: its facts, where they have been computed already.
+        form: ``"full"``; ``"short"``, three sentences; ``"caption"``, for a figure in a paper.
+        controls: maps of the same text by models with random weights, at least 19.
+        beside: other maps of the same run by measure, such as ``lens_rank``.
+        known: its facts (:func:`layergram.words.facts`), where they have been computed already.
 
     Returns:
         Markdown that ends with a newline.
+
+    Raises:
+        LayergramError: for an unknown form, fewer than 19 controls, or controls of another shape.
 
     Example:
         >>> from layergram import maps
         >>> m = maps.make([[0.25, 0.5]], ("layer", "head"), measure="weight")
         >>> print(describe(m).splitlines()[0])
         # Weight: 1 layer by 2 heads
+        >>> print(describe(m, form="caption"))
+        Weight, 1 layer by 2 heads. Values 0.25 to 0.50.
+        <BLANKLINE>
     """
+    forms = {"full": _full, "short": short, "caption": caption}
+    if form not in forms:
+        raise unknown_name("form of a description", form, forms)
     names = Names(array)
-    found = facts(array) if known is None else known
+    found = facts(array, controls=controls, beside=beside) if known is None else known
+    return forms[form](array, names, found) + "\n"
+
+
+def _full(array: xr.DataArray, names: Names, found: Facts) -> str:
     parts = [
-        f"# {_title(array, names)}",
+        f"# {title(array, names)}",
         "## Overview",
         _overview(array, names, found),
         "## Components/Axes",
@@ -62,43 +86,27 @@ def describe(array: xr.DataArray, *, known: Sequence[Fact] | None = None) -> str
         "## Interpretation",
         _interpretation(array, names),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
-def sentence(fact: Fact, names: Names) -> str:
-    """One fact in words."""
-    text = registry()[fact.kind].sentence(fact, names)
-    return text[0].upper() + text[1:] if OUR_WORDS.match(text) else text
-
-
-def _title(array: xr.DataArray, names: Names) -> str:
+def _overview(array: xr.DataArray, names: Names, found: Facts) -> str:
     name = names.text(array.attrs["long_name"])
-    return f"{name[:1].upper()}{name[1:]}: {_shape(array, names)}"
-
-
-def _shape(array: xr.DataArray, names: Names) -> str:
-    rows, columns, panels = axes_of(array)
-    dims = [dim for dim in (*panels, rows, columns) if dim]
-    return " by ".join(names.count(array.sizes[dim], dim) for dim in dims)
-
-
-def _overview(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
-    name = names.text(array.attrs["long_name"])
-    what = f"This map shows {name}{names.in_units()}: {_shape(array, names)}"
+    what = f"This map shows {name}{names.in_units()}: {shape_of_map(array, names)}"
     what += f", measured on {names.text(array.attrs['model'])}" if "model" in array.attrs else ""
     edits = (
         f" under an edit ({names.text(array.attrs['edits'])})." if "edits" in array.attrs else "."
     )
     what += edits
-    told = [sentence(fact, names) for fact in found if fact.section == "overview"]
-    return " ".join([what, *told])
+    left_out = by_definition(names, found)
+    told = [sentence(fact, names) for fact in found.numbers if fact.section == "overview"]
+    return " ".join([what, *([f"{left_out}."] if left_out else []), *told])
 
 
 def _axes(array: xr.DataArray, names: Names) -> str:
     rows, columns, panels = axes_of(array)
     lines = []
     for dim, role in (
-        (rows, "down" if columns else "across"),
+        (rows, _direction(rows, columns)),
         (columns, "across"),
         *((p, "one panel each") for p in panels),
     ):
@@ -120,6 +128,13 @@ def _axes(array: xr.DataArray, names: Names) -> str:
     return "\n".join(lines)
 
 
+def _direction(rows: str, columns: str) -> str:
+    """Which way the axis of the rows runs in the picture."""
+    if not columns:
+        return "across"
+    return "upwards" if rows == "layer" and DIMENSIONS[columns].layers == "bottom" else "down"
+
+
 def _sharing(array: xr.DataArray, dim: str) -> str:
     """How many heads in a row share keys and values, where the map says it."""
     groups = array["kv_group"].values.tolist() if "kv_group" in array.coords else []
@@ -129,52 +144,42 @@ def _sharing(array: xr.DataArray, dim: str) -> str:
     return f" Every {together} heads in a row, from head 0 on, share keys and values."
 
 
-def _details(array: xr.DataArray, names: Names, found: Sequence[Fact]) -> str:
-    rows, columns, panels = axes_of(array)
+def _details(array: xr.DataArray, names: Names, found: Facts) -> str:
+    panels = axes_of(array)[2]
     parts = []
     if panels:
         one, over = names.noun(panels[0], 1), listed([names.noun(dim) for dim in panels])
         parts.append(f"Unless a {one} is named, statements refer to the mean over the {over}.")
-    parts += ["### Values", _table(array, names)]
-    if names.array.sizes[rows] > 1:
-        row = names.noun(rows, 1)
-        parts += [f"### By {row}", _bullets(names, found, "rows", f"No {row}")]
-    if columns and array.sizes[columns] > 1:
-        column = names.noun(columns, 1)
-        parts += [f"### By {column}", _bullets(names, found, "columns", f"No {column}")]
+    parts += [f"### Values{names.times.replace(' ×', ', ×')}", _table(array, names)]
     if panels:
         nouns = [names.noun(dim, 1) for dim in panels]
         parts += [f"### By {' and '.join(nouns)}", _panel_table(array, names)]
-        parts.append(_bullets(names, found, "panels", f"No {nouns[0]}"))
+    kinds = groupby(found.counted(), key=lambda fact: fact.kind)
+    told = [f"- {' '.join(sentence(fact, names) for fact in facts)}" for _, facts in kinds]
+    nothing = "No rise, fall, band or group is large against the range."
+    parts += ["### Counted, not tested", "\n".join(told) or nothing]
     return "\n\n".join(parts)
 
 
-def _bullets(names: Names, found: Sequence[Fact], section: Section, nothing: str) -> str:
-    told = [f"- {sentence(fact, names)}" for fact in found if fact.section == section]
-    return "\n".join(told) or f"{nothing} stands out from what chance would show."
-
-
-def _observations(names: Names, found: Sequence[Fact]) -> str:
-    told = [fact for fact in found if fact.section == "key"]
-    told = sorted(told, key=lambda fact: -fact.strength)[:MOST_OBSERVATIONS]
-    if told:
-        return "\n".join(f"- {sentence(fact, names)}" for fact in told)
-    if any(fact.section in ("rows", "columns", "panels") for fact in found):
-        return "- Nothing beyond the details above stands out from what chance would show."
-    return "- Nothing stands out from what chance would show."
+def _observations(names: Names, found: Facts) -> str:
+    told = [fact for fact in found.numbers if fact.section == "key"] + found.inference
+    lines = [f"- {sentence(fact, names)}" for fact in told]
+    none = "" if found.inference else "Nothing stands out. "
+    null = found.null if not found.null.startswith("Null: ") else none + found.null
+    return "\n".join([*lines, f"- {null}"])
 
 
 def _interpretation(array: xr.DataArray, names: Names) -> str:
     def told(key: str) -> str:
         text = names.text(" ".join(str(array.attrs.get(key, "")).split()))
-        return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+        return f"{text.rstrip('.')}." if text else ""
 
     definition, caveat, source = told("definition"), told("caveat"), told("references")
     if not definition and not caveat:
         return "The file does not say what the numbers mean, so nothing is concluded from them."
     parts = [f"What a value is: {definition}" if definition else ""]
     parts.append(f"Source: {source}" if source else "")
-    parts.append(caveat)
+    parts.append(f"{caveat[:1].upper()}{caveat[1:]}")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -246,71 +251,3 @@ def _panel_table(array: xr.DataArray, names: Names) -> str:
         "At",
     ]
     return _markdown_table(head, body)
-
-
-def findings(
-    array: xr.DataArray, count: int = 3, *, known: Sequence[Fact] | None = None
-) -> list[str]:
-    """The strongest observations of a map, one sentence or two each, as plain text.
-
-    Args:
-        array: any map.
-        count: at most how many.
-        known: its facts, where they have been computed already.
-    """
-    names = Names(array, "plain")
-    known = facts(array) if known is None else known
-    told = [fact for fact in known if fact.section != "overview" and fact.kind != "band"]
-    extremes = [fact for fact in known if fact.kind in ("extremes", "level")]
-    ranked = sorted(told, key=lambda fact: (fact.section != "key", -fact.strength)) + extremes
-    first = {fact.kind: fact for fact in reversed(ranked)}
-    ranked.sort(key=lambda fact: first[fact.kind] is not fact)
-    return [sentence(fact, names) for fact in ranked[:count]]
-
-
-def alt_text(array: xr.DataArray) -> str:
-    """A map in a sentence of plain text, for readers who do not see the picture.
-
-    Example:
-        >>> from layergram import maps
-        >>> print(alt_text(maps.make([[0.25, 0.5]], ("layer", "head"), measure="weight")))
-        Heatmap of weight for 1 layer by 2 heads, with values from 0.25 to 0.50, the highest at
-        layer 1, head 1.
-    """
-    names = Names(array, "plain")
-    found = {fact.kind: fact for fact in reversed(facts(array))}
-    level = found["level"].numbers
-    what = "Heatmap" if axes_of(array)[1] else "Line plot"
-    text = f"{what} of {array.attrs['long_name']} for {_shape(array, names)}"
-    if level["lowest"] == level["highest"]:
-        return f"{text}, all values {names.number(level['mean'])}."
-    text += f", with values from {names.span(level['lowest'], level['highest'])}"
-    top = found["extremes"]
-    if top.numbers["cells"] == 1:
-        text += f", the highest at {names.place(top.coordinates)}"
-    for kind in ("diagonal_order", "bands", "trend", "column_trend", "strongest"):
-        if kind in found:
-            words = sentence(found[kind], names).rstrip(".")
-            return f"{text}; {words[0].lower()}{words[1:]}."
-    return f"{text}."
-
-
-def facts_json(array: xr.DataArray) -> dict[str, Any]:
-    """The facts of a map as plain data for JSON, each with its sentence in plain text."""
-    names = Names(array, "plain")
-    return {
-        "measure": array.attrs["measure"],
-        "long_name": array.attrs["long_name"],
-        "units": array.attrs["units"],
-        "facts": [
-            {
-                "kind": fact.kind,
-                "section": fact.section,
-                "coordinates": dict(fact.coordinates),
-                "numbers": dict(fact.numbers),
-                "strength": fact.strength,
-                "sentence": sentence(fact, names),
-            }
-            for fact in facts(array)
-        ],
-    }

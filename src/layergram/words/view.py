@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -13,7 +13,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.maps import DIMENSIONS, layout
-from layergram.words.chance import Shuffled
 
 Values = npt.NDArray[np.float64]
 
@@ -60,6 +59,7 @@ class View:
         columns: the axis that runs across; '' for a map of one axis, seen as one column.
         panels: the other axes.
         stack: values, panels × rows × columns.
+        without: columns that were left out because they dominate.
     """
 
     array: xr.DataArray
@@ -67,16 +67,18 @@ class View:
     columns: str
     panels: tuple[str, ...]
     stack: Values
+    without: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, array: xr.DataArray) -> View:
-        """The view of a map."""
+    def of(cls, array: xr.DataArray, *, without: Sequence[Any] = ()) -> View:
+        """The view of a map, and which columns of it were left out."""
         rows, columns, panels = axes_of(array)
         order = [*panels, rows, *([columns] if columns else [])]
         values = array.transpose(*order).values.astype(np.float64)
         height = array.sizes[rows]
         width = array.sizes[columns] if columns else 1
-        return cls(array, rows, columns, panels, values.reshape(-1, height, width))
+        stack = values.reshape(-1, height, width)
+        return cls(array, rows, columns, panels, stack, tuple(without))
 
     @cached_property
     def values(self) -> Values:
@@ -102,11 +104,6 @@ class View:
     def profile(self) -> Values:
         """The mean of every row."""
         return np.asarray(mean(self.values, axis=1))
-
-    @cached_property
-    def shuffled(self) -> Shuffled:
-        """The grid again and again, its cells shuffled."""
-        return Shuffled(self.values)
 
     def each(self) -> Iterator[tuple[dict[str, Any], Values]]:
         """Every panel: its coordinates and its values, rows × columns."""

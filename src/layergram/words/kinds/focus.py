@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from layergram.words.chance import threshold
-from layergram.words.checking import along, same
+from layergram.words.checking import same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import FOCUS_SHIFT
 from layergram.words.names import Names
@@ -28,47 +27,29 @@ def _centres(grids: Values) -> Values:
     return np.where(total > 1e-12, (mass * at).sum(axis=2) / np.maximum(total, 1e-12), np.nan)
 
 
-def _slope(grids: Values) -> Values:
-    """How steadily the centres shift from row to row: covariance with depth, in size."""
-    centres = _centres(grids)
-    there = np.isfinite(centres)
-    rows = np.arange(centres.shape[1]) - (centres.shape[1] - 1) / 2
-    middle = np.where(there, centres, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    away = np.where(there, centres - middle[:, None], 0.0)
-    return np.asarray(np.abs((away * rows).sum(axis=1)))
-
-
 def _find_focus(view: View) -> list[Fact]:
     rows, columns = view.values.shape
     if not {view.rows, view.columns} <= ORDERED or rows < 4 or columns < 4 or not view.range:
         return []
     if view.stack[np.isfinite(view.stack)].min() < 0:
         return []
-    observed = float(_slope(view.shuffled.start[None])[0])
-    if observed <= threshold(_slope, view.shuffled.across):
-        return []
     centres = _centres(view.values[None])[0]
     there = np.flatnonzero(np.isfinite(centres))
+    if len(there) < 4:
+        return []
     third = max(1, len(there) // 3)
     early, late = there[:third], there[-third:]
     first, last = float(centres[early].mean()), float(centres[late].mean())
-    if abs(last - first) < FOCUS_SHIFT * columns or len(there) < 4:
+    if abs(last - first) < FOCUS_SHIFT * columns:
         return []
     where = {
         "early": [view.row_labels[at] for at in early],
         "late": [view.row_labels[at] for at in late],
         "from": [view.column_labels[round(first)]],
         "to": [view.column_labels[round(last)]],
-        "highest early": [view.column_labels[_highest(view.values[early])]],
-        "highest late": [view.column_labels[_highest(view.values[late])]],
     }
     numbers = {"first": first / (columns - 1), "last": last / (columns - 1)}
     return [FOCUS.fact(where, numbers, abs(numbers["last"] - numbers["first"]))]
-
-
-def _highest(values: Values) -> int:
-    total = np.where(np.isfinite(values), values, 0.0).sum(axis=0)
-    return int(np.flatnonzero(total >= total.max() * (1 - 1e-9))[0])
 
 
 def _focus_holds(array: xr.DataArray, fact: Fact) -> bool:
@@ -85,14 +66,6 @@ def _focus_holds(array: xr.DataArray, fact: Fact) -> bool:
     ends = [float(centres.sel({row: where[end]}).mean()) for end in ("early", "late")]
     names = grid[column].values.tolist()
     where |= {"from": [names[round(ends[0])]], "to": [names[round(ends[1])]]}
-    for end in ("early", "late"):
-        part = grid.sel({row: where[end]})
-        total_there = along(part.fillna(0.0), column)
-        near = np.isclose(total_there, max(total_there))
-        best = [label for label, top in zip(names, near, strict=True) if top]
-        if fact.coordinates[f"highest {end}"][0] not in best:
-            return False
-        where[f"highest {end}"] = fact.coordinates[f"highest {end}"]
     numbers = {"first": ends[0] / (len(names) - 1), "last": ends[1] / (len(names) - 1)}
     return where == fact.coordinates and same(array, fact, numbers)
 
@@ -108,7 +81,7 @@ def _say_focus(fact: Fact, names: Names) -> str:
     move = whole if far else f"towards {way} {nouns}"
     early, late = (names.many(row, where[end]) for end in ("early", "late"))
     return (
-        f"The focus moves {move} with depth: the centre of what stands out is near "
+        f"The focus moves {move} with depth: their centre of mass is near "
         f"{names.many(column, where['from'])} in {early} and near "
         f"{names.many(column, where['to'])} in {late}."
     )
@@ -117,9 +90,8 @@ def _say_focus(fact: Fact, names: Names) -> str:
 FOCUS = Kind(
     "focus",
     "The centre of mass of the columns shifting from the lowest to the highest layers.",
-    "The centre shifts with depth more steadily than in 98 % of maps shuffled within their rows.",
-    "key",
+    "counted",
     _find_focus,
-    _focus_holds,
     _say_focus,
+    _focus_holds,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import xarray as xr
+from typing import Any
 
-from layergram.words.checking import finite, same
+import numpy as np
+
 from layergram.words.fact import Fact, Kind
 from layergram.words.names import Names, count
 from layergram.words.view import View, labels_of
@@ -16,8 +16,6 @@ def _find_level(view: View) -> list[Fact]:
     quarter, three_quarters = np.quantile(values, [0.25, 0.75])
     numbers = {
         "cells": values.size,
-        "lowest": values.min(),
-        "highest": values.max(),
         "mean": values.mean(),
         "quarter": quarter,
         "three quarters": three_quarters,
@@ -25,86 +23,60 @@ def _find_level(view: View) -> list[Fact]:
     return [LEVEL.fact({}, numbers, 1.0)]
 
 
-def _level_holds(array: xr.DataArray, fact: Fact) -> bool:
-    ordered = sorted(finite(array).tolist())
-    series = xr.DataArray(ordered, dims="cell")
-    numbers = {
-        "cells": len(ordered),
-        "lowest": ordered[0],
-        "highest": ordered[-1],
-        "mean": float(series.mean()),
-        "quarter": float(series.quantile(0.25)),
-        "three quarters": float(series.quantile(0.75)),
-    }
-    return same(array, fact, numbers)
-
-
 def _say_level(fact: Fact, names: Names) -> str:
     n = fact.numbers
     if n["cells"] == 1:
         return f"The only value is {names.number(n['mean'])}."
-    if n["lowest"] == n["highest"]:
-        return f"All {count(n['cells'], 'value')} are {names.number(n['mean'])}."
-    middle = names.span(n["quarter"], n["three quarters"])
     return (
-        f"The {count(n['cells'], 'value')} run from {names.span(n['lowest'], n['highest'])}. "
-        f"Their mean is {names.number(n['mean'])}; the middle half of them lies at {middle}."
+        f"The mean of the {count(n['cells'], 'value')} is {names.number(n['mean'])}; the middle "
+        f"half lies within {names.span(n['quarter'], n['three quarters'])}."
     )
 
 
 LEVEL = Kind(
     "level",
-    "How many values there are, their range, their mean and where the middle half lies.",
-    "Not a claim: it holds for every map.",
+    "How many values there are, their mean and where the middle half of them lies.",
     "overview",
     _find_level,
-    _level_holds,
     _say_level,
+    seen="whole",
 )
 
 
 def _find_extremes(view: View) -> list[Fact]:
     array = view.array
     values = array.values.astype(np.float64)
-    low, high = np.nanmin(values), np.nanmax(values)
-    if low == high:
-        return []
-    facts = []
-    for end, value in (("highest", high), ("lowest", low)):
+    where: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
+    for end, value in (("lowest", np.nanmin(values)), ("highest", np.nanmax(values))):
         places = np.argwhere(values == value)
-        where = {
+        where[end] = {
             str(dim): [labels_of(array, str(dim))[at]]
             for dim, at in zip(array.dims, places[0], strict=True)
         }
-        numbers = {"value": value, "cells": len(places)}
-        facts.append(EXTREMES.fact({"end": end, **where}, numbers, 0.9))
-    return facts
-
-
-def _extremes_hold(array: xr.DataArray, fact: Fact) -> bool:
-    values = finite(array)
-    value = values.max() if fact.coordinates["end"] == "highest" else values.min()
-    where = {str(dim): fact.coordinates[str(dim)] for dim in array.dims}
-    there = float(array.sel(where).values.ravel()[0])
-    reached = int((values == value).sum())
-    return there == value and same(array, fact, {"value": value, "cells": reached})
+        numbers |= {end: value, f"cells {end}": len(places)}
+    if numbers["lowest"] == numbers["highest"]:
+        return []
+    return [EXTREMES.fact(where, numbers, 0.9)]
 
 
 def _say_extremes(fact: Fact, names: Names) -> str:
-    end, value = fact.coordinates["end"], names.number(fact.numbers["value"])
-    where = names.place(fact.coordinates)
-    reached = int(fact.numbers["cells"])
-    if reached == 1:
-        return f"The {end} value, {value}, is at {where}."
-    return f"The {end} value, {value}, is reached by {count(reached, 'cell')}, first at {where}."
+    n = fact.numbers
+    parts = []
+    for end in ("lowest", "highest"):
+        shown = names.number(n[end])
+        where = names.place(fact.coordinates[end])
+        several = n[f"cells {end}"] > 1
+        first = f"{count(n[f'cells {end}'], 'cell')}, first at " if several else "at "
+        parts.append(f"{shown} ({first}{where})")
+    return f"The values run from {parts[0]} to {parts[1]}."
 
 
 EXTREMES = Kind(
     "extremes",
-    "The highest and the lowest value with their coordinates.",
-    "Not a claim: every map that is not constant has them.",
+    "The lowest and the highest value with their coordinates.",
     "overview",
     _find_extremes,
-    _extremes_hold,
     _say_extremes,
+    seen="whole",
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from layergram.words.checking import same
 from layergram.words.fact import Fact, Kind
 from layergram.words.names import Names, count, listed, share
 from layergram.words.view import View, labels_of
@@ -27,16 +25,6 @@ def _find_missing(view: View) -> list[Fact]:
     return [MISSING.fact(where, numbers, gaps.mean())]
 
 
-def _missing_holds(array: xr.DataArray, fact: Fact) -> bool:
-    gaps = array.isnull()
-    for dim in map(str, array.dims):
-        whole = gaps.all([d for d in array.dims if d != dim])
-        empty = [x for x in array[dim].values.tolist() if bool(whole.sel({dim: x}))]
-        if empty != fact.coordinates.get(dim, []):
-            return False
-    return same(array, fact, {"cells": int(gaps.sum()), "of": array.size})
-
-
 def _say_missing(fact: Fact, names: Names) -> str:
     n = fact.numbers
     have = "has" if n["cells"] == 1 else "have"
@@ -54,9 +42,8 @@ def _say_missing(fact: Fact, names: Names) -> str:
 MISSING = Kind(
     "missing",
     "How many cells have no value, which rows or columns are empty, and the reason given.",
-    "Not a claim: it is counted.",
     "overview",
     _find_missing,
-    _missing_holds,
     _say_missing,
+    seen="map",
 )

@@ -8,55 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from layergram.words.chance import threshold
 from layergram.words.checking import cells, finite, reach, same
 from layergram.words.fact import Fact, Kind
-from layergram.words.limits import PEAK_EDGE, PEAK_HEIGHT, SMALL_CHANGE, TOP_CELLS
+from layergram.words.limits import PEAK_EDGE, PEAK_HEIGHT, SMALL_CHANGE
 from layergram.words.names import Names
 from layergram.words.view import ORDERED, View, flat
 
 Values = npt.NDArray[np.float64]
 
-FEWEST = 5
-"""Cells in the smallest top that is looked at."""
-
 PLATEAU = 0.25
 """With more than this share of the cells near the top, the top is a region and no peak."""
-
-
-def _gathered(grids: Values) -> Values:
-    """How much the top cells of each grid share rows and columns, and touch, for several sizes."""
-    lists = grids.reshape(len(grids), -1)
-    filled = np.where(np.isnan(lists), -np.inf, lists)
-    known = int(np.isfinite(lists[0]).sum())
-    sizes = {min(known, max(FEWEST, round(part * known))) for part in (0.0, *TOP_CELLS)}
-    found = []
-    for wanted in sorted(sizes):
-        limit = np.partition(filled, -wanted, axis=1)[:, -wanted]
-        top = filled.reshape(grids.shape) >= limit[:, None, None]
-        squares = (top.sum(axis=1) ** 2).sum(axis=1) + (top.sum(axis=2) ** 2).sum(axis=1)
-        joined = (top[:, 1:] & top[:, :-1]).sum(axis=(1, 2))
-        joined += (top[:, :, 1:] & top[:, :, :-1]).sum(axis=(1, 2))
-        found += [squares / top.sum(axis=(1, 2)), joined.astype(float)]
-    return np.stack(found, axis=1)
-
-
-def _is_gathered(view: View) -> bool:
-    """Whether the top cells are gathered more than chance would have them, at any size."""
-    chance = _gathered(view.shuffled.everywhere)
-    middle, spread = chance.mean(axis=0), chance.std(axis=0) + 1e-9
-    observed = ((_gathered(view.shuffled.start[None])[0] - middle) / spread).max()
-    limit = threshold(lambda scores: ((scores - middle) / spread).max(axis=1), chance)
-    return bool(observed > limit)
-
-
-def _standing_alone(values: Values) -> int:
-    """How many values, at most a few, lie above a gap that is larger than all that is below it."""
-    ordered = np.sort(values[np.isfinite(values)])
-    for few in range(1, min(FEWEST, ordered.size - 2) + 1):
-        if ordered[-few] - ordered[-few - 1] > ordered[-few - 1] - ordered[0]:
-            return few
-    return 0
 
 
 def _drop(series: Values, at: int) -> float:
@@ -108,16 +69,14 @@ def _find_peaks(view: View) -> list[Fact]:
     high = values.max() - 0.1 * view.range
     if (values >= high).mean() > PLATEAU:
         return []
-    most = len(view.row_labels) if view.columns and _is_gathered(view) else 0
-    most = most or _standing_alone(view.values)
-    if not most:
+    crests = _crests(view)
+    if not crests or crests[0][0] < values.max():  # the highest cell is no peak: none is told
         return []
     median = float(np.median(values))
     facts: list[Fact] = []
     told: list[tuple[int, Any]] = []
-    for value, drop, row, columns in _crests(view):
-        near = any(_touch(view, (row, columns), other) for other in told)
-        if near or len(facts) >= most:
+    for value, drop, row, columns in crests:
+        if any(_touch(view, (row, columns), other) for other in told):
             continue
         told.append((row, columns))
         where = {view.rows: [view.row_labels[row]]}
@@ -174,11 +133,9 @@ def _say_peak(fact: Fact, names: Names) -> str:
 PEAKS = Kind(
     "peaks",
     "The highest cells, one place per layer, with their coordinates.",
-    "The top cells (5, or 2, 5 or 10 %) share rows and columns, or touch, more than in 98 % of "
-    "maps with all cells shuffled, or up to 5 lie above a gap larger than all that is below it.",
-    "key",
+    "counted",
     _find_peaks,
-    _peaks_hold,
     _say_peak,
-    most=5,
+    _peaks_hold,
+    most=3,
 )

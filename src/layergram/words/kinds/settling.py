@@ -1,21 +1,37 @@
-"""Settling: the layer from which on a token's divergence from the final layer has been small."""
+"""Where tokens settle: the layer from which on the divergence from the final layer is small."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from layergram.maps import options_of
-from layergram.words.checking import same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import MOST_NAMES
-from layergram.words.names import Names, count, share
-from layergram.words.view import View, flat
+from layergram.words.names import Names, count
+from layergram.words.view import View, flat, labels_of
 
 GATE, LATE = 0.5, 0.85
+
+
+def generated(array: xr.DataArray) -> list[Any]:
+    """The tokens of the answer; none where nothing was generated."""
+    if "part" not in array.coords or array["part"].dims != ("token",):
+        return []
+    parts = array["part"].values.tolist()
+    return [x for x, part in zip(labels_of(array, "token"), parts, strict=True) if part == "answer"]
+
+
+def _late(n: Mapping[str, float], part: float, layer: float) -> str:
+    """The share that settles late, under the name that it has for generated tokens."""
+    name = "deep-thinking ratio" if n["generated"] else "share that settles late"
+    of = f"{round(part * n['tokens'])} of {count(n['tokens'], 'token')}"
+    where = " of the answer" if n["generated"] else ""
+    return f"The {name} is {part:.2f} ({of}{where}, at layer {layer:g} or above)."
 
 
 def _applies(array: xr.DataArray) -> bool:
@@ -34,96 +50,93 @@ def _find_settling(view: View) -> list[Fact]:
     if not _applies(view.array):
         return []
     gate, layers, late = _rule(view.array)
-    values = view.values if view.columns == "token" else view.values.T
+    answer = generated(view.array)
+    counted = view.array.sel(token=answer) if answer else view.array
+    values = flat(counted).transpose("layer", "token").values.astype(np.float64)
     there = np.isfinite(values).any(axis=0)
+    if not there.any():
+        return []
     settled = np.where(np.isfinite(values), values, np.inf) <= gate
-    depth = np.where(
-        settled.any(axis=0), np.asarray(view.array["layer"].values)[settled.argmax(axis=0)], layers
-    )
+    order = np.asarray(view.array["layer"].values)
+    depth = np.where(settled.any(axis=0), order[settled.argmax(axis=0)], layers)
     depth = np.where(there, depth, -1)
     known = depth[there]
-    tokens = view.array["token"].values
+    tokens = counted["token"].values
     numbers = {
         "g": gate,
         "tokens": len(known),
+        "generated": bool(answer),
         "median": np.quantile(known, 0.5, method="higher"),
         "earliest": known.min(),
         "latest": known.max(),
         "late from": late,
         "late": (known >= late).sum(),
-        "unsettled": (there & ~settled.any(axis=0)).sum(),
     }
     where: dict[str, Any] = {}
     if known.min() < known.max():
         for name, layer in (("earliest", known.min()), ("latest", known.max())):
             where[name] = [int(x) for x in tokens[depth == layer]]
-    return [SETTLING.fact(where, numbers, 0.5 + 0.5 * float(np.ptp(known)) / max(layers, 1))]
-
-
-def _settling_holds(array: xr.DataArray, fact: Fact) -> bool:
-    if not _applies(array):
-        return False
-    gate, layers, late = _rule(array)
-    depths: dict[int, float] = {}
-    unsettled = 0
-    grid = flat(array).transpose("token", "layer").astype(np.float64)
-    labels = grid["layer"].values.tolist()
-    for token, series in zip(grid["token"].values.tolist(), grid.values.tolist(), strict=True):
-        known_layers = [
-            (x, value) for x, value in zip(labels, series, strict=True) if value == value
-        ]
-        if not known_layers:
-            continue
-        reached = [x for x, value in known_layers if value <= gate]
-        unsettled += not reached
-        depths[token] = reached[0] if reached else layers
-    known = list(depths.values())
-    numbers = {
-        "g": gate,
-        "tokens": len(known),
-        "median": sorted(known)[len(known) // 2],
-        "earliest": min(known),
-        "latest": max(known),
-        "late from": late,
-        "late": sum(depth >= late for depth in known),
-        "unsettled": unsettled,
-    }
-    ends = {"earliest": min(known), "latest": max(known)} if min(known) < max(known) else {}
-    where = {name: [t for t, d in depths.items() if d == end] for name, end in ends.items()}
-    return where == fact.coordinates and same(array, fact, numbers)
+    return [SETTLING.fact(where, numbers, 1.0)]
 
 
 def _say_settling(fact: Fact, names: Names) -> str:
     n, where = fact.numbers, fact.coordinates
-    rule = f"A token settles at the first layer where its value has come down to {n['g']:g}. "
+    tokens = count(n["tokens"], "token") + (" of the answer" if n["generated"] else "")
     if where:
         text = (
-            f"Half of the {count(n['tokens'], 'token')} settle by layer {n['median']:g}. "
-            f"{_end(names, where['earliest'], 'first', n['earliest'])}; "
+            f"Half of the {tokens} settle (come down to {n['g']:g}) by layer {n['median']:g}; "
+            f"{_end(names, where['earliest'], 'first', n['earliest'])}, "
             f"{_end(names, where['latest'], 'last', n['latest'])}. "
         )
     else:
-        text = f"All {count(n['tokens'], 'token')} settle at layer {n['median']:g}. "
-    if n["unsettled"]:
-        text += f"{count(n['unsettled'], 'token')} do not settle before the final layer. "
-        text = text.replace("1 token do not", "1 token does not")
-    part = share(n["late"] / n["tokens"])
-    return f"{rule}{text}{part} settle late, at layer {n['late from']:g} or above."
+        text = f"All {tokens} settle (come down to {n['g']:g}) at layer {n['median']:g}. "
+    return text + _late(n, n["late"] / n["tokens"], n["late from"])
 
 
 def _end(names: Names, tokens: list[Any], word: str, layer: float) -> str:
     if len(tokens) > MOST_NAMES:
-        return f"{count(len(tokens), 'token')} settle {word}, at layer {layer:g}"
-    verb = "settles" if len(tokens) == 1 else "settle"
-    return f"{names.many('token', tokens)} {verb} {word}, at layer {layer:g}"
+        return f"{count(len(tokens), 'token')} {word}, at layer {layer:g}"
+    return f"{names.many('token', tokens)} {word}, at layer {layer:g}"
 
 
 SETTLING = Kind(
     "settling",
-    "Where the tokens of a divergence map settle: middle, first, last, and the share that is late.",
-    "Not a claim: the rule is the measure's own; g, the share of layers and L are in the map.",
+    "Where the tokens of a divergence map settle, of the answer where there is one.",
     "key",
     _find_settling,
-    _settling_holds,
     _say_settling,
+    seen="map",
+)
+
+
+def _find_ratio(view: View) -> list[Fact]:
+    array = view.array
+    if "deep_thinking_layer" not in array.attrs or array.dims != ("token",):
+        return []
+    answer = generated(array)
+    depths = (array.sel(token=answer) if answer else array).values.astype(np.float64)
+    depths = depths[np.isfinite(depths)]
+    if not depths.size:
+        return []
+    layer = float(array.attrs["deep_thinking_layer"])
+    numbers = {
+        "ratio": (depths >= layer).mean(),
+        "layer": layer,
+        "tokens": depths.size,
+        "generated": bool(answer),
+    }
+    return [RATIO.fact({}, numbers, 0.9)]
+
+
+def _say_ratio(fact: Fact, names: Names) -> str:
+    return _late(fact.numbers, fact.numbers["ratio"], fact.numbers["layer"])
+
+
+RATIO = Kind(
+    "deep_thinking",
+    "The share of tokens that settle late, as a map of settling depths carries it.",
+    "key",
+    _find_ratio,
+    _say_ratio,
+    seen="map",
 )

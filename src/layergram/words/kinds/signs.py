@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from layergram.maps import cell_coordinates
-from layergram.words.checking import finite, same
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import SIGNIFICANT
 from layergram.words.names import Names, count, share
@@ -36,22 +35,6 @@ def _find_signs(view: View) -> list[Fact]:
     return [SIGNS.fact({}, numbers, 0.8)]
 
 
-def _signs_hold(array: xr.DataArray, fact: Fact) -> bool:
-    null = _null(array)
-    if null is None:
-        return False
-    above, below = array.where(array > null), array.where(array < null)
-    numbers = {
-        "null": null,
-        "above": int(above.count()),
-        "below": int(below.count()),
-        "cells": int(array.count()),
-        "mean above": finite(above).mean(),
-        "mean below": finite(below).mean(),
-    }
-    return same(array, fact, numbers)
-
-
 def _say_signs(fact: Fact, names: Names) -> str:
     n = fact.numbers
     null = f"{n['null']:g}"
@@ -70,77 +53,103 @@ def _say_signs(fact: Fact, names: Names) -> str:
 SIGNS = Kind(
     "signs",
     "How many cells lie above and below the value that means no effect, and how far.",
-    "Not a claim: it is counted.",
     "overview",
     _find_signs,
-    _signs_hold,
     _say_signs,
+    seen="whole",
 )
 
 
-def _find_significant(view: View) -> list[Fact]:
-    array, null = view.array, _null(view.array)
+def _carried(array: xr.DataArray) -> tuple[str, str]:
+    """What the cells of a map carry, and what that holds for: a cell, the map or several maps."""
     carried = cell_coordinates(array)
-    there = np.isfinite(array.values)
     if "p_value" in carried:
-        chosen = there & (array["p_value"].values <= SIGNIFICANT)
-        rule = "p-value"
-    elif {"low", "high"} <= set(carried) and null is not None:
-        chosen = there & ((array["low"].values > null) | (array["high"].values < null))
-        rule = "interval"
+        rule, attrs = "p-value", array["p_value"].attrs
+    elif {"low", "high"} <= set(carried) and _null(array) is not None:
+        rule, attrs = "interval", array["low"].attrs
     else:
-        return []
-    numbers: dict[str, Any] = {"cells": chosen.sum(), "of": there.sum()}
-    where: dict[str, Any] = {"rule": rule}
-    if chosen.any():
-        distance = np.abs(array.values - (null or 0.0))
-        at = np.unravel_index(np.argmax(np.where(chosen, distance, -1.0)), array.shape)
-        where |= {
-            str(dim): [labels_of(array, str(dim))[i]] for dim, i in zip(array.dims, at, strict=True)
-        }
-        numbers["value"] = array.values[at]
-        numbers |= {name: array[name].values[at] for name in carried}
-    return [SIGNIFICANT_KIND.fact(where, numbers, chosen.sum() / max(int(there.sum()), 1))]
+        return "", ""
+    whole = "map" if "whole map" in str(attrs.get("long_name", "")) else "cell"
+    return rule, str(attrs.get("holds_for", whole))
 
 
-def _significant_holds(array: xr.DataArray, fact: Fact) -> bool:
+def _differs(array: xr.DataArray, rule: str) -> xr.DataArray:
+    """The cells that differ from the null value, NaN for the others."""
+    if rule == "p-value":
+        return array.where(array["p_value"] <= SIGNIFICANT)
     null = _null(array) or 0.0
-    if fact.coordinates["rule"] == "p-value":
-        chosen = array.where(array["p_value"] <= SIGNIFICANT)
-    else:
-        chosen = array.where((array["low"] > null) | (array["high"] < null))
+    return array.where((array["low"] > null) | (array["high"] < null))
+
+
+def own_null(array: xr.DataArray) -> str:
+    """What the map's own p-values or intervals say of chance, in a sentence; '' without any."""
+    rule, over = _carried(array)
+    if not rule:
+        return ""
+    known = int(array.count())
+    none = "" if int(_differs(array, rule).count()) else f"No cell of {known:,} has {_such(rule)}. "
+    if over == "cell":
+        return f"{none}Each {rule} is of its own cell; nothing was tested for the map as a whole."
+    where = "the whole map" if over == "map" else "all maps of the run together"
+    holds = "p holds" if rule == "p-value" else "The intervals hold"
+    return (
+        f"{none}{holds} for {where}: the chance of any such cell without effect is at most "
+        f"{100 * SIGNIFICANT:.0f} %."
+    )
+
+
+def _such(rule: str) -> str:
+    return f"p ≤ {SIGNIFICANT:g}" if rule == "p-value" else "an interval without the null value"
+
+
+def _find_differing(view: View, *, pointwise: bool) -> list[Fact]:
+    array = view.array
+    rule, over = _carried(array)
+    if not rule or (over == "cell") != pointwise:
+        return []
+    chosen = _differs(array, rule)
+    if not int(chosen.count()):
+        return []
+    distance = np.abs(chosen.values - (_null(array) or 0.0))
+    at = np.unravel_index(int(np.nanargmax(distance)), array.shape)
+    where: dict[str, Any] = {
+        str(dim): [labels_of(array, str(dim))[i]] for dim, i in zip(array.dims, at, strict=True)
+    }
     numbers: dict[str, Any] = {"cells": int(chosen.count()), "of": int(array.count())}
-    if numbers["cells"]:
-        cell = chosen.sel({str(dim): fact.coordinates[str(dim)][0] for dim in array.dims})
-        numbers["value"] = float(cell)
-        numbers |= {name: float(cell[name]) for name in cell_coordinates(array)}
-        furthest = float(np.abs(chosen - null).max())
-        if not np.isclose(abs(float(cell) - null), furthest):
-            return False
-    return same(array, fact, numbers)
+    numbers["value"] = array.values[at]
+    numbers |= {name: array[name].values[at] for name in cell_coordinates(array)}
+    kind = POINTWISE if pointwise else SIGNIFICANT_KIND
+    return [kind.fact(where, numbers, numbers["cells"] / numbers["of"])]
 
 
-def _say_significant(fact: Fact, names: Names) -> str:
+def _say_differing(fact: Fact, names: Names) -> str:
     n = fact.numbers
-    by_p = fact.coordinates["rule"] == "p-value"
-    rule = f"a p-value of at most {SIGNIFICANT:g}" if by_p else "an interval without the null value"
-    chance = f"; by chance alone about {SIGNIFICANT * n['of']:.0f} would" if by_p else ""
+    rule, over = _carried(names.array)
     have = "has" if n["cells"] == 1 else "have"
-    text = f"{count(n['cells'], 'cell')} of {int(n['of']):,} {have} {rule}{chance}"
-    if not n["cells"]:
-        return f"No cell of {int(n['of']):,} has {rule}{chance}."
-    text += f". The one furthest out is {names.number(n['value'])}"
-    if {"low", "high"} <= set(n):
-        text += f" (interval {names.span(n['low'], n['high'])})"
-    return f"{text} at {names.place(fact.coordinates)}."
+    text = f"{count(n['cells'], 'cell')} of {int(n['of']):,} {have} {_such(rule)}"
+    if over == "cell":
+        text += f"; by chance alone about {SIGNIFICANT * n['of']:.0f} would"
+    text += f". Furthest from {_null(names.array) or 0:g} is {names.place(fact.coordinates)}: "
+    text += names.number(n["value"])
+    if over == "cell" and {"low", "high"} <= set(n):
+        text += f" (its own interval {names.span(n['low'], n['high'])})"
+    return f"{text}."
 
 
 SIGNIFICANT_KIND = Kind(
     "significant",
-    "How many cells differ from the null value by their p-value or interval, and the furthest.",
-    "The map's own p-values or intervals decide; the number expected by chance is told with it.",
+    "How many cells differ from the null value by p-values or intervals of the whole map.",
+    "tested",
+    lambda view: _find_differing(view, pointwise=False),
+    _say_differing,
+    seen="whole",
+)
+POINTWISE = Kind(
+    "pointwise",
+    "How many cells differ from the null value, each by its own interval, and how many would "
+    "by chance.",
     "key",
-    _find_significant,
-    _significant_holds,
-    _say_significant,
+    lambda view: _find_differing(view, pointwise=True),
+    _say_differing,
+    seen="whole",
 )

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from layergram.words.chance import pooled, threshold
 from layergram.words.checking import cells, reach, same
 from layergram.words.fact import Fact, Kind
-from layergram.words.limits import SMALL_CHANGE, TOGETHER, TOGETHER_GAP
-from layergram.words.names import Names
+from layergram.words.kinds.roles import same_token
+from layergram.words.limits import SAME_TOKEN, SMALL_CHANGE, TOGETHER, TOGETHER_GAP
+from layergram.words.names import Names, listed, share
 from layergram.words.view import ORDERED, View, flat, mean
 
 Values = npt.NDArray[np.float64]
@@ -31,12 +31,6 @@ def _correlations(grids: Values) -> Values:
     return np.asarray(unit.swapaxes(1, 2) @ unit)
 
 
-def _largest(grids: Values) -> Values:
-    found = _correlations(pooled(grids, MOST_SERIES, 1))
-    size = found.shape[1]
-    return np.asarray(np.where(np.eye(size, dtype=bool), -1.0, found).max(axis=(1, 2)))
-
-
 def _find_together(view: View) -> list[Fact]:
     rows, columns = view.values.shape
     if (
@@ -49,11 +43,10 @@ def _find_together(view: View) -> list[Fact]:
         return []
     if np.isnan(view.values).any():
         return []
-    least = max(threshold(_largest, view.shuffled.down), TOGETHER)
     related = _correlations(view.values[None])[0]
     gaps = np.abs(view.values[:, :, None] - view.values[:, None, :]).max(axis=0) / view.range
     moves = np.ptp(view.values, axis=0) > 2 * SMALL_CHANGE * view.range
-    alike = (related > least) & (gaps <= TOGETHER_GAP) & moves[:, None] & moves[None, :]
+    alike = (related > TOGETHER) & (gaps <= TOGETHER_GAP) & moves[:, None] & moves[None, :]
     facts, left = [], set(np.flatnonzero(moves).tolist())
     while len(left) > 1:
         groups = [_grown(start, left, alike, gaps) for start in sorted(left)]
@@ -103,20 +96,31 @@ def _say_together(fact: Fact, names: Names) -> str:
         return f"{who} are the same throughout."
     bound = f"{np.floor(100 * n['correlation']) / 100:.2f}"
     pair = "a correlation of" if len(labels) == 2 else "every pair has a correlation of"
-    return (
+    text = (
         f"{who} move together: {pair} at least {bound}, "
-        f"and they are never more than {names.up(n['gap'])} apart."
+        f"and they are never more than {names.up(n['gap'])} apart"
     )
+    if dim != "role":
+        return f"{text}."
+    known = same_token(names.array)
+    parts = {two: known.get(frozenset(two), 0.0) for two in combinations(labels, 2)}
+    closest = max(parts, key=lambda two: parts[two])
+    if parts[closest] >= SAME_TOKEN:
+        return (
+            f"{listed([names.one(dim, role) for role in closest])} are the same token in "
+            f"{share(parts[closest])} of the answers; {text}."
+        )
+    from_end = sum(str(label).startswith("-") for label in labels)
+    if not known and 0 < from_end < len(labels):
+        return f"{text}; how often they are the same token, the map does not say."
+    return f"{text}."
 
 
 TOGETHER_KIND = Kind(
     "together",
     "Columns that rise and fall together and stay close to one another.",
-    "Every pair correlates more than the most alike pair in 98 % of maps shuffled within their "
-    "columns, and at least 0.9.",
-    "key",
+    "counted",
     _find_together,
-    _together_holds,
     _say_together,
-    most=2,
+    _together_holds,
 )

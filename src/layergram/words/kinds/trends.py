@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from layergram.words.chance import pooled, threshold
 from layergram.words.checking import along, cells, reach, same
 from layergram.words.fact import Fact, Kind
-from layergram.words.limits import DIRECT, FIT, LONGEST_PROFILE, SMALL_CHANGE
+from layergram.words.limits import DIRECT, FIT, SMALL_CHANGE
 from layergram.words.names import Names
 from layergram.words.shapes import Shape, explained, shape_of
 from layergram.words.view import ORDERED, View, axes_of, flat, labels_of, mean
@@ -23,25 +21,14 @@ Values = npt.NDArray[np.float64]
 MOST_FITTED = 256
 """With more columns than this no single one is told of."""
 
-MOST_SERIES = 15
-"""With more columns than this only those are told that do not have the most common shape."""
+MOST_POINTS = 512
+"""With more rows than this no course is looked for."""
 
 
-def _profiles(grids: Values) -> Values:
-    return _whole(pooled(mean(grids, axis=2), LONGEST_PROFILE, 1))
-
-
-def _whole(series: Values) -> Values:
-    """Series with missing values at their mean."""
-    middle = mean(series, axis=-1)[..., None]
-    return np.where(np.isnan(series), np.where(np.isnan(middle), 0.0, middle), series)
-
-
-def _fit(grids: Values) -> Values:
-    """Share of each column's variation that a line with one bend explains: many × columns."""
-    series = _whole(np.moveaxis(pooled(grids, LONGEST_PROFILE, 1), 1, 2))
-    total = ((series - series.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-    return np.where(total > 1e-18, explained(series) / np.maximum(total, 1e-18), 0.0)
+def _fit(series: Values) -> float:
+    """Share of a series' variation that a line with one bend explains."""
+    total = float(((series - series.mean()) ** 2).sum())
+    return float(explained(series[None])[0]) / total if total > 1e-18 else 0.0
 
 
 def _numbers(shape: Shape) -> dict[str, float]:
@@ -58,14 +45,11 @@ def _size(shape: Shape, view: View) -> float:
 
 def _find_overall(view: View) -> list[Fact]:
     there = np.flatnonzero(np.isfinite(view.profile))
-    if view.rows not in ORDERED or len(there) < 4 or not view.range:
+    if view.rows not in ORDERED or not 4 <= len(there) <= MOST_POINTS or not view.range:
         return []
-    observed = _profiles(view.shuffled.start[None])
-    variation = float(((observed - observed.mean()) ** 2).sum())
-    fitted = float(explained(observed)[0])
-    limit = threshold(lambda grids: explained(_profiles(grids)), view.shuffled.down)
-    shape = shape_of(view.profile[there], view.range)
-    if shape is None or fitted <= limit or fitted < FIT * variation:
+    profile = view.profile[there]
+    shape = shape_of(profile, view.range)
+    if shape is None or _fit(profile) < FIT:
         return []
     labels = [view.row_labels[at] for at in there]
     where = {"shape": shape.name, view.rows: _where(labels, shape)}
@@ -74,32 +58,24 @@ def _find_overall(view: View) -> list[Fact]:
 
 def _find_columns(view: View) -> list[Fact]:
     rows, columns = view.values.shape
-    if view.rows not in ORDERED or not view.columns or rows < 4 or not view.range:
+    if view.rows not in ORDERED or not view.columns or not 4 <= rows <= MOST_POINTS:
         return []
-    if columns > MOST_FITTED:
+    if columns > MOST_FITTED or not view.range:
         return []
-    limit = max(threshold(lambda grids: _fit(grids).max(axis=1), view.shuffled.down), FIT)
-    fits = _fit(view.shuffled.start[None])[0]
     alike: dict[tuple[Any, ...], list[Any]] = {}
     shapes: dict[tuple[Any, ...], Shape] = {}
-    for at in np.flatnonzero(fits > limit):
+    for at in range(columns):
         series = view.values[:, at]
         there = np.flatnonzero(np.isfinite(series))
         shape = shape_of(series[there], view.range) if len(there) > 3 else None
-        if shape is None:
+        if shape is None or _fit(series[there]) < FIT:
             continue
         labels = [view.row_labels[i] for i in there]
         key = (shape.name, *map(_tidy, _numbers(shape).values()), *_where(labels, shape))
         alike.setdefault(key, []).append(view.column_labels[at])
         shapes[key] = shape
-    usual = ""
-    if columns > MOST_SERIES:
-        sizes = Counter(name for (name, *_), named in alike.items() for _ in named)
-        usual = sizes.most_common(1)[0][0] if sizes else ""
     found = []
     for key, named in alike.items():
-        if key[0] == usual:
-            continue
         where = {"shape": key[0], view.columns: named, view.rows: list(key[4:])}
         numbers = _numbers(shapes[key]) | {"rank": _rank(view, named)}
         found.append(COLUMN_TREND.fact(where, numbers, _size(shapes[key], view)))
@@ -181,7 +157,9 @@ def _course(fact: Fact, names: Names, row: str, *, start: str) -> str:
 def _say_overall(fact: Fact, names: Names) -> str:
     row = next(d for d in fact.coordinates if d != "shape")
     subject = (
-        "the mean over the " + names.noun(names.other(row)) if names.other(row) else "the value"
+        f"the {names.average} over the {names.noun(names.other(row))}"
+        if names.other(row)
+        else "the value"
     )
     start = f"from {names.bare(fact.numbers['start'])} "
     sentence = f"From {names.one(row, names.labels(row)[0])} on, {subject} "
@@ -208,15 +186,6 @@ def _say_column(fact: Fact, names: Names) -> str:
 def _find_direction(view: View) -> list[Fact]:
     columns = view.values.shape[1]
     if view.rows not in ORDERED or columns < 8 or len(view.values) < 4 or not view.range:
-        return []
-
-    def balance(grids: Values) -> Values:
-        third = max(1, grids.shape[1] // 3)
-        change = mean(grids[:, -third:], axis=1) - mean(grids[:, :third], axis=1)
-        return np.asarray(np.abs(np.sign(np.nan_to_num(change)).sum(axis=1)))
-
-    observed = float(balance(view.shuffled.start[None])[0])
-    if observed <= threshold(balance, view.shuffled.down):
         return []
     third = max(1, len(view.values) // 3)
     change = mean(view.values[-third:], axis=0) - mean(view.values[:third], axis=0)
@@ -265,32 +234,27 @@ def _say_direction(fact: Fact, names: Names) -> str:
     return text + f"the median change is {names.signed(n['change'])}."
 
 
-_ORDER = "in 98 % of maps shuffled within their columns"
 TREND = Kind(
     "trend",
     "How the mean of the rows goes with depth, with its turning point.",
-    f"A line with at most one bend explains more of the row means than {_ORDER}.",
-    "rows",
+    "counted",
     _find_overall,
-    _overall_holds,
     _say_overall,
+    _overall_holds,
 )
 COLUMN_TREND = Kind(
     "column_trend",
     "How single columns go with depth, with their turning points.",
-    f"A line with at most one bend fits better than it fits the best column {_ORDER}.",
-    "columns",
+    "counted",
     _find_columns,
-    _column_holds,
     _say_column,
-    most=4,
+    _column_holds,
 )
 DIRECTION = Kind(
     "direction",
     "How many columns are lower, and how many higher, in the last third of the rows.",
-    f"More columns agree on a direction than {_ORDER}, and 70 % of them by a tenth of the range.",
-    "rows",
+    "counted",
     _find_direction,
-    _direction_holds,
     _say_direction,
+    _direction_holds,
 )

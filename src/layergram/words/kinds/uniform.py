@@ -2,68 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from layergram.words.chance import threshold
-from layergram.words.checking import reach, same
-from layergram.words.fact import Fact, Kind, Section
-from layergram.words.limits import UNIFORM
+from layergram.words.checking import same
+from layergram.words.fact import Fact, Kind
+from layergram.words.limits import UNIFORM, UNIFORM_DECADES
 from layergram.words.names import Names
-from layergram.words.view import View, flat
-
-Values = npt.NDArray[np.float64]
+from layergram.words.view import Values, View, flat
 
 
-def _spread(values: Values) -> Values:
-    """Highest minus lowest value of each row; infinite for rows with fewer than two values."""
-    there = np.isfinite(values)
-    high = np.where(there, values, -np.inf).max(axis=-1)
-    low = np.where(there, values, np.inf).min(axis=-1)
-    return np.asarray(np.where(there.sum(axis=-1) > 1, high - low, np.inf))
+def _most(values: Values, log: bool) -> float:
+    """The largest spread of a uniform row: a share of where 90 % of the cells lie."""
+    if log:
+        return UNIFORM_DECADES
+    low, high = np.quantile(values[np.isfinite(values)], [0.05, 0.95])
+    return UNIFORM * float(high - low)
 
 
 def _find_uniform(view: View) -> list[Fact]:
     if not view.range or not view.columns:
         return []
+    log = bool(view.array.attrs.get("log10"))
+    most = _most(view.values, log)
     facts = []
-    for side, (dim, labels, values) in enumerate(view.sides):
-
-        def uniform_rows(grids: Any, side: int = side) -> Any:
-            turned = grids.swapaxes(1, 2) if side else grids
-            return (_spread(turned) <= UNIFORM * view.range).sum(axis=1)
-
-        spread = _spread(values)
-        found = np.flatnonzero(spread <= UNIFORM * view.range)
-        chance = threshold(uniform_rows, view.shuffled.everywhere, questions=2)
-        if not len(found) or uniform_rows(view.shuffled.start[None])[0] <= chance:
+    for dim, labels, values in view.sides:
+        there = np.isfinite(values)
+        high = np.where(there, values, -np.inf).max(axis=1)
+        low = np.where(there, values, np.inf).min(axis=1)
+        spread = np.where(there.sum(axis=1) > 1, high - low, np.inf)
+        found = np.flatnonzero(spread <= most)
+        several = int(np.isfinite(spread).sum())
+        if not len(found):
             continue
-        named = [labels[at] for at in found]
         numbers = {
             "count": len(found),
-            "of": int(np.isfinite(spread).sum()),
+            "of": several,
             "spread": spread[found].max(),
-            "lowest": np.nanmin(values[found]),
-            "highest": np.nanmax(values[found]),
+            "lowest": low[found].min(),
+            "highest": high[found].max(),
         }
-        part = len(found) / max(numbers["of"], 1)
-        section: Section = "columns" if side else "rows"
-        size = (1 - UNIFORM) * part
-        facts.append(UNIFORM_ROWS.fact({dim: named}, numbers, size, section=section))
+        where = {dim: [labels[at] for at in found]}
+        facts.append(UNIFORM_ROWS.fact(where, numbers, (1 - UNIFORM) * len(found) / several))
     return facts
 
 
 def _uniform_holds(array: xr.DataArray, fact: Fact) -> bool:
-    grid = flat(array)
+    grid = flat(array).astype(np.float64)
     dim = next(iter(fact.coordinates))
-    lists = grid.transpose(dim, ...).values.astype(np.float64)
+    most = _most(grid.values, bool(array.attrs.get("log10")))
+    lists = grid.transpose(dim, ...).values
     labels = grid[dim].values.tolist()
     sizes = {label: row[~np.isnan(row)] for label, row in zip(labels, lists, strict=True)}
     spreads = {label: np.ptp(values) for label, values in sizes.items() if len(values) > 1}
-    named = [x for x, spread in spreads.items() if spread <= UNIFORM * reach(grid)]
+    named = [x for x, spread in spreads.items() if spread <= most]
     inside = np.concatenate([sizes[label] for label in named]) if named else np.zeros(1)
     numbers = {
         "count": len(named),
@@ -80,12 +72,11 @@ def _say_uniform(fact: Fact, names: Names) -> str:
     n = fact.numbers
     where = names.many(dim, labels)
     be, each = ("is", "it") if len(labels) == 1 else ("are", "each")
-    other = next((names.noun(d) for d in names.sides if d != dim), "the other axis")
     within = names.span(n["lowest"], n["highest"])
-    if names.bare(n["lowest"]) == names.bare(n["highest"]) and n["spread"]:
-        return f"{where} {be} uniform: all values are {within}."
+    if not n["highest"] - n["lowest"]:
+        return f"{where} {be} exactly uniform: all values are {within}."
     if not n["spread"]:
-        return f"{where} {be} exactly uniform: the same value for all {other} ({within})."
+        return f"{where} {be} exactly uniform: {each} has one value, within {within}."
     text = f"{where} {be} nearly uniform: {each} spans at most {names.up(n['spread'])}"
     if n["highest"] - n["lowest"] <= 3 * n["spread"]:
         text += f", within {within}"
@@ -95,9 +86,8 @@ def _say_uniform(fact: Fact, names: Names) -> str:
 UNIFORM_ROWS = Kind(
     "uniform",
     "Rows or columns whose values all lie close together.",
-    "More such rows than in 98 % of maps with all cells shuffled.",
-    "rows",
+    "counted",
     _find_uniform,
-    _uniform_holds,
     _say_uniform,
+    _uniform_holds,
 )
