@@ -64,7 +64,7 @@ def facts(
         >>> m = maps.make([[0.25, 0.5]], ("layer", "head"), measure="weight")
         >>> found = facts(m)
         >>> [fact.kind for fact in found.numbers], found.inference
-        (['level', 'extremes', 'extremes'], [])
+        (['level', 'extremes'], [])
     """
     check(array)
     final = final_layer(array)

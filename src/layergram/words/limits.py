@@ -27,7 +27,7 @@ MOST_COUNTED = 7
 MOST_NAMES = 6
 """Names in one list; the rest is counted."""
 
-MOST_ROWS, MOST_COLUMNS = 7, 7
+MOST_ROWS, MOST_COLUMNS = 5, 5
 """Rows and columns of the table of values."""
 
 BAND_SHARE = 0.05

@@ -16,7 +16,7 @@ from layergram.words.view import View, flat, mean
 
 Values = npt.NDArray[np.float64]
 
-MOST_NAMED = 3
+MOST_NAMED = 2
 """So many of each end are named."""
 
 
