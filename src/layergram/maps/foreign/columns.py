@@ -133,12 +133,14 @@ def _texts_beside(cells: Cells, dim: str, one: int, two: int) -> tuple[int, int]
 
 def could_be(dim: str, column: Sequence[str]) -> bool:
     """Whether a column can hold the labels of the axis that its header names, and not values."""
-    known = [cell.strip() for cell in column if not missing(cell)]
+    known = {cell.strip() for cell in set(column) if not missing(cell)}
     if not known or not all(is_number(cell, "decimal") for cell in known):
         return True
     whole = all(re.fullmatch(r"[-+−]?\d+([.,]0*)?", cell) for cell in known)
     named = DIMENSIONS[dim].kind == "names" and dim != "role"
-    return whole and (not named or len(set(known)) < len(known) or dim == "function")
+    return whole and (
+        not named or len(known) < sum(not missing(c) for c in column) or dim == "function"
+    )
 
 
 def _tell_rows_apart(cells: Cells, axes: dict[str, int]) -> bool:
@@ -147,8 +149,8 @@ def _tell_rows_apart(cells: Cells, axes: dict[str, int]) -> bool:
 
 
 def _is_text(column: Sequence[str]) -> bool:
-    """Whether most cells are words; a column of numbers with a few bad cells is not."""
-    known = [cell.strip() for cell in column if not missing(cell)]
+    """Whether most different cells are words; a column of numbers with a few bad cells is not."""
+    known = {cell.strip() for cell in set(column) if not missing(cell)}
     numbers = [re.match(r"[-+−]?[.,]?\d|[-+]?(inf|nan)", cell.lower()) for cell in known]
     return bool(known) and 2 * sum(map(bool, numbers)) < len(known)
 
