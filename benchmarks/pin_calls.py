@@ -124,8 +124,14 @@ def maps_in(folder: Path) -> dict[str, xr.DataArray]:
 def answers_in(folder: Path) -> list[dict[str, Any]]:
     """The judged answers of ``roles``; ``exact_tokens`` is None where an answer is left out."""
     kept = ("id", "group", "ids", "prompt_tokens", "reply", "right", "exact", "extractor")
-    rows = lines_of(folder / "rows.jsonl")
-    return [{key: row[key] for key in (*kept, "exact_tokens", "roles")} for row in rows]
+    used = set(xr.open_zarr(folder / "features" / "arrays.zarr")["example"].values.tolist())
+    return [
+        {
+            **{key: row[key] for key in (*kept, "roles")},
+            "exact_tokens": row["exact_tokens"] if row["id"] in used else None,
+        }
+        for row in lines_of(folder / "rows.jsonl")
+    ]
 
 
 def role_features_in(folder: Path) -> dict[str, np.ndarray]:

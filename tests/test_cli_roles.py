@@ -54,7 +54,7 @@ FEW = ("--folds", 3, "--permutations", 50)
 
 def test_a_set_becomes_a_map_picture_words_and_a_table(run, set_file, tiny_llama_folder, tmp_path):
     words = ("roles", set_file, "--model", tiny_llama_folder, "--out", "here", *FEW)
-    code, out, err = run(*words, "--control", "random-weights", "--paper")
+    code, out, err = run(*words, "--difference", "last_q", "--paper")
     assert (code, err) == (0, "")
     auroc = maps.read(tmp_path / "here/auroc.nc")
     assert auroc.dims == ("layer", "role") and auroc["role"].values.tolist() == list(maps.ROLES)
@@ -63,18 +63,34 @@ def test_a_set_becomes_a_map_picture_words_and_a_table(run, set_file, tiny_llama
     assert float(auroc.sel(role="exact_answer_last").max()) > 0.95  # the name gives it away
     assert auroc.attrs["right"] == 30 and auroc.attrs["coverage"] == 1.0
     assert maps.options_of(auroc)["questions"] == "set"
-    for name in ("auroc_published", "auroc_random_weights"):
+    for name in ("auroc_published", "auroc_random_weights"):  # random weights by default
         assert maps.read(tmp_path / f"here/{name}.nc").dims == ("layer", "role")
     assert (tmp_path / "here/auroc.png").stat().st_size > 10_000
     text = (tmp_path / "here/auroc.md").read_text()
-    assert "## Answers, Controls, Baselines" in text and "letters of the exact answer" in text
-    assert "random weights" in text and "30 right, 30 wrong" in out
-    assert "embedding layer" in out and "is not clear of them" in out  # names alone tell it here
+    assert "## Answers, Controls, Rivals" in text and "letters of the exact answer" in text
+    assert "random weights" in text and "30 right answers, 30 wrong answers" in out
+    first = out.splitlines()[1]  # the nested choice leads
+    assert "tells wrong answers from right answers with an AUROC of" in first
+    assert "The best joint control" in out and "not clear of 0" in out  # names alone tell it here
     rows = list(csv.DictReader((tmp_path / "here/baselines.csv").open()))
-    names = {row["name"]: row for row in rows}
-    assert {"chosen_cell", "surface", "letters", "random_weights", "shuffled"} <= set(names)
-    assert {"logprob_mean", "exact_prob_min", "answer_tokens"} <= set(names)
+    kinds = {row["name"]: row["kind"] for row in rows}
+    assert {name for name, kind in kinds.items() if kind == "joint"} == {"surface", "all_scores"}
+    controls = {"letters", "question_ngrams", "random_weights", "shuffled", "words"}
+    assert {name for name, kind in kinds.items() if kind == "control"} == controls
+    rivals = {"rauq", "previous_attention", "layer_ensemble", "p_true"}
+    assert {name for name, kind in kinds.items() if kind == "rival"} == rivals
+    assert {"logprob_mean", "exact_prob_min", "answer_tokens"} <= set(kinds)
     assert all(0 <= float(row["auroc"]) <= 1 for row in rows)
+    paired = [row for row in rows if row["name"] not in ("chosen_cell", "best_cell", "shuffled")]
+    ends = ("gain_low", "gain", "gain_high")
+    assert all(-1 <= float(row["gain_low"]) <= float(row["gain_high"]) <= 1 for row in paired)
+    assert all(float(row[end]) for row in paired for end in ends if row["name"] == "last_q")
+    difference = maps.read(tmp_path / "here/auroc_difference.nc")
+    assert "last_q" not in difference["role"].values and {"low", "high"} <= set(difference.coords)
+    cell, gap = {"layer": 1, "role": "exact_answer_last"}, auroc.sel(layer=1)
+    expected = float(gap.sel(role="exact_answer_last") - gap.sel(role="last_q"))
+    assert float(difference.sel(cell)) == pytest.approx(expected, abs=1e-6)
+    assert difference["low"].attrs["holds_for"] == "map" and difference.attrs["model"]
     judged = [json.loads(line) for line in (tmp_path / "here/rows.jsonl").read_text().splitlines()]
     assert {row["extractor"] for row in judged} == {"alias", "name"}
 
@@ -86,7 +102,10 @@ def test_a_second_run_goes_on_where_the_first_ended(
     code, out, _ = run(*words)
     first = json.loads(out)
     assert code == 0 and first["answers"]["coverage"] == 1.0
-    assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["chosen_auroc"], 1e-3)
+    calibration = first["calibration"]
+    assert calibration["brier"] < calibration["brier_base_rate"]  # the name gives it away
+    assert sum(row["examples"] for row in calibration["reliability"]) == 60
+    assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["nested_auroc"], 1e-3)
     before = maps.read(tmp_path / "roles/auroc.nc")
     monkeypatch.setattr("layergram.answers.ask.generate", None)
     monkeypatch.setattr("layergram.engine.run.forward", None)
@@ -94,6 +113,26 @@ def test_a_second_run_goes_on_where_the_first_ended(
     after = maps.read(tmp_path / "roles/auroc.nc")
     np.testing.assert_array_equal(before, after)
     assert before["p_value"].equals(after["p_value"])
+
+
+def test_cut_answers_are_left_out_and_counted(
+    run, set_file, tiny_llama_folder, tmp_path, monkeypatch
+):
+    def some_cut(model, prompts, streams, *, batch):
+        said = replies_of(model, prompts, streams, batch=batch)
+        numbers = [
+            int(model.tokenizer.decode(p).split("number ")[1].split("?")[0]) for p in prompts
+        ]
+        return [ids[:-1] if at % 6 == 0 else ids for at, ids in zip(numbers, said, strict=True)]
+
+    monkeypatch.setattr("layergram.answers.ask.generate", some_cut)
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--control", "none")
+    code, out, _ = run(*words)
+    assert code == 0 and "50 of 60 answers make the map: 30 right answers, 20 wrong" in out
+    assert "10 were cut at the token limit." in out
+    assert not (tmp_path / "roles/auroc_random_weights.nc").exists()
+    code, out, _ = run(*words, "--cut", "keep", "--out", "kept")
+    assert code == 0 and "60 make the map: 30 right answers, 30 wrong" in out
 
 
 def test_only_the_first_questions_and_quietly(run, set_file, tiny_llama_folder, tmp_path):
@@ -174,6 +213,8 @@ def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder,
         (["capitals", "--seed", "-1"], "0 to 4294967294"),
         (["capitals", "--limit", "12"], "12 questions"),
         (["capitals", "--control", "random"], "random-weights"),
+        (["capitals", "--cut", "some"], "leave-out"),
+        (["capitals", "--difference", "last_w"], "did you mean 'last_q'"),
         (["capitals", "--where", "mlpp"], "mlp"),
         (["capitals", "--folds", "1"], "folds"),
         (["capitals", "--max-new-tokens", "0"], "at least 1"),

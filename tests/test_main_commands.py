@@ -35,18 +35,23 @@ def test_role_map_of_sixty_capitals(roles):
     auroc = {name: line["auroc"] for name, line in found["compared"].items()}
     expected = {
         "best_cell": 1.0,
-        "chosen_cell": 0.898,
-        "before_the_answer": 0.975,
-        "surface": 0.881,
-        "letters": 0.712,
-        "logprob_mean": 0.932,
-        "answer_tokens": 0.860,
+        "chosen_cell": 0.923,
+        "exact_answer_last": 0.967,
+        "last_q": 0.888,
+        "surface": 0.775,
+        "all_scores": 0.938,
+        "letters": 0.685,
+        "rauq": 0.954,
+        "p_true": 0.438,
+        "logprob_mean": 0.927,
+        "answer_tokens": 0.808,
     }
     for name, value in expected.items():
         assert auroc[name] == pytest.approx(value, abs=0.02), name
+    assert found["classes"] == {"right answers": 18, "wrong answers": 29}  # four were cut
     array = maps.read(out / "auroc.nc")
     assert float(array.sel(role="exact_answer_last").max()) > 0.95
-    assert float(array.sel(layer=0, role="last_q")) == pytest.approx(0.5, abs=0.01)
+    assert np.isnan(float(array.sel(layer=0, role="last_q")))  # every prompt ends alike
     assert {path.name for path in out.glob("*.*")} >= {
         "auroc.nc", "auroc.png", "auroc.md", "baselines.csv", "rows.jsonl", "summary.json",
         "manifest.json",

@@ -9,11 +9,13 @@ import pytest
 import torch
 import xarray as xr
 from test_answering import made
+from transformers import AutoModelForCausalLM
 
 from layergram.answers.judge import judge_answers
 from layergram.errors import LayergramError
-from layergram.experiments.roles.controls import letters_of, random_weights
-from layergram.features.hidden_states import SCORES, FeatureSpec, hidden_states
+from layergram.experiments.roles.controls import random_weights
+from layergram.features.answer_scores import SCORES
+from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.maps import ROLES
 
 REPLIES = [
@@ -88,6 +90,34 @@ def test_scores_are_the_models_own_probabilities(tiny, rows, folder):
             assert float(told.sel(score=name)[at]) == pytest.approx(value, abs=1e-4), name
 
 
+def test_attention_along_the_answer_is_the_models_own(tiny, tiny_llama_folder, rows):
+    found = hidden_states(tiny, rows)
+    eager = AutoModelForCausalLM.from_pretrained(tiny_llama_folder, attn_implementation="eager")
+    assert found["attention_previous"].dims == ("example", "attention_layer", "head")
+    for at, row in enumerate(rows):
+        with torch.no_grad():
+            outputs = eager(torch.tensor([row.ids]), output_attentions=True)
+        own = np.stack([layer[0].diagonal(-1, 1, 2).numpy() for layer in outputs.attentions])
+        own = own[..., row.prompt_tokens - 1 :]  # of every token of the answer to the one before
+        np.testing.assert_allclose(found["attention_previous"].values[at], own.mean(-1), atol=1e-5)
+        log_p = torch.log_softmax(outputs.logits[0], -1)
+        places = range(row.prompt_tokens, len(row.ids))
+        p = [float(log_p[place - 1, row.ids[place]].exp()) for place in places]
+        expected = []
+        for layer in own[1:4]:  # of three layers the middle third, its upper end included
+            head, confidence = layer[layer[:, 1:].mean(-1).argmax()], [p[0]]
+            for mine, attention in zip(p[1:], head[1:], strict=True):
+                confidence.append(0.2 * mine + 0.8 * attention * confidence[-1])
+            expected.append(-np.log(confidence).mean())
+        told = float(found["scores"].sel(score="rauq")[at])
+        assert told == pytest.approx(max(expected), rel=1e-4)
+
+
+def test_states_without_scores(tiny, rows):
+    found = hidden_states(tiny, rows, spec=FeatureSpec(scores="none", name="bare"))
+    assert set(found.data_vars) == {"bare"}
+
+
 def test_some_layers_and_roles_are_part_of_all(tiny, rows, folder):
     whole = hidden_states(tiny, rows, folder)["features"]
     spec = FeatureSpec(layers=(2, 3), roles=("exact_answer_last", "-1"), name="few")
@@ -143,10 +173,3 @@ def test_random_weights_have_the_shape_and_nothing_else(tiny, rows, folder):
     assert not torch.equal(own["lm_head.weight"], theirs["lm_head.weight"])
     again = random_weights(tiny, seed=3).network.state_dict()
     assert all(torch.equal(v, again[k]) for k, v in theirs.items())
-
-
-def test_letters_tell_words_apart_and_nothing_else(rows):
-    found = letters_of(rows)
-    np.testing.assert_array_equal(found[0], found[2])  # Paris is Paris
-    assert abs(found[0] - found[1]).max() > 0.1
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)

@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
-
 from layergram.cli.common import Flag, Group, ModelOptions, OutputOptions, Several, columns_of
 from layergram.cli.progress import ProgressBars
 from layergram.cli.report import print_result
@@ -32,7 +30,9 @@ def command(
     store: Literal["float32", "float16"] = "float32",
     folds: int = 5,
     permutations: int = 1000,
-    control: Annotated[list[Literal["random-weights"]] | None, Parameter(negative="")] = None,
+    control: Literal["random-weights", "none"] = "random-weights",
+    cut: Literal["leave-out", "keep"] = "leave-out",
+    difference: str = "",
     paper: Flag = False,
     samples: int = 0,
     also: Several = None,
@@ -66,7 +66,12 @@ def command(
         store: type of the numbers on the disk.
         folds: of the cross-validation.
         permutations: shuffles of the labels for the whole-map p-value.
-        control: random-weights: also map a model of the same shape that learned nothing.
+        control: random-weights also maps a model of the same shape that learned nothing (one
+            forward pass per answer); none does not.
+        cut: leave-out leaves out answers that were cut at --max-new-tokens, which are wrong by
+            their length; keep keeps them.
+        difference: a role, such as last_q; also map how much higher every cell is than that role
+            at the same layer, with limits for all cells at once (auroc_difference.nc).
         paper: also make the map by the published recipe (one split, no scaling).
         samples: also draw so many answers per question: choice.csv tells how often an answer
             chosen among them is right, by the probe and by other ways; from 6 on (published: 30)
@@ -97,14 +102,17 @@ def command(
     from layergram.experiments.roles.pipeline import RoleMapOptions
     from layergram.experiments.roles.run import check_sets, role_map
     from layergram.features.hidden_states import FeatureSpec
+    from layergram.maps import ROLES, TEXT_ROLES
     from layergram.probes import Evaluation
 
     check_sets((found, *others))
     options = RoleMapOptions(
         AnswerOptions(max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat),
-        FeatureSpec(where=where, dtype=store),
+        FeatureSpec(where=where, dtype=store, roles=TEXT_ROLES if labelled else ROLES),
         Evaluation(folds=folds, permutations=permutations, seed=seed),
-        tuple(control or ()),
+        control,
+        cut,
+        difference,
         "also" if paper else "none",
     )
     began = time.perf_counter()

@@ -1,20 +1,20 @@
-"""Hidden states at the tokens that play a role, and how likely the model found its answers."""
+"""Hidden states at the tokens that play a role, and how sure the model was of its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import xarray as xr
-from torch import Tensor
 
 from layergram.engine.run import read
-from layergram.engine.views import Collector, OutputView, PartView, ResidualView
+from layergram.engine.views import Collector, PartView, ResidualView
 from layergram.errors import LayergramError, unknown_name
+from layergram.features.answer_scores import SCORES, AnswerScores, StoredAnswer
 from layergram.maps import ROLES, TEXT_ROLES
 from layergram.models.model import Model
 from layergram.storage.files import digest_of
@@ -30,55 +30,7 @@ WHERE = {
 
 VIEWS = {"residual": "residual", "mlp": "mlp", "attention": "attention_output"}
 
-SCORES = (
-    "logprob_mean",
-    "logprob_min",
-    "logprob_last",
-    "prob_mean",
-    "prob_min",
-    "prob_last",
-    "exact_logprob_mean",
-    "exact_logprob_min",
-    "exact_logprob_last",
-    "exact_prob_mean",
-    "exact_prob_min",
-    "exact_prob_last",
-    "answer_tokens",
-)
-"""What is known of an answer without a probe: log-probabilities in nats, probabilities, length.
-
-Over all tokens of the answer, or of the exact answer (``exact_``): their mean, their least, and
-the last token's.
-"""
-
-LOGIT_ROWS = 512
-"""Positions whose predictions are computed together."""
-
 Values = npt.NDArray[Any]
-
-
-class StoredAnswer(Protocol):
-    """An answer by its ids and positions, such as :class:`layergram.answers.judge.Row`."""
-
-    @property
-    def key(self) -> str:
-        """Unique among the answers."""
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Prompt and answer."""
-
-    @property
-    def prompt_tokens(self) -> int:
-        """How many of ``ids`` are the prompt."""
-
-    @property
-    def roles(self) -> Mapping[str, int]:
-        """Role -> position, −1 where the answer has no such token."""
-
-    @property
-    def exact_tokens(self) -> tuple[int, int] | None:
-        """First and last position of the exact answer."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +43,7 @@ class FeatureSpec:
         roles: the roles, out of :data:`layergram.maps.ROLES` or :data:`layergram.maps.TEXT_ROLES`.
         dtype: ``float32`` or ``float16``.
         name: of the stored array.
+        scores: ``also`` keeps what is known of each answer without a probe, ``none`` does not.
     """
 
     where: str = "residual"
@@ -98,6 +51,7 @@ class FeatureSpec:
     roles: tuple[str, ...] = ROLES
     dtype: str = "float32"
     name: str = "features"
+    scores: Literal["also", "none"] = "also"
 
     def __post_init__(self) -> None:
         """Refuse what there is not."""
@@ -131,10 +85,12 @@ def hidden_states(
         progress: called with how many answers are done, and how many there are.
 
     Returns:
-        ``features`` [example, layer, role, feature], NaN where an answer lacks a role, and
-        ``scores`` [example, score] with the names of :data:`SCORES`, NaN for scores of an exact
-        answer where there is none. With another name in ``spec`` they are ``NAME`` and
-        ``NAME_scores``.
+        ``features`` (or the name in ``spec``) [example, layer, role, feature], NaN where an answer
+        lacks a role. With scores also ``scores`` [example, score] with the names of
+        :data:`SCORES`, NaN for those of an exact answer where there is none; and, where the model
+        shows attention, ``attention_previous`` [example, attention_layer, head], how much the
+        answer's tokens attend to the token right before them, on average; NaN where a layer has no
+        such head.
 
     Raises:
         LayergramError: if the model does not show such states, they are too large for float16,
@@ -143,8 +99,10 @@ def hidden_states(
     spec = spec or FeatureSpec()
     layers = spec.layers or tuple(range(spec.first_layer, model.layers + 1))
     width = int(model.parts.readout.unembedding.weight.shape[1])
-    scores = "scores" if spec.name == "features" else f"{spec.name}_scores"
     axes: dict[str, Any] = {"layer": list(layers), "role": list(spec.roles), "feature": width}
+    arrays = {spec.name: ArraySpec(axes, spec.dtype, {"layer": 1})}
+    if spec.scores == "also":
+        arrays |= _score_arrays(model)
     by_key = {answer.key: answer for answer in answers}
     stage = Stage(
         spec.name,
@@ -156,25 +114,39 @@ def hidden_states(
                 [[a.ids, dict(a.roles), a.prompt_tokens, a.exact_tokens] for a in answers]
             ),
         },
-        {
-            spec.name: ArraySpec(axes, spec.dtype, {"layer": 1}),
-            scores: ArraySpec({"score": list(SCORES)}),
-        },
+        arrays,
     )
 
     def work(keys: Sequence[str]) -> dict[str, Values]:
         batch = [by_key[key] for key in keys]
         states = [RoleStates(spec, layers, answer, width) for answer in batch]
-        likelihoods = [AnswerScores(answer) for answer in batch]
-        collectors: Sequence[tuple[Collector, ...]] = list(zip(states, likelihoods, strict=True))
+        own = [AnswerScores(model, answer) for answer in batch] if "scores" in arrays else []
+        collectors: Sequence[tuple[Collector, ...]] = list(
+            zip(states, own, strict=True) if own else zip(states, strict=True)
+        )
         for _ in read(model, [answer.ids for answer in batch], collectors):
             pass
         values = np.stack([one.values for one in states])
         if spec.dtype == "float16":
             _check_size(values)
-        return {spec.name: values, scores: np.stack([one.scores() for one in likelihoods])}
+        made = {spec.name: values}
+        if "scores" in arrays:
+            made["scores"] = np.stack([one.scores() for one in own])
+        if "attention_previous" in arrays:
+            made["attention_previous"] = np.stack([one.mean_attention() for one in own])
+        return made
 
     found: xr.Dataset = run_stage(stage, work, folder, progress=progress)
+    return found
+
+
+def _score_arrays(model: Model) -> dict[str, ArraySpec]:
+    """What can be known of this model's answers without a probe, with its axes."""
+    found = {"scores": ArraySpec({"score": list(SCORES)})}
+    if model.has_attention:
+        heads, layers = list(range(max(model.parts.heads))), list(range(1, model.layers + 1))
+        axes = {"attention_layer": layers, "head": heads}
+        found["attention_previous"] = ArraySpec(axes)
     return found
 
 
@@ -198,47 +170,6 @@ class RoleStates:
             states = [view.layers[layer][at.to(view.layers[layer].device)] for layer in self.layers]
             device = states[-1].device
             self.values[:, here] = torch.stack([h.to(device) for h in states]).float().cpu().numpy()
-
-
-class AnswerScores:
-    """Collects the log-probabilities of one answer's tokens."""
-
-    needs = ("output",)
-
-    def __init__(self, answer: StoredAnswer) -> None:
-        self.answer = answer
-        self.log_p: list[Tensor] = []
-
-    def take(self, view: OutputView) -> None:
-        """Keep the log-probabilities of the tokens that this chunk predicts."""
-        first = max(view.start, self.answer.prompt_tokens - 1)
-        last = min(view.start + view.tokens, len(self.answer.ids) - 1)
-        for a in range(first, last, LOGIT_ROWS):
-            b = min(a + LOGIT_ROWS, last)
-            log_p = view.predict(torch.arange(a, b))
-            ids = torch.tensor(self.answer.ids[a + 1 : b + 1], device=log_p.device)
-            self.log_p.append(log_p.gather(1, ids[:, None])[:, 0].cpu())
-
-    def scores(self) -> npt.NDArray[np.float32]:
-        """The scores, in the order of :data:`SCORES`."""
-        whole = torch.cat(self.log_p)
-        exact = torch.tensor([float("nan")])
-        if self.answer.exact_tokens is not None:
-            start = self.answer.prompt_tokens
-            exact = whole[
-                self.answer.exact_tokens[0] - start : self.answer.exact_tokens[1] + 1 - start
-            ]
-        found = [
-            float(take(values))
-            for part in (whole, exact)
-            for values in (part, part.exp())
-            for take in (torch.mean, torch.amin, _last)
-        ]
-        return np.array([*found, len(whole)], dtype=np.float32)
-
-
-def _last(values: Tensor) -> Tensor:
-    return values[-1]
 
 
 def _check_size(values: Values) -> None:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,22 @@ import xarray as xr
 from layergram import probes
 from layergram.answers.ask import AnswerOptions, ask
 from layergram.answers.judge import Row, judge_answers
+from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
+from layergram.experiments.roles.examples import Examples
+from layergram.experiments.roles.labelled import texts_of
 from layergram.experiments.roles.over import check_model
 from layergram.experiments.roles.pipeline import (
-    ABOUT,
-    CLASSES,
     RoleAnalysis,
     RoleMapOptions,
-    check_classes,
+    answers_of,
     judged_answers,
 )
 from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
 from layergram.probes import ERROR_TYPES, STRATEGIES, Probe
+from layergram.probes.word_baseline import fit_words
 from layergram.progress import Progress, no_progress, stage_progress
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
@@ -52,28 +55,36 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
     )
     return probes.fit(
         analysis.states["features"].sel(layer=layer, role=role).values,
-        analysis.wrong,
-        groups=analysis.groups,
-        labels=CLASSES,
+        analysis.examples.positive,
+        groups=analysis.examples.groups,
+        labels=analysis.examples.classes,
         evaluation=options.evaluation,
         layer=layer,
         role=role,
         provenance={
             "model": model.name,
             "revision": model.revision,
-            "questions": analysis.questions.name,
             "where": options.features.where,
-            "chat": options.answers.chat,
-            "max_new_tokens": options.answers.max_new_tokens,
-            "like": _typical(analysis.used),
-            "chosen_auroc": float(analysis.evaluation["chosen_auroc"]),
+            **_put(analysis.examples, options),
+            "words": asdict(fit_words(analysis.examples.texts, analysis.examples.positive)),
+            "nested_auroc": float(analysis.evaluation["nested_auroc"]),
+            "calibration": probes.calibration_record(
+                probes.calibration(probes.out_of_fold(analysis.evaluation))
+            ),
         },
     )
 
 
-def _typical(rows: Sequence[Row]) -> list[str]:
-    """Accepted answers that show what kind of answer is looked for."""
-    return [row.accepted[0] for row in rows[:20]]
+def _put(examples: Examples, options: RoleMapOptions) -> dict[str, Any]:
+    """How new questions are to be put, with accepted answers that show what is looked for."""
+    if examples.of == "texts":
+        return {"labelled": examples.name}
+    return {
+        "questions": examples.name,
+        "chat": options.answers.chat,
+        "max_new_tokens": options.answers.max_new_tokens,
+        "like": [row.accepted[0] for row in examples.rows[:20]],
+    }
 
 
 def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[dict[str, Any]]:
@@ -94,7 +105,7 @@ def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[di
     """
     made = probe.provenance
     check_model(probe, model)
-    if "labels" in made:
+    if "labelled" in made:
         raise LayergramError(
             "the prediction of a probe",
             got=f"questions, to a probe of the labelled texts '{made['labelled']}'",
@@ -111,7 +122,11 @@ def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[di
     options = AnswerOptions(max_new_tokens=made["max_new_tokens"], chat=made["chat"])
     rows = judge_answers(model, ask(model, asked, options=options), accepted="unknown")
     spec = FeatureSpec(
-        where=made["where"], layers=(probe.layer,), roles=(probe.role,), name="prompts"
+        where=made["where"],
+        layers=(probe.layer,),
+        roles=(probe.role,),
+        name="prompts",
+        scores="none",
     )
     found = hidden_states(model, rows, spec=spec)["prompts"]
     p_wrong = probe.probability(found.values[:, 0, 0])
@@ -177,20 +192,21 @@ def _p_right(
         roles=tuple(sorted(set(roles))),
         dtype=options.features.dtype,
         name=name,
+        scores="none",
     )
     states = hidden_states(
         model, analysis.drawn, folder, spec=spec, progress=stage_progress(progress, "drawn answers")
     )[name]
     folds = result["example_fold"].values
-    fold_of = dict(zip(analysis.groups, folds.tolist(), strict=True))
+    fold_of = dict(zip(analysis.examples.groups, folds.tolist(), strict=True))
     p_right = np.full(len(analysis.drawn), np.nan)
     for fold, (layer, role) in enumerate(zip(layers, roles, strict=True)):
         others = folds != fold
         probe = probes.fit(
             analysis.states["features"].sel(layer=layer, role=role).values[others],
-            analysis.wrong[others],
-            groups=np.array(analysis.groups)[others],
-            labels=CLASSES,
+            analysis.examples.positive[others],
+            groups=np.array(analysis.examples.groups)[others],
+            labels=analysis.examples.classes,
             evaluation=options.evaluation,
         )
         # a question without a fold took no part in any training, so any probe may judge it
@@ -219,8 +235,8 @@ def types_of_errors(
     layer, role = int(analysis.evaluation["best_layer"]), analysis.evaluation["best_role"].item()
     found = probes.probe_types(
         analysis.states["features"].sel(layer=layer, role=role).values,
-        [types[row.id] for row in analysis.used],
-        groups=analysis.groups,
+        [types[row.id] for row in analysis.examples.rows],
+        groups=analysis.examples.groups,
         evaluation=options.evaluation,
     )
     return {name: sorted(kinds) for name, kinds in types.items()}, found
@@ -255,7 +271,7 @@ def normal(text: str) -> str:
 
 def generalisation(
     analysis: RoleAnalysis,
-    others: Sequence[QuestionSet],
+    others: Sequence[QuestionSet | LabelledSet],
     model: Model,
     folder: RunFolder | None,
     *,
@@ -264,7 +280,8 @@ def generalisation(
 ) -> xr.DataArray:
     """Does a probe of one question set see the wrong answers of another? For every pair of sets.
 
-    All probes read the cell that is highest in the map of the first set.
+    All probes read the cell that is highest in the map of the first set; on the first set itself
+    stands the nested choice, as its own labels chose that cell.
 
     Args:
         analysis: of the first set.
@@ -284,16 +301,27 @@ def generalisation(
     cell = f"layer_{layer}_{role}"
     first = analysis.states["features"].sel(layer=layer, role=role).values
     sets: dict[str, tuple[Any, Any, Any]] = {
-        analysis.questions.name: (first, analysis.wrong, np.array(analysis.groups))
+        analysis.examples.name: (
+            first,
+            analysis.examples.positive,
+            np.array(analysis.examples.groups),
+        )
     }
-    spec = FeatureSpec(where=options.features.where, layers=(layer,), roles=(role,), name=cell)
+    spec = FeatureSpec(
+        where=options.features.where, layers=(layer,), roles=(role,), name=cell, scores="none"
+    )
     for questions in others:
         name = questions.name
         sets[name] = _of_cell(questions, model, folder, spec, options, progress)
-    found = probes.generalisation(sets, labels=CLASSES, evaluation=options.evaluation)
+    found = probes.generalisation(
+        sets,
+        labels=analysis.examples.classes,
+        evaluation=options.evaluation,
+        nested={analysis.examples.name: probes.out_of_fold(analysis.evaluation)},
+    )
     return found.assign_attrs(
-        long_name="AUROC across question sets",
-        references=ABOUT["references"],
+        long_name="AUROC across sets",
+        references=analysis.examples.about["references"],
         model=model.name,
         revision=model.revision,
         layer=layer,
@@ -302,7 +330,7 @@ def generalisation(
 
 
 def _of_cell(
-    questions: QuestionSet,
+    questions: QuestionSet | LabelledSet,
     model: Model,
     folder: RunFolder | None,
     spec: FeatureSpec,
@@ -314,14 +342,16 @@ def _of_cell(
     slug = f"{re.sub(r'[^-a-zA-Z0-9.]', '_', name)}-{digest_of(name)[-8:]}"
     own = None if folder is None else folder.path / "also" / slug
     with nullcontext() if own is None else RunFolder(own) as home:
-        rows = judged_answers(model, questions, home, options=options.answers, progress=progress)
-        rows = [row for row in rows if row.sample == 0]
-        check_classes(questions, rows, home)
-        used = [row for row in rows if row.valid]
+        if isinstance(questions, LabelledSet):
+            examples = texts_of(model, questions, chat=options.answers.chat)
+        else:
+            own_options = options.answers
+            rows = judged_answers(model, questions, home, options=own_options, progress=progress)
+            rows = [row for row in rows if row.sample == 0]
+            examples = answers_of(questions, rows, options.cut, home)
         stage = stage_progress(progress, f"hidden states: {name}")
-        states = hidden_states(model, used, home, spec=spec, progress=stage)[spec.name]
-        wrong = np.array([not row.right for row in used])
-        return states.values[:, 0, 0], wrong, np.array([row.group for row in used])
+        states = hidden_states(model, examples.rows, home, spec=spec, progress=stage)[spec.name]
+        return states.values[:, 0, 0], examples.positive, np.array(examples.groups)
 
 
 def choice_table(found: xr.Dataset) -> pd.DataFrame:

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from layergram import probes
 from layergram.answers.ask import AnswerOptions, ask
-from layergram.answers.judge import Row, coverage, judge_answers
+from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
-from layergram.errors import LayergramError
-from layergram.experiments.roles.controls import letters_of, random_weights
+from layergram.errors import LayergramError, unknown_name
+from layergram.experiments.roles.comparisons import PAIR, Comparison, comparisons, nested_by_role
+from layergram.experiments.roles.controls import random_weights
+from layergram.experiments.roles.examples import Examples
+from layergram.experiments.roles.p_true import p_true
 from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
-from layergram.probes.published_recipe import PAPER
 from layergram.progress import Progress, no_progress, stage_progress
-from layergram.statistics.auroc import REFERENCES
 from layergram.statistics.folds import FEWEST_OF_CLASS
 from layergram.storage.folder import RunFolder
 
-CLASSES = ("right answers", "wrong answers")
-ABOUT = {
-    "definition": "Chance that a linear probe on the hidden state at this layer and token role "
-    "gives a wrong answer a higher score than a right one, on questions that the probe was not "
-    "trained on.",
-    "caveat": "A high AUROC says that the state allows telling wrong answers from right ones by a "
-    "linear rule, not that the model uses it, nor that the rule carries over to other questions; "
-    "compare it with the baselines and with layer 0, which sees the token alone.",
-    "references": f"{PAPER}; {REFERENCES}",
-}
-"""What a role map shows, beside what :func:`layergram.probes.evaluate` says of any map."""
+P_TRUE = "P(True): the model, asked whether its answer is true, in both orders of the options"
+Cut = Literal["leave-out", "keep"]
+RandomWeights = Literal["random-weights", "none"]
 
 
 @dataclass(frozen=True)
@@ -46,47 +38,57 @@ class RoleMapOptions:
         answers: how the questions are asked.
         features: which hidden states are taken.
         evaluation: how the probes are trained and tested.
-        controls: what to compare with besides, ``random-weights`` or nothing.
+        control: ``"random-weights"`` makes the same map of a model of the same shape that learned
+            nothing, ``"none"`` does not.
+        cut: answers that were cut at the token limit; ``"leave-out"`` takes them out of the map,
+            for they are wrong by their length, ``"keep"`` does not.
+        difference: a role to compare every cell with, at the same layer, in a map of differences;
+            ``""`` for no such map.
         published: ``"also"`` makes a second map by the published recipe, ``"none"`` does not.
     """
 
     answers: AnswerOptions = field(default_factory=AnswerOptions)
     features: FeatureSpec = field(default_factory=FeatureSpec)
     evaluation: probes.Evaluation = field(default_factory=probes.Evaluation)
-    controls: tuple[str, ...] = ()
+    control: RandomWeights = "random-weights"
+    cut: Cut = "leave-out"
+    difference: str = ""
     published: str = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse what there is not."""
+        for name, kinds in (("control", RandomWeights), ("cut", Cut)):
+            if getattr(self, name) not in get_args(kinds):
+                raise unknown_name(name, getattr(self, name), get_args(kinds))
+        if self.difference and self.difference not in self.features.roles:
+            raise unknown_name("role", self.difference, self.features.roles)
 
 
 @dataclass(frozen=True)
 class RoleAnalysis:
-    """Answers to a question set, and what probes find in them.
+    """Examples of two classes, and what probes find in them.
 
     Attributes:
-        questions: the set.
+        examples: those that the map is made of.
         rows: every greedy answer, judged.
-        used: those with an exact answer, which the map is made of.
         drawn: the other answers, drawn at random, judged.
-        states: hidden states and scores of ``used``.
-        wrong: [example], whether each of ``used`` is wrong.
+        states: hidden states and scores of the examples.
         evaluation: maps and numbers (:func:`layergram.probes.evaluate`).
-        controls: name -> the same for a control.
+        comparisons: what the map is compared with.
+        claim: AUROC at the exact answer less that before the answer; ``None`` without these roles.
+        fresh: the evaluation of the model with random weights, if it was asked for.
         published: the map by the published recipe, if it was asked for.
     """
 
-    questions: QuestionSet
+    examples: Examples
     rows: list[Row]
-    used: list[Row]
     drawn: list[Row]
     states: xr.Dataset
-    wrong: npt.NDArray[np.bool_]
     evaluation: xr.Dataset
-    controls: dict[str, xr.Dataset]
+    comparisons: list[Comparison]
+    claim: probes.Difference | None
+    fresh: xr.Dataset | None
     published: xr.Dataset | None
-
-    @property
-    def groups(self) -> list[str]:
-        """The group of each of ``used``."""
-        return [row.group for row in self.used]
 
 
 def check_size(questions: QuestionSet) -> None:
@@ -143,43 +145,118 @@ def run_role_analysis(
     check_size(questions)
     judged = judged_answers(model, questions, folder, options=options.answers, progress=progress)
     rows = [row for row in judged if row.sample == 0]
-    used = [row for row in rows if row.valid]
-    wrong = np.array([not row.right for row in used])
-    check_classes(questions, rows, folder)
+    examples = answers_of(questions, rows, options.cut, folder)
+    asked = p_true(model, examples.rows, folder, chat=options.answers.chat, progress=progress)
+    examples = replace(examples, rivals={"p_true": (P_TRUE, -asked)})
+    made = analyse(
+        model,
+        examples,
+        folder,
+        options=options,
+        made_from=provenance(model, questions, options, examples, len(rows)),
+        progress=progress,
+    )
+    return replace(made, rows=rows, drawn=[row for row in judged if row.sample != 0])
+
+
+def answers_of(
+    questions: QuestionSet, rows: Sequence[Row], cut: Cut, folder: RunFolder | None
+) -> Examples:
+    """The answers that make the map: those with an exact answer, that were not cut.
+
+    Raises:
+        LayergramError: for fewer than 10 of one class.
+    """
+    used = [row for row in rows if row.valid and (cut == "keep" or row.ended == "stop")]
+    wrong = np.array([not row.right for row in used], dtype=np.bool_)
+    counts = int((~wrong).sum()), int(wrong.sum())
+    if min(counts) < FEWEST_OF_CLASS:
+        lost = sum(row.valid for row in rows) - len(used)
+        raise LayergramError(
+            f"a role map of the question set '{questions.name}'",
+            got=f"{counts[0]} right and {counts[1]} wrong answers with an exact answer, of "
+            f"{len(rows)} answers"
+            + (f"; {lost} more were cut at the token limit and left out" if lost else ""),
+            allowed=f"at least {FEWEST_OF_CLASS} of each, or a probe has nothing to learn from",
+            do=("raise --max-new-tokens, or " if lost else "")
+            + "bring more questions, or easier or harder ones, or another model"
+            + (f"; the answers are kept in '{folder.path}'" if folder else ""),
+        )
+    return Examples(questions.name, used, wrong, warnings=questions.warnings)
+
+
+def analyse(
+    model: Model,
+    examples: Examples,
+    folder: RunFolder | None = None,
+    *,
+    options: RoleMapOptions,
+    made_from: Mapping[str, Any],
+    progress: Progress = no_progress,
+) -> RoleAnalysis:
+    """Take the hidden states of examples of two classes, probe every cell, compare.
+
+    Args:
+        model: the model that is looked into.
+        examples: of both classes.
+        folder: everything that takes long is kept there as it is made; an interrupted run resumes.
+        options: how to make it.
+        made_from: attributes of the map that say what it was made from.
+        progress: called with stage, done and total.
+    """
     states = hidden_states(
         model,
-        used,
+        examples.rows,
         folder,
         spec=options.features,
         progress=stage_progress(progress, "hidden states"),
     )
-    evaluation = probes.evaluate(
-        states["features"],
-        wrong,
-        groups=[row.group for row in used],
-        labels=CLASSES,
-        evaluation=options.evaluation,
-        baselines=baselines_of(states["scores"]),
-        progress=stage_progress(progress, "probes"),
+    evaluation = examples.evaluate(
+        states["features"], options.evaluation, progress=stage_progress(progress, "probes")
     )
-    evaluation["auroc"].attrs.update(ABOUT | provenance(model, questions, options, rows))
+    evaluation["auroc"].attrs.update({**examples.about, **made_from})
+    by_role = nested_by_role(examples, states["features"], options.evaluation)
+    fresh = _random_weights(model, examples, folder, options, progress)
     return RoleAnalysis(
-        questions,
-        rows,
-        used,
-        [row for row in judged if row.sample != 0],
+        examples,
+        examples.rows,
+        [],
         states,
-        wrong,
         evaluation,
-        _controls(model, used, wrong, folder, options, progress),
-        _published(model, states["features"], wrong, options, progress),
+        comparisons(examples, states, evaluation, fresh, by_role, options.evaluation),
+        probes.compare(*by_role.values()) if len(by_role) == len(PAIR) else None,
+        fresh,
+        _published(model, examples, states["features"], options, progress),
     )
+
+
+def _random_weights(
+    model: Model,
+    examples: Examples,
+    folder: RunFolder | None,
+    options: RoleMapOptions,
+    progress: Progress,
+) -> xr.Dataset | None:
+    """The same map of a model of the same shape whose weights were never trained."""
+    if options.control == "none":
+        return None
+    fresh = random_weights(model, seed=options.answers.seed)
+    spec = replace(options.features, name="random_weights", scores="none")
+    stage = stage_progress(progress, "random weights")
+    states = hidden_states(fresh, examples.rows, folder, spec=spec, progress=stage)
+    found = examples.evaluate(
+        states["random_weights"],
+        replace(options.evaluation, permutations=0, partitions=1),
+        progress=stage_progress(progress, "probes of random weights"),
+    )
+    found["auroc"].attrs.update(examples.about | fresh.provenance())
+    return found
 
 
 def _published(
     model: Model,
+    examples: Examples,
     states: xr.DataArray,
-    wrong: npt.NDArray[np.bool_],
     options: RoleMapOptions,
     progress: Progress,
 ) -> xr.Dataset | None:
@@ -187,97 +264,38 @@ def _published(
         return None
     found = probes.published_recipe(
         states,
-        wrong,
-        labels=CLASSES,
+        examples.positive,
+        labels=examples.classes,
         seed=options.evaluation.seed,
         progress=stage_progress(progress, "the published recipe"),
     )
-    found["auroc"].attrs.update(ABOUT | model.provenance())
+    found["auroc"].attrs.update(examples.about | model.provenance())
     return found
-
-
-def baselines_of(scores: xr.DataArray) -> dict[str, npt.NDArray[np.float64]]:
-    """What is known without a probe, each turned so that more of it means wrong.
-
-    Log-probabilities and probabilities are turned around: less likely is more suspicious.
-    """
-    return {
-        str(name): np.asarray(scores.sel(score=name), dtype=np.float64)
-        * (1 if name == "answer_tokens" else -1)
-        for name in scores["score"].values
-    }
-
-
-def _controls(
-    model: Model,
-    used: Sequence[Row],
-    wrong: npt.NDArray[np.bool_],
-    folder: RunFolder | None,
-    options: RoleMapOptions,
-    progress: Progress,
-) -> dict[str, xr.Dataset]:
-    groups = [row.group for row in used]
-    letters = xr.DataArray(
-        letters_of(used)[:, None, None, :],
-        dims=("example", "layer", "role", "feature"),
-        coords={"layer": [0], "role": ["exact_answer_last"]},
-    )
-    found = {
-        "letters": probes.evaluate(
-            letters, wrong, groups=groups, labels=CLASSES, evaluation=options.evaluation
-        )
-    }
-    if "random-weights" in options.controls:
-        fresh = random_weights(model, seed=options.answers.seed)
-        spec = replace(options.features, name="random_weights")
-        states = hidden_states(
-            fresh, used, folder, spec=spec, progress=stage_progress(progress, "random weights")
-        )
-        found["random-weights"] = probes.evaluate(
-            states["random_weights"],
-            wrong,
-            groups=groups,
-            labels=CLASSES,
-            evaluation=options.evaluation,
-            progress=stage_progress(progress, "probes of random weights"),
-        )
-        found["random-weights"]["auroc"].attrs.update(ABOUT | fresh.provenance())
-    return found
-
-
-def check_classes(questions: QuestionSet, rows: Sequence[Row], folder: RunFolder | None) -> None:
-    """Refuse answers with fewer than 10 of one class."""
-    counts = coverage(rows)
-    right, wrong = counts["right_with_exact_answer"], counts["wrong_with_exact_answer"]
-    if min(right, wrong) < FEWEST_OF_CLASS:
-        raise LayergramError(
-            f"a role map of the question set '{questions.name}'",
-            got=f"{right} right and {wrong} wrong answers with an exact answer, of "
-            f"{counts['answers']} answers",
-            allowed=f"at least {FEWEST_OF_CLASS} of each, or a probe has nothing to learn from",
-            do="bring more questions, or easier or harder ones, or another model"
-            + (f"; the answers are kept in '{folder.path}'" if folder else ""),
-        )
 
 
 def provenance(
-    model: Model, questions: QuestionSet, options: RoleMapOptions, rows: Sequence[Row]
+    model: Model,
+    questions: QuestionSet,
+    options: RoleMapOptions,
+    examples: Examples,
+    answers: int,
 ) -> dict[str, Any]:
-    """The attributes of a role map that say how it was made."""
-    counts = coverage(rows)
+    """The attributes of a role map of a question set that say how it was made."""
     made_with = {
         "questions": questions.name,
         "questions_digest": questions.digest,
         "where": options.features.where,
+        "cut": options.cut,
         "evaluation": asdict(options.evaluation),
         **asdict(options.answers),
     }
+    wrong = int(examples.positive.sum())
     return {
         **model.provenance(),
         "seed": options.answers.seed,
         "options": json.dumps(made_with, ensure_ascii=False),
-        "answers": counts["answers"],
-        "coverage": counts["coverage"],
-        "right": counts["right_with_exact_answer"],
-        "wrong": counts["wrong_with_exact_answer"],
+        "answers": answers,
+        "coverage": len(examples.rows) / answers,
+        "right": len(examples.rows) - wrong,
+        "wrong": wrong,
     }

@@ -1,8 +1,9 @@
-"""What a role map says beside its cells: controls and baselines, as a table and in sentences."""
+"""What a role map says beside its cells: what it is compared with, as a table and in sentences."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,22 +16,18 @@ from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
 from layergram.experiments.roles.below_chance import below_chance
+from layergram.experiments.roles.comparisons import PAIR, WORDS, Comparison, interval
 from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
 from layergram.models.model import Model
-from layergram.probes import Probe, map_of
+from layergram.probes import Difference, Probe, difference_map, map_of, region
+from layergram.probes.word_baseline import telling_word
 
-SCALES = {"logprob": "log-probability", "prob": "probability"}
-TAKES = {"mean": "mean", "min": "lowest", "last": "last token's"}
-KINDS = ("probe", "control", "baseline")
-BEFORE = "last_q"
-
-
+KINDS = ("probe", "joint", "control", "rival", "single score")
+MADE = ("model", "revision", "model_type", "layers", "dtype", "device", "seed", "options")
 PLAIN = Style(significance="none")
 """Without a sign at every cell: in role maps almost all of them differ from chance."""
-
-COLUMNS = ["kind", "name", "auroc", "low", "high", "about"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,122 +46,45 @@ class RoleMapResult(Result):
 
 def report(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> RoleMapResult:
     """The analysis as maps, tables, sentences and a summary."""
-    lines = comparison_rows(analysis)
     maps = {"auroc": map_of(analysis.evaluation)}
+    if options.difference:
+        maps["auroc_difference"] = difference_of(analysis, options.difference)
     if analysis.published is not None:
         maps["auroc_published"] = map_of(analysis.published)
-    if "random-weights" in analysis.controls:
-        maps["auroc_random_weights"] = map_of(analysis.controls["random-weights"])
-    marked = replace(PLAIN, mark=(region_of(analysis.evaluation)[0],))
+    if analysis.fresh is not None:
+        maps["auroc_random_weights"] = map_of(analysis.fresh)
+    mark, as_good = region_of(analysis.evaluation)
+    styles = {**dict.fromkeys(maps, PLAIN), "auroc": replace(PLAIN, mark=(mark,))}
+    styles.pop("auroc_difference", None)  # there, the cells that differ are the point
+    probe = probe_of(analysis, model, options)
+    sentences = sentences_of(analysis, as_good, probe)
     return RoleMapResult(
-        title=f"{model.name} on {analysis.questions.name}: {len(analysis.rows)} questions",
+        title=f"{model.name} on {analysis.examples.name}: {len(analysis.examples.rows)} examples",
         maps=maps,
-        tables={"baselines": pd.DataFrame([asdict(line) for line in lines])[COLUMNS]},
-        sentences=sentences(analysis, lines),
-        summary=summary(analysis, lines),
+        tables={"baselines": pd.DataFrame([asdict(line) for line in analysis.comparisons])},
+        sentences=sentences,
+        summary=summary(analysis, sentences, probe),
         records={"rows": [asdict(row) for row in (*analysis.rows, *analysis.drawn)]},
-        section=section(analysis, lines),
-        styles={**dict.fromkeys(maps, PLAIN), "auroc": marked},
+        section=section(analysis, sentences),
+        styles=styles,
         analysis=analysis,
-        probe=probe_of(analysis, model, options),
+        probe=probe,
     )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One row of the table of probes, controls and baselines.
-
-    Attributes:
-        kind: ``probe``, ``control`` or ``baseline``.
-        name: short, for the CSV file.
-        about: in words.
-        auroc: how well it tells wrong from right answers.
-        low: lower end of the interval, or NaN where there is none.
-        high: upper end.
-    """
-
-    kind: str
-    name: str
-    about: str
-    auroc: float
-    low: float = math.nan
-    high: float = math.nan
-
-    @property
-    def text(self) -> str:
-        """The AUROC with its interval."""
-        interval = "" if math.isnan(self.low) else f" ({self.low:.2f} to {self.high:.2f})"
-        return f"{self.auroc:.2f}{interval}"
-
-
-def comparison_rows(analysis: RoleAnalysis) -> list[Comparison]:
-    """Probes, controls and baselines, on the same answers and the same folds."""
+def difference_of(analysis: RoleAnalysis, role: str) -> xr.DataArray:
+    """Every cell less one role at the same layer, with limits that hold for all cells at once."""
     result = analysis.evaluation
-    auroc = map_of(result)
-    lines = [
-        _best("best_cell", "highest cell of the map: {}", auroc),
-        Comparison(
-            "probe",
-            "chosen_cell",
-            "the cell that the other folds choose, on the fold left out",
-            float(result["chosen_auroc"]),
-            float(result["chosen_low"]),
-            float(result["chosen_high"]),
-        ),
-    ]
-    if BEFORE in auroc["role"].values:
-        before = auroc.sel(role=[BEFORE])
-        lines.append(_best("before_the_answer", "highest before the answer: {}", before))
-    lines += _controls(analysis, auroc)
-    lines += [
-        Comparison("baseline", str(name), about(str(name)), *map(float, values))
-        for name, *values in zip(
-            result["baseline"].values,
-            result["baseline_auroc"].values,
-            result["baseline_low"].values,
-            result["baseline_high"].values,
-            strict=True,
-        )
-    ]
-    return lines
-
-
-def _controls(analysis: RoleAnalysis, auroc: xr.DataArray) -> list[Comparison]:
-    lines = []
-    if 0 in auroc["layer"].values:
-        about_it = "embedding layer, which sees one token and no context: {}"
-        lines.append(_best("surface", about_it, auroc.sel(layer=[0]), kind="control"))
-    letters = map_of(analysis.controls["letters"])
-    about_it = "a probe on the letters of the exact answer"
-    lines.append(_best("letters", about_it, letters, kind="control"))
-    if "random-weights" in analysis.controls:
-        about_it = "the same shape with random weights: {}"
-        fresh = map_of(analysis.controls["random-weights"])
-        lines.append(_best("random_weights", about_it, fresh, kind="control"))
-    shuffled = map_of(analysis.evaluation, "auroc_shuffled")
-    lines.append(_best("shuffled", "labels shuffled: {}", shuffled, kind="control"))
-    return lines
-
-
-def _best(name: str, about: str, array: xr.DataArray, *, kind: str = "probe") -> Comparison:
-    """The highest cell of a map as a row of the table."""
-    at = np.unravel_index(int(np.nanargmax(array.values)), array.shape)
-    cell = array[at]
-    where = f"layer {int(cell['layer'])}, {cell['role'].item()}"
-    ends = [float(cell[end]) if end in cell.coords else math.nan for end in ("low", "high")]
-    return Comparison(kind, name, about.format(where), float(cell), *ends)
+    others = result.sel(role=[name for name in result["role"].values if name != role])
+    found = difference_map(others, result, at={"role": role})
+    made = {name: result["auroc"].attrs[name] for name in MADE if name in result["auroc"].attrs}
+    return found.assign_attrs(long_name=f"AUROC less that at {role}", **made)
 
 
 def region_of(result: xr.Dataset) -> tuple[str, str]:
-    """Where an answer's error shows as well as anywhere: a region to mark, and a sentence on it.
-
-    It is the largest block of neighbouring layers and roles that has the highest cell, and no cell
-    below the lower end of that cell's interval.
-    """
-    auroc = map_of(result)
-    at = np.unravel_index(int(np.nanargmax(auroc.values)), auroc.shape)
-    floor = float(auroc["low"][at])
-    rows, columns = block_around_highest(auroc.values, floor=floor)
+    """The cells that are not worse than the best: their largest block, and a sentence on them."""
+    auroc, inside = map_of(result), region(result)
+    rows, columns = block_around_highest(auroc.where(inside).values, floor=0.0)
     layers = [int(auroc["layer"][row]) for row in rows]
     roles = [str(auroc["role"][column].item()) for column in columns]
     where = " ".join(
@@ -174,75 +94,129 @@ def region_of(result: xr.Dataset) -> tuple[str, str]:
         )
     )
     sentence = (
-        f"It shows about as well anywhere in {where}: no cell there is below {floor:.2f}, the "
-        "lower end of the highest cell's interval."
+        f"{int(inside.sum())} of {int(auroc.notnull().sum())} cells are not known to be worse than "
+        f"the best. Their largest block, marked in the picture, is {where}."
     )
     return f"{layers[0]}:{layers[1]},{roles[0]}:{roles[1]}", sentence
 
 
-def about(score: str) -> str:
-    """A score of an answer in words.
-
-    Example:
-        >>> about("exact_logprob_min"), about("answer_tokens")
-        ('lowest log-probability of the exact answer', 'length of the answer in tokens')
-    """
-    if score == "answer_tokens":
-        return "length of the answer in tokens"
-    over = "the exact answer" if score.startswith("exact_") else "the answer"
-    scale, take = score.removeprefix("exact_").split("_")
-    return f"{TAKES[take]} {SCALES[scale]} of {over}"
-
-
-def sentences(analysis: RoleAnalysis, lines: list[Comparison]) -> list[str]:
-    """What was found, with what it has to be compared with, in a few sentences."""
-    by_name = {line.name: line for line in lines}
-    counts = coverage(analysis.rows)
-    best, chosen = by_name["best_cell"], by_name["chosen_cell"]
-    place = best.about.split(": ")[1]
+def sentences_of(analysis: RoleAnalysis, as_good: str, probe: Probe) -> list[str]:
+    """What was found, with what it has to be compared with; the nested choice leads."""
+    negative, positive = analysis.examples.classes
+    by_name = {line.name: line for line in analysis.comparisons}
+    chosen, best = by_name["chosen_cell"], by_name["best_cell"]
+    cells = int(analysis.evaluation["auroc"].notnull().sum())
+    several = analysis.evaluation["chosen_auroc_of_partition"].values
     found = [
-        f"{counts['right']} of {counts['answers']} answers are right. "
-        f"{counts['with_exact_answer']} ({counts['coverage']:.0%}) have an exact answer and make "
-        f"the map: {counts['right_with_exact_answer']} right, "
-        f"{counts['wrong_with_exact_answer']} wrong.",
-        f"The highest AUROC is {best.text} at {place}; a cell chosen without the questions it is "
-        f"tested on reaches {chosen.text}.",
-        region_of(analysis.evaluation)[1],
-        _surface(chosen, [line for line in lines if line.kind == "control"]),
-        _confidence(analysis.evaluation, [line for line in lines if line.kind == "baseline"]),
+        f"A linear probe tells {positive} from {negative} with an AUROC of {chosen.text}, its "
+        f"layer and role chosen without the {analysis.examples.noun} it is tested on. In "
+        f"{several.size} partitions into folds it is {several.min():.2f} to {several.max():.2f}.",
+        _claim(analysis),
+        f"The highest of {cells} cells is {best.about}: {best.text}. It was picked for being high; "
+        "its interval holds for all cells at once.",
+        as_good,
+        _words(analysis),
+        *(
+            _best_of(name, [line for line in analysis.comparisons if line.kind == kind])
+            for kind, name in (
+                ("joint", "joint control"),
+                ("control", "other control"),
+                ("rival", "rival"),
+            )
+        ),
+        _counts(analysis),
+        _chance(analysis.evaluation),
+        _calibration(probe, positive, analysis.examples.noun),
+        below_chance(analysis.evaluation["auroc"]),
+        *(f"About the set: {warning}." for warning in analysis.examples.warnings),
     ]
-    if "p_map" in analysis.evaluation:
-        found.append(_chance(analysis.evaluation))
-    found.append(below_chance(analysis.evaluation["auroc"]))
-    found += [f"About the set: {warning}." for warning in analysis.questions.warnings]
     return [sentence for sentence in found if sentence]
 
 
-def _surface(chosen: Comparison, controls: list[Comparison]) -> str:
-    compared = [line for line in controls if line.name != "shuffled"]
-    listed = "; ".join(f"{line.about}: {line.text}" for line in compared)
-    highest = max(line.auroc for line in compared)
-    clear = "is above them all" if chosen.low > highest else "is not clear of them"
+def _claim(analysis: RoleAnalysis) -> str:
+    """The published claim: more is known at the exact answer than before the answer."""
+    difference = analysis.claim
+    if difference is None:
+        return ""
+    ends = interval(difference.low, difference.high, sign="+")
+    clear = "" if difference.low > 0 or difference.high < 0 else ", which is not clear of 0"
     return (
-        f"What the tokens of an answer tell without the model's work: {listed}. The probe {clear}."
+        f"At {PAIR[0]} the AUROC is {difference.first:.2f}, at {PAIR[1]} {difference.second:.2f}: "
+        f"a paired difference of {difference.value:+.2f}{ends}{clear}."
     )
 
 
-def _confidence(result: xr.Dataset, baselines: list[Comparison]) -> str:
-    best = max(baselines, key=lambda line: line.auroc)
-    gain = result.sel(baseline=best.name)
-    numbers = f"{float(gain['gain_low']):+.2f} to {float(gain['gain_high']):+.2f}"
+def _best_of(name: str, lines: list[Comparison]) -> str:
+    """The best of several comparisons, and what the probe gains over it."""
+    lines = [line for line in lines if not math.isnan(line.gain)]
+    if not lines:
+        return ""
+    best = max(lines, key=lambda line: line.auroc)
+    clear = "" if best.gain_low > 0 else ", which is not clear of 0"
     return (
-        f"The best score without a probe is the {best.about}: {best.text}; the probe gains "
-        f"{float(gain['gain']):+.2f} over it ({numbers})."
+        f"The best {name} is {best.about}: {best.text}. The probe gains {best.gain_text} over "
+        f"it{clear}."
     )
+
+
+def _words(analysis: RoleAnalysis) -> str:
+    """What the words alone tell, and the word that tells most where one tells much."""
+    line = next(line for line in analysis.comparisons if line.name == WORDS)
+    clear = "" if line.gain_low > 0 else ": the classes can be read from the words as well"
+    text = (
+        f"The words alone, without a model, reach {line.text}. The probe gains {line.gain_text} "
+        f"over them{clear}."
+    )
+    examples = analysis.examples
+    word, before, after = telling_word(examples.texts, examples.positive)
+    if abs(after - before) > 0.5:
+        text += (
+            f" '{word}' is in {after:.0%} of {examples.classes[1]} and in {before:.0%} of "
+            f"{examples.classes[0]}."
+        )
+    return text
+
+
+def _counts(analysis: RoleAnalysis) -> str:
+    """How many examples make the map, and why others do not."""
+    examples = analysis.examples
+    negative, positive = examples.classes
+    count, right = int(examples.positive.sum()), int((~examples.positive).sum())
+    of = f" of {len(analysis.rows)} answers" if len(analysis.rows) > len(examples.rows) else ""
+    text = f"{len(examples.rows)}{of} make the map: {right} {negative}, {count} {positive}."
+    used = {row.key for row in examples.rows}
+    left = [row for row in analysis.rows if row.key not in used]
+    lost = Counter(
+        "were cut at the token limit" if row.valid else "have no exact answer" for row in left
+    )
+    reasons = " and ".join(f"{number} {why}" for why, number in lost.items())
+    return f"{text} {reasons[0].upper()}{reasons[1:]}." if reasons else text
 
 
 def _chance(result: xr.Dataset) -> str:
+    if "p_map" not in result:
+        return ""
     p, shuffled = float(result["p_map"]), float(result["p_map_shuffled"])
+    text = (
+        f"The chance of a cell this strong anywhere in a map without effect is {_p(p)}; with "
+        f"labels shuffled once it is {_p(shuffled)}."
+    )
+    movable = result.attrs["movable"] / result.sizes["example"]
+    if movable < 0.5:
+        text += (
+            f" Only {movable:.0%} of the labels could be exchanged, because groups differ in size: "
+            "the test is valid, and sees little."
+        )
+    return text
+
+
+def _calibration(probe: Probe, positive: str, noun: str) -> str:
+    """How well the probabilities of the probe hold."""
+    found = probe.provenance["calibration"]
     return (
-        f"The chance of a cell this strong anywhere in a map without effect is {_p(p)}; for labels "
-        f"shuffled once it is {_p(shuffled)}."
+        f"The probability of {positive} by the probe has a Brier score of {found['brier']:.2f}, on "
+        f"{noun} that had no part in training or calibration; their share alone has "
+        f"{found['brier_base_rate']:.2f} (0 is perfect)."
     )
 
 
@@ -250,62 +224,88 @@ def _p(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
-def section(analysis: RoleAnalysis, lines: list[Comparison]) -> str:
-    """Markdown about answers, controls and baselines, to stand below the words about the map."""
+def _place(line: Comparison) -> tuple[int, float]:
+    """Where a comparison stands in the table: the nested choice first, then by kind and AUROC."""
+    kind = KINDS.index(line.kind)
+    return kind, 0.0 if kind == 0 else -np.nan_to_num(line.auroc)
+
+
+def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
+    """Markdown about answers and comparisons, to stand below the words about the map."""
+    ordered = sorted(analysis.comparisons, key=_place)
+    return "\n".join(
+        [
+            "## Answers, Controls, Rivals",
+            "",
+            *(f"- {sentence}" for sentence in sentences),
+            "",
+            "All are trained and tested on the same folds; the gain is the probe's AUROC less "
+            "theirs, paired by group, with its 95 % interval.",
+            "",
+            *markdown_table(
+                ["Kind", "What", "AUROC (95 % interval)", "Gain of the probe"],
+                [[line.kind, line.about, line.text, line.gain_text] for line in ordered],
+            ),
+            "",
+            *([] if analysis.examples.of == "texts" else _rules(analysis)),
+        ]
+    )
+
+
+def _rules(analysis: RoleAnalysis) -> list[str]:
+    """What found the exact answers."""
     rules = {rule.name: rule.about for rule in RULES} | {
         "alias": "an accepted answer, in a right reply",
         "model": "the model, asked to copy it out of its reply",
         "none": "nothing; the answer is left out of the map",
     }
-    extractors = coverage(analysis.rows)["extractors"]
-    ordered = sorted(lines, key=lambda line: (KINDS.index(line.kind), -line.auroc))
-    return "\n".join(
-        [
-            "## Answers, Controls, Baselines",
-            "",
-            *(f"- {sentence}" for sentence in sentences(analysis, lines)),
-            "",
-            *markdown_table(
-                ["Compared", "What", "AUROC (95 % interval)"],
-                [[line.kind, line.about, line.text] for line in ordered],
-            ),
-            "",
-            "What found the exact answer:",
-            "",
-            *markdown_table(
-                ["Rule", "Answers", "What it takes"],
-                [[name, count, rules[name]] for name, count in extractors.items()],
-            ),
-            "",
-        ]
-    )
+    counts = coverage(analysis.rows)["extractors"]
+    return [
+        "What found the exact answer:",
+        "",
+        *markdown_table(
+            ["Rule", "Answers", "What it takes"],
+            [[name, count, rules.get(name, "")] for name, count in counts.items()],
+        ),
+        "",
+    ]
 
 
-def summary(analysis: RoleAnalysis, lines: list[Comparison]) -> dict[str, Any]:
+def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[str, Any]:
     """The numbers of a role map as plain data."""
-    result = analysis.evaluation
+    result, difference = analysis.evaluation, analysis.claim
+    best = next(line for line in analysis.comparisons if line.name == "best_cell")
+    numbers = ("auroc", "low", "high", "gain", "gain_low", "gain_high")
     return {
-        "questions": analysis.questions.name,
-        "answers": coverage(analysis.rows),
+        "examples": analysis.examples.name,
+        "classes": dict(
+            zip(
+                analysis.examples.classes,
+                np.bincount(analysis.examples.positive).tolist(),
+                strict=True,
+            )
+        ),
+        **({} if analysis.examples.of == "texts" else {"answers": coverage(analysis.rows)}),
+        "nested_auroc": float(result["nested_auroc"]),
+        "nested_auroc_of_partition": result["chosen_auroc_of_partition"].values.tolist(),
         "best": {
             "layer": int(result["best_layer"]),
             "role": result["best_role"].item(),
-            "auroc": lines[0].auroc,
+            "auroc": best.auroc,
         },
-        "chosen_auroc": float(result["chosen_auroc"]),
+        "calibration": probe.provenance["calibration"],
+        **({} if difference is None else {"difference": _plain(difference)}),
         **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
-        "findings": sentences(analysis, lines),
-        "warnings": list(analysis.questions.warnings),
+        "findings": sentences,
+        "warnings": list(analysis.examples.warnings),
         "compared": {
-            line.name: {
-                "kind": line.kind,
-                "auroc": rounded(line.auroc),
-                **(
-                    {}
-                    if math.isnan(line.low)
-                    else {"low": rounded(line.low), "high": rounded(line.high)}
-                ),
-            }
-            for line in lines
+            line.name: {"kind": line.kind}
+            | {name: rounded(getattr(line, name)) for name in numbers}
+            for line in analysis.comparisons
         },
     }
+
+
+def _plain(difference: Difference) -> dict[str, Any]:
+    ends = {name: rounded(getattr(difference, name)) for name in ("value", "low", "high")}
+    return {PAIR[0]: rounded(difference.first), PAIR[1]: rounded(difference.second), **ends}
