@@ -103,6 +103,7 @@ def test_a_second_run_goes_on_where_the_first_ended(
     first = json.loads(out)
     assert code == 0 and first["answers"]["coverage"] == 1.0
     calibration = first["calibration"]
+    assert 0 < first["t_rank_correlation"] <= 1 and first["movable"] == 60
     assert calibration["brier"] < calibration["brier_base_rate"]  # the name gives it away
     assert sum(row["examples"] for row in calibration["reliability"]) == 60
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["nested_auroc"], 1e-3)
@@ -133,6 +134,16 @@ def test_cut_answers_are_left_out_and_counted(
     assert not (tmp_path / "roles/auroc_random_weights.nc").exists()
     code, out, _ = run(*words, "--cut", "keep", "--out", "kept")
     assert code == 0 and "60 make the map: 30 right answers, 30 wrong" in out
+
+
+def test_labels_that_cannot_be_exchanged_are_told(run, set_file, tiny_llama_folder, tmp_path):
+    sizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]  # no two groups are alike
+    groups = [f"g{size}" for size in sizes for _ in range(size)]
+    lines = [f"What is number {at}?,Paris,{group}" for at, group in enumerate(groups)]
+    (tmp_path / "groups.csv").write_text("\n".join(["query,answer,group", *lines]))
+    words = ("--model", tiny_llama_folder, *FEW, "--control", "none")
+    code, out, _ = run("roles", "groups.csv", *words)
+    assert code == 0 and "Only 0 % of the labels could be exchanged" in out
 
 
 def test_only_the_first_questions_and_quietly(run, set_file, tiny_llama_folder, tmp_path):

@@ -27,12 +27,14 @@ from layergram.probes import (
 )
 from layergram.probes.crossfit import Rows, crossfit, trainings
 from layergram.probes.logistic import logistic
+from layergram.probes.ridge import ridge_statistics
 from layergram.statistics.auroc import auroc
 from layergram.statistics.folds import grouped_folds
+from layergram.statistics.permutation import p_values, shuffles
 
 QUICK = Evaluation(permutations=0)
 ONCE = Evaluation(permutations=0, partitions=1)
-PERMUTED = Evaluation(permutations=199, partitions=1)
+PERMUTED = Evaluation(permutations=99, partitions=1)
 
 
 class Outcome(NamedTuple):
@@ -54,6 +56,8 @@ class Setting:
         draw: one data set.
         repetitions: of the full form.
         quick: of the form that tests run; 0 leaves it out.
+        least: the share in which it has to hold, but for Monte Carlo error.
+        most: the share above which it is wider than it need be.
     """
 
     kind: str
@@ -61,6 +65,8 @@ class Setting:
     draw: Callable[[np.random.Generator], Outcome]
     repetitions: int
     quick: int
+    least: float = 0.92
+    most: float = 0.99
 
 
 def held(true: bool) -> Outcome:
@@ -150,7 +156,7 @@ def map_features(generator, n, layers, roles, width, effect, share=0.4):
     return np.stack(planes, axis=1), labels
 
 
-def of_nested(n, effect, *, layers=8, roles=3, width=16, which="nested"):
+def of_nested(n, effect, *, layers=5, roles=2, width=8, which="nested"):
     """The nested choice: over five partitions (``nested``), or in the map's own (``chosen``)."""
     evaluation = QUICK if which == "nested" else ONCE
 
@@ -237,29 +243,50 @@ def no_difference_is_found(n, layers=4, roles=2):
     return draw
 
 
-def highest_covers_one_half(n, layers=8, roles=3):
+def highest_covers_one_half(n, layers=5, roles=2):
     """Whether the interval of a noise map's highest cell, for all cells at once, has one half."""
 
     def draw(generator):
-        features, labels = map_features(generator, n, layers, roles, 16, 0.0)
+        features, labels = map_features(generator, n, layers, roles, 8, 0.0)
         found = evaluate(features, labels, groups=np.arange(n), evaluation=ONCE)
         return Outcome(float(found.best_low), float(found.best_high), float(found.best_auroc), 0.5)
 
     return draw
 
 
-def p_is_above(alpha, *, over="map", groups=40, size=2):
-    """Whether maps without effect have p above ``alpha``; those of three classes for ``maps``."""
+def p_is_above(alpha, *, groups=40, size=2, permutations=99):
+    """Whether the smallest p of a map of two cells without effect is above ``alpha``."""
+
+    def draw(generator):
+        member = np.repeat(np.arange(groups), size)
+        labels = np.repeat(generator.permutation(groups) < groups // 3, size)
+        features = generator.normal(size=(groups, 2, 6))[member]
+        features = torch.as_tensor(features + generator.normal(size=features.shape)).float()
+        seed = int(generator.integers(2**31))
+        folds = grouped_folds(labels, member, folds=5, seed=seed)
+        drawn = shuffles(labels, member, count=permutations, seed=seed, folds=folds)
+        every = np.vstack([labels, drawn])
+        t = np.stack([ridge_statistics(features[:, cell], every, folds) for cell in range(2)])
+        return held(p_values(t[:, 0], t[:, 1:].max(0)).min() > alpha)
+
+    return draw
+
+
+def p_of_maps_is_above(alpha, *, groups=40, size=2):
+    """Whether the smallest p of the maps of three classes, without effect, is above ``alpha``."""
 
     def draw(generator):
         member = np.repeat(np.arange(groups), size)
         kinds = np.repeat(generator.permutation(groups) % 3, size)
-        shared = generator.normal(size=(groups, 3, 2, 6))[member]
-        features = shared + generator.normal(size=(member.size, 3, 2, 6))
-        seed = int(generator.integers(2**31))
-        evaluation = replace(PERMUTED, seed=seed)
-        classes = {str(kind): kinds == kind for kind in range(3 if over == "maps" else 1)}
-        found = evaluate_each(features, classes, groups=member, evaluation=evaluation, p_over=over)
+        features = generator.normal(size=(groups, 2, 1, 6))[member]
+        features = features + generator.normal(size=features.shape)
+        found = evaluate_each(
+            features,
+            {str(kind): kinds == kind for kind in range(3)},
+            groups=member,
+            evaluation=replace(PERMUTED, seed=int(generator.integers(2**31))),
+            p_over="maps",
+        )
         return held(min(float(each["p_map"]) for each in found.values()) > alpha)
 
     return draw

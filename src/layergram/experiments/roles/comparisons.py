@@ -75,9 +75,8 @@ def interval(low: float, high: float, *, sign: str = "") -> str:
     return "" if math.isnan(low) else f" ({low:{sign}.2f} to {high:{sign}.2f})"
 
 
-Way = tuple[
-    str, str, str, OutOfFold | None
-]  # kind, name, in words, scores; None: no feature varies
+# kind, name, in words, scores; None where no feature varies
+Way = tuple[str, str, str, OutOfFold | None]
 
 
 def comparisons(

@@ -25,7 +25,21 @@ from layergram.probes import Difference, Probe, difference_map, map_of, region
 from layergram.probes.word_baseline import telling_word
 
 KINDS = ("probe", "joint", "control", "rival", "single score")
-MADE = ("model", "revision", "model_type", "layers", "dtype", "device", "seed", "options")
+KEPT = (
+    "model",
+    "revision",
+    "model_type",
+    "layers",
+    "dtype",
+    "device",
+    "seed",
+    "options",
+    "references",
+    "caveat",
+    "missing",
+)
+"""Attributes of the map that are those of its differences too."""
+
 PLAIN = Style(significance="none")
 """Without a sign at every cell: in role maps almost all of them differ from chance."""
 
@@ -77,7 +91,7 @@ def difference_of(analysis: RoleAnalysis, role: str) -> xr.DataArray:
     result = analysis.evaluation
     others = result.sel(role=[name for name in result["role"].values if name != role])
     found = difference_map(others, result, at={"role": role})
-    made = {name: result["auroc"].attrs[name] for name in MADE if name in result["auroc"].attrs}
+    made = {name: result["auroc"].attrs[name] for name in KEPT if name in result["auroc"].attrs}
     return found.assign_attrs(long_name=f"AUROC less that at {role}", **made)
 
 
@@ -154,8 +168,8 @@ def _best_of(name: str, lines: list[Comparison]) -> str:
     best = max(lines, key=lambda line: line.auroc)
     clear = "" if best.gain_low > 0 else ", which is not clear of 0"
     return (
-        f"The best {name} is {best.about}: {best.text}. The probe gains {best.gain_text} over "
-        f"it{clear}."
+        f"The best {name} is {best.about}: {best.text}. The gain of the probe over it is "
+        f"{best.gain_text}{clear}."
     )
 
 
@@ -204,8 +218,8 @@ def _chance(result: xr.Dataset) -> str:
     movable = result.attrs["movable"] / result.sizes["example"]
     if movable < 0.5:
         text += (
-            f" Only {movable:.0%} of the labels could be exchanged, because groups differ in size: "
-            "the test is valid, and sees little."
+            f" Only {100 * movable:.0f} % of the labels could be exchanged, because groups differ "
+            "in size: the test is valid, and sees little."
         )
     return text
 
@@ -214,8 +228,8 @@ def _calibration(probe: Probe, positive: str, noun: str) -> str:
     """How well the probabilities of the probe hold."""
     found = probe.provenance["calibration"]
     return (
-        f"The probability of {positive} by the probe has a Brier score of {found['brier']:.2f}, on "
-        f"{noun} that had no part in training or calibration; their share alone has "
+        f"The probe's probabilities have a Brier score of {found['brier']:.2f}, on {noun} that "
+        f"had no part in training or calibration; the share of {positive} alone has "
         f"{found['brier_base_rate']:.2f} (0 is perfect)."
     )
 
@@ -277,7 +291,7 @@ def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[
     best = next(line for line in analysis.comparisons if line.name == "best_cell")
     numbers = ("auroc", "low", "high", "gain", "gain_low", "gain_high")
     return {
-        "examples": analysis.examples.name,
+        "questions": analysis.examples.name,
         "classes": dict(
             zip(
                 analysis.examples.classes,
@@ -291,11 +305,13 @@ def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[
         "best": {
             "layer": int(result["best_layer"]),
             "role": result["best_role"].item(),
-            "auroc": best.auroc,
+            "auroc": rounded(best.auroc),
         },
         "calibration": probe.provenance["calibration"],
         **({} if difference is None else {"difference": _plain(difference)}),
-        **({"p_map": float(result["p_map"])} if "p_map" in result else {}),
+        **{name: rounded(result[name]) for name in ("p_map", "p_map_shuffled") if name in result},
+        **{name: rounded(x) for name, x in result.attrs.items() if name == "t_rank_correlation"},
+        "movable": result.attrs["movable"],
         "findings": sentences,
         "warnings": list(analysis.examples.warnings),
         "compared": {
