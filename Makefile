@@ -1,7 +1,7 @@
 # make demo   the main job: maps, pictures and words of two texts, from the embedded model
 # make test   everything that has to hold; sets up what is missing
 # make check  the same
-# make long   what takes longer: 20 kills of each long command, every kill of a stage
+# make long   what takes longer: 20 kills of each long command, every kill of a stage, more draws
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -59,7 +59,8 @@ gate: $(READY) fonts
 
 # Run before a large change is called done; the dated output is kept.
 long: $(READY)
-	LAYERGRAM_KILLS=20 OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header tests/test_kills.py tests/storage \
+	LAYERGRAM_LONG=1 OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header -p no:cacheprovider \
+	  tests/test_kills.py tests/storage tests/engine -k 'not unequal_texts' \
 	  | tee benchmarks/long-$$(date +%Y-%m-%d).txt
 
 demo: $(READY)

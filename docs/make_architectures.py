@@ -1,7 +1,8 @@
 """Write docs/architectures.md: every causal-LM type of transformers, and whether layergram works.
 
-Run it from anywhere: ``python docs/make_architectures.py`` (a minute or two). A tiny untrained
-model of every type is made, loaded, proved and traced; nothing here knows a type by its name.
+Run it from anywhere: ``python docs/make_architectures.py`` (a few minutes). A tiny untrained
+model of every type is made, loaded, proved and traced, in float32 and in bfloat16; nothing here
+knows a type by its name.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from layergram.models.model import Model  # noqa: E402
 PAGE = DOCS / "architectures.md"
 WORKS, IN_PART, NOT = "works", "in part", "no"
 IDS = [i * 7919 % zoo.VOCABULARY for i in range(1, 21)]
-TOLERANCE = 1e-4
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2.0**-5}
+"""How far two ways to the same number may part: four roundings of bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,36 @@ class Row:
 
     model_type: str
     status: str
+    in_half: str
     notes: str
 
 
 def find(model_type: str) -> Row:
-    """Make, load, prove and trace a tiny model of this type."""
+    """Make, load, prove and trace a tiny model of this type, in both precisions."""
+    status, wrong, lacks, model = _tried(model_type, torch.float32)
+    if model is None:
+        return Row(model_type, status, status, "; ".join(wrong))
+    remarks = _decoder_remarks(model_type) + _attention_remarks(model)
+    in_half, wrong_there, lacks_there, _ = _tried(model_type, torch.bfloat16)
+    for what in (*wrong_there, *lacks_there):
+        if what not in (*wrong, *lacks):
+            remarks.append(f"in bfloat16: {what}")
+    return Row(model_type, status, in_half, "; ".join([*wrong, *lacks, *remarks]))
+
+
+def _tried(model_type: str, dtype: torch.dtype) -> tuple[str, list[str], list[str], Model | None]:
+    """Whether it works in one precision, what is wrong, what is absent, and the model itself."""
     try:
-        network = zoo.tiny(model_type)
+        network = zoo.tiny(model_type).to(dtype)
     except ValueError as error:
-        return Row(model_type, NOT, f"not tried: {error}")
+        return NOT, [f"not tried: {error}"], [], None
     try:
         model = zoo.load(network, tokenizer=zoo.word_tokenizer())
     except LayergramError as error:
-        return Row(model_type, NOT, _refusal(error))
-    remarks = _decoder_remarks(model_type)
-    lacks = _lacks(model)
-    remarks += _attention_remarks(model)
-    wrong = _wrong(model_type, model)
+        return NOT, [_refusal(error)], [], None
+    lacks, wrong = _lacks(model), _wrong(model_type, model)
     status = NOT if any(what.startswith("wrong") for what in wrong) else WORKS
-    if status == WORKS and (lacks or wrong):
-        status = IN_PART
-    return Row(model_type, status, "; ".join([*wrong, *lacks, *remarks]))
+    return IN_PART if status == WORKS and (lacks or wrong) else status, wrong, lacks, model
 
 
 def _refusal(error: LayergramError) -> str:
@@ -118,7 +129,8 @@ def _wrong(model_type: str, model: Model) -> list[str]:
         for chunk in (5, len(IDS))
     )
     wrong = []
-    if not all(_near(chunked[name], whole[name]) for name in measures):
+    limit = TOLERANCE[model.dtype]
+    if not all(_near(chunked[name], whole[name], limit) for name in measures):
         wrong.append(
             "beyond its window, reading in chunks gives other numbers than reading at once"
         )
@@ -128,29 +140,32 @@ def _wrong(model_type: str, model: Model) -> list[str]:
 
 
 def _against_eager(model_type: str, model: Model, received: np.ndarray) -> list[str]:
-    eager = zoo.tiny(model_type, attention="eager")
+    eager = zoo.tiny(model_type, attention="eager").to(model.dtype)
     with torch.no_grad():
         ids = torch.tensor([IDS])
         out = eager(input_ids=ids, use_cache=False, output_attentions=True)
     square = (len(IDS), len(IDS))  # what layers of linear attention return is no such thing
-    shown = [w[0].numpy() for w in out.attentions if w is not None and w.shape[-2:] == square]
+    shown = [
+        w[0].float().numpy() for w in out.attentions if w is not None and w.shape[-2:] == square
+    ]
     layers = [received[layer, :heads] for layer, heads in enumerate(model.parts.heads) if heads]
     if len(shown) != len(layers):
         return [f"{len(layers)} of {len(shown)} attention modules shown: the first of each layer"]
     for weights, found in zip(shown, layers, strict=True):
         seen = (weights > 0).any(0).sum(0)
         expected = np.where(seen > 0, weights.sum(1) / np.maximum(seen, 1), np.nan)
-        if not _near(found, expected):
+        if not _near(found, expected, TOLERANCE[model.dtype]):
             return ["wrong: attention differs from the model's own eager attention"]
     return []
 
 
-def _near(a: Any, b: Any) -> bool:
-    return bool(np.allclose(np.asarray(a), np.asarray(b), TOLERANCE, TOLERANCE, equal_nan=True))
+def _near(a: Any, b: Any, limit: float) -> bool:
+    return bool(np.allclose(np.asarray(a), np.asarray(b), limit, limit, equal_nan=True))
 
 
 def page(rows: list[Row]) -> str:
     """The page, from its rows."""
+    half = sum(row.in_half == WORKS for row in rows)
     counts = {status: sum(row.status == status for row in rows) for status in (WORKS, IN_PART, NOT)}
     lines = [
         "# Architectures\n",
@@ -158,18 +173,20 @@ def page(rows: list[Row]) -> str:
         f"{transformers.__version__}, from an untrained tiny model of every type that it maps to a "
         "causal language model.\n",
         f"Of {len(rows)} types, {counts[WORKS]} work, {counts[IN_PART]} work in part, and "
-        f"{counts[NOT]} do not or could not be tried. *Works* means: layers, final norm, "
+        f"{counts[NOT]} do not or could not be tried; in bfloat16 {half} work. *Works* means: "
+        "layers, final norm, "
         "unembedding and attention were found without a line of code for the type; the lens at the "
         "last layer equals the model's logits; the tapped forward pass equals the untapped one; "
         "attention rows sum to what they should and reach no later token; zeroing a head moves the "
         "logits; reading in chunks changes nothing; sequences of unequal length read together give "
         "what each gives by itself (else a note says so, and batches are of one length); and "
         "attention received equals what the model's "
-        "own eager attention gives. A model of a type that does not work is refused when it is "
+        "own eager attention gives, all to 1e-4 in float32 and to four roundings in bfloat16. A "
+        "model of a type that does not work is refused when it is "
         "loaded.\n",
-        "| Type | Works? | Notes |",
-        "|---|---|---|",
-        *(f"| `{row.model_type}` | {row.status} | {row.notes} |" for row in rows),
+        "| Type | Works? | In bfloat16 | Notes |",
+        "|---|---|---|---|",
+        *(f"| `{row.model_type}` | {row.status} | {row.in_half} | {row.notes} |" for row in rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -180,8 +197,8 @@ def read_page() -> tuple[str, list[Row]]:
     rows = []
     for line in text.splitlines():
         if line.startswith("| `"):
-            kind, status, notes = (cell.strip() for cell in line.split("|")[1:4])
-            rows.append(Row(kind.strip("`"), status, notes))
+            kind, status, in_half, notes = (cell.strip() for cell in line.split("|")[1:5])
+            rows.append(Row(kind.strip("`"), status, in_half, notes))
     return text.split("with transformers ")[1].split(",")[0], rows
 
 

@@ -146,6 +146,26 @@ def test_labels_that_cannot_be_exchanged_are_told(run, set_file, tiny_llama_fold
     assert code == 0 and "Only 0 % of the labels could be exchanged" in out
 
 
+def test_another_judge_reads_the_same_answers(
+    run, set_file, tiny_llama_folder, tmp_path, monkeypatch
+):
+    words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--json")
+    code, out, _ = run(*words, "--audit", 5)
+    strict = json.loads(out)
+    assert code == 0 and len(strict["audit"]) == 5
+    assert {"question", "reply", "right", "extractor", "exact"} <= strict["audit"][0].keys()
+    assert strict["answers"]["several_candidates"] == 0 and strict["answers"]["rules_agree"] == 1
+    monkeypatch.setattr("layergram.answers.ask.generate", None)
+    code, out, err = run(*words, "--judge", "published")
+    assert (code, err) == (0, "") and (tmp_path / "roles/published/features").is_dir()
+    assert json.loads(out)["answers"] == strict["answers"]  # these replies are plain
+    options = maps.options_of(maps.read(tmp_path / "roles/auroc.nc"))
+    assert options["judge"] == "published"
+    code, out, _ = run(*words[:-1], "--audit", 60)
+    assert code == 0 and out.count("\n  accepted: Paris\n") == 60
+    assert out.count("right; exact answer 'Paris' by alias") == 30
+
+
 def test_only_the_first_questions_and_quietly(run, set_file, tiny_llama_folder, tmp_path):
     words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--limit", 40, "--quiet")
     assert run(*words, "--where", "mlp", "--columns", "question=query") == (0, "", "")
@@ -181,7 +201,7 @@ def test_every_use_of_the_probe_has_a_file(run, set_file, tiny_llama_folder, tmp
     assert right["probability_wrong"] < 0.5 < wrong["probability_wrong"]
     assert wrong["token"] and wrong["position"] > 0 and wrong["role"] in maps.ROLES
     assert json.loads((tmp_path / "asked/predictions.json").read_text()) == [right, wrong]
-    code, out, _ = run(*ask)
+    code, out, _ = run(*ask, "--judge", "published")
     assert code == 0 and "wrong with probability" in out and "Paris" in out
 
 
@@ -228,6 +248,8 @@ def test_too_few_of_a_class_is_a_refusal_with_the_counts(run, tiny_llama_folder,
         (["capitals", "--difference", "last_w"], "did you mean 'last_q'"),
         (["capitals", "--where", "mlpp"], "mlp"),
         (["capitals", "--folds", "1"], "folds"),
+        (["capitals", "--judge", "me"], "published"),
+        (["capitals", "--audit", "-1"], "0 or more"),
         (["capitals", "--max-new-tokens", "0"], "at least 1"),
         (["capitals", "--model", "smolm2"], "did you mean 'smollm2'"),
         (["capitals", "--device", "gpu"], "cuda"),

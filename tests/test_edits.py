@@ -9,7 +9,7 @@ import torch
 import zoo
 from layergram import maps
 from layergram.errors import LayergramError
-from layergram.models.edits import HeadEdit, edited, edits_in_force, head_width
+from layergram.models.edits import HeadEdit, edited, edits_in_force
 from layergram.models.hooks import capture_attention, capture_heads
 from layergram.recipe import Run, recipe
 from layergram.tracing import trace
@@ -47,7 +47,7 @@ def test_masking_a_head_is_zeroing_its_part_of_the_output_projection(model):
             for layer, head in HEADS:
                 projection = model.parts.projections[layer - 1]
                 kept[projection] = kept.get(projection, projection.weight.clone())
-                d = head_width(model.parts, layer)
+                d = model.parts.head_widths[layer - 1]
                 across = (
                     projection.weight.T if hasattr(projection, "in_features") else projection.weight
                 )
@@ -87,7 +87,7 @@ def test_the_identity_edit_changes_no_bit(model):
 
 def test_what_each_edit_hands_on(model):
     own = outputs(model)
-    vectors = [torch.randn(head_width(model.parts, layer)) for layer, _ in HEADS]
+    vectors = [torch.randn(model.parts.head_widths[layer - 1]) for layer, _ in HEADS]
     wanted = {
         "zero": lambda x, v: torch.zeros_like(x),
         "scale": lambda x, v: x * 0.5,

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import layergram as lg
 from layergram import maps
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,7 @@ def layergram(*words, code=0):
 def roles(smollm2, tmp_path_factory):
     out = tmp_path_factory.mktemp("roles")
     words = ("roles", "capitals", "--limit", 60, "--permutations", 100, "--device", "cpu")
+    words += ("--judge", "published")  # the numbers are those of before
     return out, (*words, "--out", out, "--json"), json.loads(layergram(*words, "-o", out, "--json"))
 
 
@@ -56,6 +58,14 @@ def test_role_map_of_sixty_capitals(roles):
         "auroc.nc", "auroc.png", "auroc.md", "baselines.csv", "rows.jsonl", "summary.json",
         "manifest.json",
     }  # fmt: skip
+
+
+def test_the_strict_judge_on_the_same_answers(roles):
+    out, _, _ = roles
+    rows = [json.loads(line) for line in (out / "rows.jsonl").read_text("utf-8").splitlines()]
+    found = [lg.judge(r["accepted"], r["reply"], question=r["question"]) for r in rows]
+    assert [one.right for one in found] == [row["right"] for row in rows]
+    assert sum(bool(one.exact) for one in found) == 51  # one is the subject of its sentence
 
 
 def test_a_torn_shard_is_found_by_verify_and_made_again(roles):

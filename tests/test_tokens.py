@@ -16,6 +16,7 @@ from tokenizers import (
     processors,
     trainers,
 )
+from transformers import ByT5Tokenizer
 
 from layergram.errors import LayergramError
 from layergram.tokens import Tokens, append, display, encode, find, positions, texts_of
@@ -218,9 +219,27 @@ def test_a_word_mark_without_a_character_takes_none() -> None:
     assert tokens.texts == ("", "你 1/3", "你 2/3", "你 3/3")
 
 
-def test_word_pieces_leave_out_only_what_the_tokenizer_dropped() -> None:
+def test_word_pieces_cover_what_the_tokenizer_dropped() -> None:
     tokens = encode(word_piece(), "A and\nB 你好", special="none")
-    assert [display(text) for text in tokens.texts] == ["A", "and", "B", "你好"]
+    assert [display(text) for text in tokens.texts] == ["A", "and", "↵B", "你好"]
+
+
+def test_a_letter_that_trimmed_offsets_leave_out_belongs_to_its_token() -> None:
+    tokens = encode(byte_level(prefix=True), "<|im_start|>and A<|im_start|>and")
+    assert "".join(tokens.texts) == tokens.text
+    assert tokens.texts[0] == "<|im_start|>" and tokens.texts[1].startswith("a")
+
+
+def test_the_bytes_of_a_byte_tokenizer_share_their_character() -> None:
+    tokens = encode(ByT5Tokenizer(), "a你\r\n", special="none")
+    assert tokens.text == "a你\r\n"
+    assert tokens.texts == ("a", "你 1/3", "你 2/3", "你 3/3", "\r", "\n")
+
+
+@pytest.mark.parametrize("kind", TILING)
+def test_half_a_character_is_one_clear_message(kind: str) -> None:
+    with pytest.raises(LayergramError, match="U\\+D800"):
+        encode(TILING[kind], "a\ud800b")
 
 
 @pytest.mark.parametrize("kind", TILING)
@@ -304,6 +323,6 @@ def test_a_span_that_is_not_there_is_one_clear_message(call: Any, words: str) ->
 
 
 def test_a_span_that_no_token_stands_for_is_refused() -> None:
-    tokens = encode(word_piece(), "A\nand", special="none")
+    tokens = Tokens((1, 2), ("A", "and"), (0, 2), (1, 5), ("prompt",) * 2, "A\nand")
     with pytest.raises(LayergramError, match="no token for"):
         positions(tokens, 1, 2)

@@ -49,7 +49,8 @@ class Source:
         if self.prompt is not None:
             return model.format_prompt(self.prompt, chat=chat)
         if self.ids is not None:
-            return tokens.from_ids(model.tokenizer, _known(model, self.ids))
+            model.check_ids(self.ids)
+            return tokens.from_ids(model.tokenizer, self.ids)
         stored = self.answer
         try:
             if isinstance(stored, Mapping):
@@ -65,26 +66,15 @@ class Source:
                 allowed="ids of prompt and answer, and the number of prompt_tokens",
                 do="give a line of rows.jsonl as a dict",
             ) from None
-        given = tokens.from_ids(model.tokenizer, _known(model, ids)[:prompt])
+        model.check_ids(ids)
+        given = tokens.from_ids(model.tokenizer, ids[:prompt])
         return tokens.append(model.tokenizer, given, ids[prompt:])
 
 
 def check_text(text: str | None) -> None:
-    """Refuse a text with nothing in it."""
+    """Refuse a text with nothing in it, and one that is no whole characters."""
     if text is None or not text.strip():
         raise LayergramError(
             "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
         )
-
-
-def _known(model: Model, ids: Sequence[int]) -> Sequence[int]:
-    """The ids, if the model has an embedding for each of them."""
-    size = model.network.get_input_embeddings().weight.shape[0]
-    unknown = [token for token in ids if not 0 <= token < size]
-    if unknown:
-        raise LayergramError(
-            f"maps of {len(ids)} token ids",
-            got=f"the id {unknown[0]}, of which the model '{model.name}' has no embedding",
-            allowed=f"0 to {size - 1}",
-        )
-    return ids
+    tokens.check_characters(text)

@@ -117,8 +117,13 @@ def encode(
 
     Returns:
         Tokens, all with the part ``'prompt'``. With offsets the tokens cover the text from left to
-        right; spaces that the offsets leave out belong to the token after them.
+        right; characters that the offsets leave out belong to the token after them, and the last
+        ones to the last token.
+
+    Raises:
+        LayergramError: for a text with half of a character in it (a lone surrogate).
     """
+    check_characters(text)
     add = special == "model default"
     if not getattr(tokenizer, "is_fast", False):
         return _encode_by_decoding(tokenizer, text, add=add)
@@ -134,10 +139,24 @@ def encode(
     return Tokens(ids, tuple(texts), starts, ends, ("prompt",) * len(ids), text)
 
 
+def check_characters(text: str) -> None:
+    """Refuse a text that cannot be written as UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise LayergramError(
+            f"to read a text of {len(text)} characters",
+            got=f"half of a character (a lone surrogate, U+{ord(text[error.start]):04X}) at "
+            f"character {error.start}",
+            allowed="text that can be written as UTF-8",
+            do="remove it, or decode the text again from its bytes",
+        ) from None
+
+
 def _tiled(
     tokenizer: Any, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """The offsets, extended to the spaces that they leave out, with special tokens in place."""
+    """The offsets, extended to the characters that they leave out, special tokens in place."""
     special = set(tokenizer.all_special_ids)
     spans: list[tuple[int, int]] = []
     done = 0
@@ -145,13 +164,16 @@ def _tiled(
         if start == end and ids[at] in special:
             spans.append((done, done))
             continue
-        if start > done and not text[done:start].strip(" "):
+        if start > done:
             start = done
         follows = at + 1 < len(offsets) and offsets[at + 1][0] < end
         if follows and text[start:end].strip() and not _decode(tokenizer, [ids[at]]).strip():
             end = start  # a word-boundary mark that the text has no character for
         spans.append((start, end))
         done = max(done, end)
+    last = max((at for at, (start, end) in enumerate(spans) if end > start), default=None)
+    if last is not None and done < len(text):
+        spans[last] = (spans[last][0], len(text))
     return spans
 
 
@@ -241,20 +263,21 @@ def texts_of(
         fresh = _decode(tokenizer, [*context, *group])[len(decoded) :]
         whole = fresh.rstrip(BROKEN)
         single = _decode(tokenizer, [token_id])
+        byte = not single and _is_byte(tokenizer, token_id)
         spans[at] = [len(text), len(text) + len(whole)]
         if pending and whole:
             shared = len(text) + max(1, len(whole) - len(whole.lstrip(BROKEN)))
             for token in pending:
                 spans[token][1] = shared
-            if not single.startswith(BROKEN):
+            if not (single.startswith(BROKEN) or byte):
                 spans[at][0] = shared
             pending = []
         text += whole
         decoded += whole
-        if fresh != whole:
+        if fresh != whole or (byte and not whole):
             pending.append(at)
             continue
-        context = context if BROKEN in single else [token_id]
+        context = context if BROKEN in single or byte else [token_id]
         group, decoded = [], _decode(tokenizer, context)
     if pending:
         text += BROKEN
@@ -267,9 +290,16 @@ def texts_of(
 def _last_complete(tokenizer: Any, ids: Sequence[int]) -> list[int]:
     """The last id, within a character's length of the end, that decodes to whole characters."""
     for token_id in reversed(ids[-5:]):
-        if BROKEN not in _decode(tokenizer, [token_id]):
+        single = _decode(tokenizer, [token_id])
+        if BROKEN not in single and not (not single and _is_byte(tokenizer, token_id)):
             return [token_id]
     return []
+
+
+def _is_byte(tokenizer: Any, token_id: int) -> bool:
+    """Whether a token that decodes to nothing is a byte of a longer character (as in ByT5)."""
+    spelled = tokenizer.convert_ids_to_tokens(token_id)
+    return isinstance(spelled, str) and len(spelled) == 1 and 0x80 <= ord(spelled) <= 0xFF
 
 
 def from_ids(tokenizer: Any, ids: Sequence[int]) -> Tokens:

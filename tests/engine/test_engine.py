@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 import zoo
-from layergram import tracing
+from layergram import load, tracing
+from layergram import questions as read_questions
 from layergram.engine.lens import LogitLens
 from layergram.engine.reducers import QueryColumns, Reduction
 from layergram.engine.run import read
@@ -23,11 +25,13 @@ from layergram.recipe import Run
 
 torch.set_num_threads(1)
 
+LONG = os.environ.get("LAYERGRAM_LONG") == "1"
 SOURCE = Path(tracing.__file__).parent
 ROOT = SOURCE.parent.parent
 # where a model is tried out when it is loaded, besides the engine
-CHECKS = ("engine/", "models/locate.py", "models/checks.py", "models/projections.py",
-          "models/attribution.py", "models/hooks.py")  # fmt: skip
+CHECKS = ("engine/", "models/load.py", "models/locate.py", "models/locate_attention.py",
+          "models/attribution.py",
+          "models/hooks.py")  # fmt: skip
 LENGTHS = (23, 3, 11, 23, 8, 2, 17, 5)
 # without the padding and the stopping token, 0 and 1, which mean something else to some types
 TEXTS = [
@@ -168,6 +172,22 @@ def drawn(model, prompts, sampling, batch):
     return generate(model, prompts, streams, batch=batch)
 
 
+def assert_draws_do_not_depend_on_the_batch(model, prompts, sampling, batches=(1, 5)):
+    whole = drawn(model, prompts, sampling, 32)
+    assert len(set(whole)) > 5
+    for batch in batches:
+        assert drawn(model, prompts, sampling, batch) == whole
+    order = list(np.random.default_rng(0).permutation(len(prompts)))
+    streams = [Stream(sampling, seed=seed_of(0, str(at), 1)) for at in order]
+    shuffled = generate(model, [prompts[at] for at in order], streams, batch=7)
+    assert [shuffled[order.index(at)] for at in range(len(prompts))] == whole
+    for at in (0, 4, 9):  # the live loop draws the same
+        stream = Stream(sampling, seed=seed_of(0, str(at), 1))
+        steps = list(read(model, [prompts[at]], [[]], streams=[stream]))
+        ids = [token for step in steps for token in step.ids]
+        assert tuple(ids[len(prompts[at]) :]) == whole[at]
+
+
 @pytest.mark.parametrize("model_type", ["llama", "gpt2", "gemma3_text", "mamba"])
 @pytest.mark.parametrize("sampling", [
     Sampling(12, temperature=1.0),
@@ -176,21 +196,16 @@ def drawn(model, prompts, sampling, batch):
     Sampling(12),
 ])  # fmt: skip
 def test_drawn_ids_depend_on_prompt_and_stream_alone(model_type, sampling):
-    model = zoo.model(model_type)
     prompts = [TEXTS[at % len(TEXTS)][: 3 + at % 6] for at in range(33)]
-    whole = drawn(model, prompts, sampling, 32)
-    assert len(set(whole)) > 5
-    assert drawn(model, prompts, sampling, 1) == whole
-    assert drawn(model, prompts, sampling, 5) == whole
-    order = np.random.default_rng(0).permutation(33)
-    streams = [Stream(sampling, seed=seed_of(0, str(at), 1)) for at in order]
-    shuffled = generate(model, [prompts[at] for at in order], streams, batch=7)
-    assert [shuffled[list(order).index(at)] for at in range(33)] == whole
-    for at in (0, 4, 9):  # the live loop draws the same
-        stream = Stream(sampling, seed=seed_of(0, str(at), 1))
-        steps = list(read(model, [prompts[at]], [[]], streams=[stream]))
-        ids = [token for step in steps for token in step.ids]
-        assert tuple(ids[len(prompts[at]) :]) == whole[at]
+    assert_draws_do_not_depend_on_the_batch(zoo.model(model_type), prompts, sampling)
+
+
+def test_drawn_ids_of_the_embedded_model_depend_on_prompt_and_stream_alone(smollm2):
+    model = load(smollm2.model, tokenizer=smollm2.tokenizer)
+    questions = [question.prompt for question in read_questions("capitals").questions]
+    count, length = (32, 32) if LONG else (12, 12)
+    prompts = [model.format_prompt(text).ids for text in questions[:count]]
+    assert_draws_do_not_depend_on_the_batch(model, prompts, Sampling(length, temperature=1.0))
 
 
 def test_draws_follow_the_distribution():

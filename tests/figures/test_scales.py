@@ -7,7 +7,7 @@ from gallery_figures import examples, importance
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import Style, plan
-from layergram.figures.scales import DIVERGING, PALETTES, colours_of
+from layergram.figures.scales import DIVERGING, PALETTES, colours_of, linear_limits, ticks_between
 
 
 def grid(values, *, dims=("layer", "token"), **attributes):
@@ -189,3 +189,26 @@ def test_limits_are_round_at_every_size(measure, factor):
     gaps = np.diff([tick.at for tick in scale.ticks]) / (scale.high - scale.low)
     assert gaps == pytest.approx(gaps[0]), "all ticks are equally far apart"
     assert len(set(labels(scale))) == len(labels(scale)) >= 4
+
+
+@pytest.mark.parametrize(
+    ("least", "most"),
+    [
+        *((1e-20, 4e-20), (1.23411e-20, 1.23419e-20), (1e-300, 5e-300), (1e39, 3e39)),
+        *((1234100, 1234900), (-1234900, -1234100), (123456.1, 123456.9), (1e9 + 0.1, 1e9 + 0.9)),
+        *((1e15 + 1e4, 1e15 + 9e4), (-3e-8, 5e-8), (1e-60, 0.5), (7.0, 7.0)),
+    ],
+)
+@pytest.mark.parametrize("uneven", [False, True])
+def test_ticks_differ_however_small_or_far_from_zero_the_values_are(least, most, uneven):
+    limits = (least, most) if uneven and most > least else linear_limits(least, most, {})
+    assert limits[0] <= least and most <= limits[1] and limits[0] < limits[1]
+    names = [tick.label for tick in ticks_between(*limits)]
+    assert len(set(names)) == len(names) > 2
+    assert max(map(len, names)) < 22
+
+
+def test_a_note_tells_the_limit_from_what_lies_beyond():
+    array = maps.make([[1234100.0, 1234500, 1234900, 1234950]], ("layer", "token"), measure="m")
+    style = Style(limits=(1234100, 1234900))
+    assert "above 1,234,900 (the largest: 1,234,950)" in plan(array, style=style).notes[0]

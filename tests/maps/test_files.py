@@ -51,6 +51,15 @@ def test_numbers_and_labels_come_back_exactly(tmp_path, suffix):
         assert back[name].dtype.kind == coord.dtype.kind
 
 
+def test_an_interval_that_does_not_hold_its_value_comes_back_too(tmp_path):
+    values = np.float32([[0.5, 0.6], [0.7, 0.8]])
+    coords = {"low": (("layer", "head"), values + 0.1), "high": (("layer", "head"), values + 0.2)}
+    array = maps.make(values, ("layer", "head"), measure="contribution", coords=coords)
+    back = maps.read(maps.write(array, tmp_path / "map.csv"))
+    assert (back.name, maps.cell_coordinates(back)) == ("contribution", ["low", "high"])
+    xr.testing.assert_equal(back, array)
+
+
 @pytest.mark.parametrize("suffix", FULL)
 def test_every_attribute_comes_back(tmp_path, suffix):
     array = example(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
+import layergram.models.load
 import zoo
-from layergram import maps
+from layergram import load, maps
 from layergram.errors import LayergramError
 from layergram.models.edits import HeadEdit, edited
 from layergram.tracing import trace
@@ -66,3 +69,44 @@ def test_texts_that_do_not_fit_are_refused():
 )
 def test_which_heads_share_keys_and_values(model_type, groups):
     assert zoo.model(model_type).parts.kv_groups == groups
+
+
+def test_what_was_proved_is_known_the_next_time(tiny_llama_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAYERGRAM_CACHE", str(tmp_path))
+    first = load(tiny_llama_folder)
+    monkeypatch.setattr("layergram.models.load.locate_parts", None)  # a second call would fail
+    second = load(tiny_llama_folder)
+    assert str(second.proofs) == str(first.proofs)
+    names = [first.parts.names, second.parts.names]
+    for field in ("layers", "attention", "projections"):
+        one, other = getattr(first.parts, field), getattr(second.parts, field)
+        assert [names[0].get(m) for m in one] == [names[1].get(m) for m in other]
+    for field in ("way", "heads", "kv_groups", "head_widths", "width", "positions"):
+        assert getattr(first.parts, field) == getattr(second.parts, field)
+    ids = torch.tensor([[1, 2, 3, 4]])
+    stream = torch.randn(4, first.parts.width)
+    assert torch.equal(second.parts.readout.logits(stream), first.parts.readout.logits(stream))
+    assert torch.equal(second.network(ids).logits, first.network(ids).logits)
+
+
+@pytest.mark.parametrize("change", ["dtype", "weights", "damage"])
+def test_another_model_is_proved_anew(change, tiny_llama_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAYERGRAM_CACHE", str(tmp_path / "cache"))
+    folder = shutil.copytree(tiny_llama_folder, tmp_path / "model")
+    load(folder)
+    proved = []
+    check = layergram.models.load.check_model
+    monkeypatch.setattr(
+        "layergram.models.load.check_model", lambda *args: proved.append(1) or check(*args)
+    )
+    load(folder)
+    assert proved == []
+    if change == "weights":
+        network = load(folder).network
+        with torch.no_grad():
+            network.lm_head.weight.mul_(2)
+        network.save_pretrained(folder)
+    if change == "damage":
+        next((tmp_path / "cache" / "proofs").glob("*.json")).write_text('{"parts": {}}')
+    load(folder, dtype="bfloat16" if change == "dtype" else "auto")
+    assert proved == [1]

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -346,6 +347,35 @@ def test_a_checkpoint_without_one_of_its_weights_is_refused(folder):
     del weights["model.layers.2.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert "model.layers.2.mlp.up_proj.weight" in refusal(folder).got
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_an_adapter_that_nothing_would_read_is_refused(folder, name):
+    (folder / name).write_text("{}")
+    with pytest.raises(LayergramError, match=r"(?s)adapter.*merge_and_unload"):
+        open_source(folder)
+
+
+def test_a_pointer_in_the_place_of_weights_is_refused(folder):
+    next(folder.glob("*.safetensors")).write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(LayergramError, match="git lfs pull"):
+        open_source(folder)
+
+
+def test_layers_that_the_configuration_leaves_out_are_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["num_hidden_layers"] -= 1
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(LayergramError, match=r"further layers.*layers\.2\."):
+        open_source(folder)
+
+
+def test_other_tensors_that_are_not_read_are_said(folder, model):
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    weights["vision.patches.weight"] = torch.zeros(2)
+    save_file(weights, next(folder.glob("*.safetensors")), metadata={"format": "pt"})
+    with pytest.warns(UserWarning, match=r"1 tensors .* vision\.patches\.weight"):
+        open_source(folder)
 
 
 def test_a_truncated_checkpoint_is_refused(folder):

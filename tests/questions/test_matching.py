@@ -1,4 +1,4 @@
-"""Right or wrong, and the exact answer inside a reply."""
+"""The published rule of what is right, and the rules that find the exact answer in a reply."""
 
 from __future__ import annotations
 
@@ -86,7 +86,38 @@ def question(*aliases, options=()):
         (question("Paris"), " ... ", None, None),
     ],
 )
-def test_exact_answer(asked, reply, exact, by):
+@pytest.mark.parametrize("judge", ["strict", "published"])
+def test_exact_answer(asked, reply, exact, by, judge):
+    found = exact_answer(asked, reply, judge)
+    if judge == "strict" and by == "boxed":
+        exact, by = "9", "number"  # by its kind, without the LaTeX around it
+    if exact is None:
+        assert found is None
+    else:
+        assert (reply[found.start : found.end], found.by) == (exact, by)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reply", "exact", "by"),
+    [
+        (question("Paris"), "It is Lyon, not Paris.", "Lyon", "name"),
+        (question("Paris"), "Many think it is Nice, but it is Lyon.", "Lyon", "name"),
+        (question("Paris"), "Sydney is the capital of Australia.", "Sydney", "subject"),
+        (
+            question("Goethe"),
+            "Faust was written by Friedrich Schiller.",
+            "Friedrich Schiller",
+            "by",
+        ),
+        (question("Japan"), "Tokyo lies in China, near Japan.", "China", "by"),
+        (question("Paris"), "It isn't Lyon.", None, None),
+        (question("7"), "It is 18 or 19.", None, None),
+        (question("9 May 1945"), "On May 8th, 1945.", "May 8th, 1945", "date"),
+        (question("yes"), "That is not true.", "not true", "yes-no"),
+        (question("B", options=["oak", "fig"]), "It is not B, so A.", "A", "option"),
+    ],
+)
+def test_the_strict_judge_takes_nothing_that_is_denied(asked, reply, exact, by):
     found = exact_answer(asked, reply)
     if exact is None:
         assert found is None

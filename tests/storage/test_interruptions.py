@@ -1,6 +1,6 @@
 """Killed processes and damaged files: the next run makes what is not whole, and only that.
 
-``LAYERGRAM_KILLS=200`` kills that many processes instead of 8.
+``make long`` kills 100 processes instead of 8.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from layergram.storage.folder import RunFolder
 from layergram.storage.stage import run_stage
 from layergram.storage.verify import repair, verify
 
-KILLS = int(os.environ.get("LAYERGRAM_KILLS", "8"))
+KILLS = 100 if os.environ.get("LAYERGRAM_LONG") == "1" else 8
 STAGES = {
     "answers": (stages.records_stage(), stages.records_of),
     "states/residual": (stages.arrays_stage(), stages.arrays_of),

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from layergram.answers.exact import JUDGES, JudgeName
 from layergram.datasets.examples import quoted_ids
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
-from layergram.errors import LayergramError, check_seed
+from layergram.errors import LayergramError, check_seed, unknown_name
 from layergram.models.model import Model
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
@@ -38,6 +39,8 @@ class AnswerOptions:
         chat: ``"auto"`` uses the tokenizer's chat template if it has one, ``"template"`` insists
             on it, ``"plain"`` gives the question as it is.
         batch: answers that are generated together; changes speed and memory, nothing else.
+        judge: ``"strict"`` judges a reply by the kind of answer, ``"published"`` calls it right
+            where it contains an accepted answer. Answers are asked and kept the same.
     """
 
     max_new_tokens: int = 32
@@ -48,6 +51,7 @@ class AnswerOptions:
     seed: int = 0
     chat: str = "auto"
     batch: int = 32
+    judge: JudgeName = "strict"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked."""
@@ -59,6 +63,8 @@ class AnswerOptions:
                 )
         if not self.temperature > 0:
             raise LayergramError(f"temperature = {self.temperature}", allowed="above 0")
+        if self.judge not in JUDGES:
+            raise unknown_name("judge", self.judge, JUDGES)
         check_seed(self.seed)
         self.stream("", GREEDY + 1)  # refuses what cannot be drawn
 
@@ -140,7 +146,7 @@ def ask(
             "questions": questions.name,
             "questions_digest": questions.digest,
             "prompts": digest_of([prompt.ids for prompt in prompts.values()]),
-            **{k: v for k, v in asdict(options).items() if k not in ("batch", "chat")},
+            **{k: v for k, v in asdict(options).items() if k not in ("batch", "chat", "judge")},
         },
         shard_size=SHARD,
     )

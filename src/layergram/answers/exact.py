@@ -1,8 +1,9 @@
 """The exact answer inside a reply: the few words that answer the question.
 
-In a right reply it is the first accepted answer. In a wrong one it is found by a sequence of rules,
-each for one type of answer; where none applies the model can be asked to copy it
-(:mod:`layergram.answers.judge`).
+In a right reply it is the accepted answer that the judge found. In a wrong one it is what the reply
+tells by its kind of answer (:mod:`layergram.answers.kinds`); for names, and under the published
+judge, it is found by a sequence of rules, each for one type of answer; where none applies the model
+can be asked to copy it (:mod:`layergram.answers.judge`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+from layergram.answers.clues import NOT, denied, no_more
+from layergram.answers.kinds import Told, kind_of, tell
 from layergram.answers.matching import (
     Span,
     find_answer,
@@ -18,7 +22,12 @@ from layergram.answers.matching import (
     is_number,
     separate_letters,
 )
+from layergram.answers.normal import normal
 from layergram.datasets.questions import LETTERS, Question
+
+JudgeName = Literal["strict", "published"]
+JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
+"""How replies are judged: by the kind of answer, or by the published rule."""
 
 SHORT = 4  # words of a reply that consists of its answer only
 VERBS = r"is(?:\s+known\s+as)?|are|was|were|be|called|named|equals|get|gives(?:\s+you)?"
@@ -29,6 +38,16 @@ NAME = re.compile(
     rf"{VERB_OR_SIGN}\s*(?:the\s+(?:city|town|village|island)\s+of\s+|located\s+in\s+|the\s+)?"
     rf"[*_\"“'‘`(]*(?P<name>(?:{CAPITALISED})(?:[ -](?:{PARTICLES}[ -])*(?:{CAPITALISED}))*)"
 )
+NAMES = rf"(?:{CAPITALISED})(?:[ -](?:{PARTICLES}[ -])*(?:{CAPITALISED}))*"
+SUBJECT = re.compile(
+    rf"(?:^|[.!?;,\n]\s+)(?!(?:The|A|An|It|He|She|They|This|That|There|I|You|We|Its|In|No|Yes|Although|While|Though|Unlike|Many|Some|Most|People|However|But|If)\b)"
+    rf"(?P<name>{NAMES})(?:, {NAMES})?,?\s+(?:is|was|are|were)\s+(?:the|its|their|called)\b"
+)
+MADE = (
+    r"(?:written|painted|composed|discovered|invented|directed|founded|created|designed|built|sung"
+    r"|developed|proposed|formulated|published|made|played|won)"
+)
+BY = re.compile(rf"(?<!\w)(?:{MADE} by|lies in|lie in|found in)\s+(?:the\s+)?(?P<name>{NAMES})")
 BEFORE_NUMBER = re.compile(
     rf"{VERB_OR_SIGN}\s*(?:about\s+|only\s+|a\s+total\s+of\s+)?[$€£*_\"(]*(?=[-−]?\d)"
 )
@@ -113,6 +132,21 @@ def _whole(question: Question, reply: str) -> Span | None:
     return _trimmed(reply, 0, len(reply))
 
 
+def _subject(question: Question, reply: str) -> Span | None:
+    """The name that begins a sentence: "Sydney is the capital"."""
+    if is_numeric(question) or not any(alias[:1].isupper() for alias in question.aliases):
+        return None
+    new = (m for m in SUBJECT.finditer(reply) if m["name"] not in question.question)
+    match = next(new, None)
+    return _trimmed(reply, *match.span("name")) if match else None
+
+
+def _by(question: Question, reply: str) -> Span | None:
+    """The first name after by or lies in: "It was written by Schiller"."""
+    match = BY.search(reply)
+    return _trimmed(reply, *match.span("name")) if match and not is_numeric(question) else None
+
+
 def is_numeric(question: Question) -> bool:
     """Whether every accepted answer is a number."""
     return all(is_number(alias) for alias in question.aliases)
@@ -126,7 +160,27 @@ RULES = (
     Extractor("word", "the first word after is, are, was, refers to or a colon", _word),
     Extractor("whole", f"the whole reply, if it has at most {SHORT} words", _whole),
 )
-"""The rules in the order in which they are tried."""
+"""The rules of the published judge in the order in which they are tried."""
+
+NAME_RULES = (
+    RULES[0],
+    RULES[3],
+    Extractor("subject", "the name that a sentence begins with", _subject),
+    Extractor("by", "the first name after written by, made by, … or lies in", _by),
+    *RULES[4:],
+)
+"""The rules of the strict judge for names that are not accepted."""
+
+ABOUT = {
+    **{rule.name: rule.about for rule in (*NAME_RULES, *RULES)},
+    "option": "the option that the reply takes",
+    "number": "the number that the reply tells: boxed, called the answer, after =, last",
+    "date": "the date with the most parts",
+    "yes-no": "the word that says yes or no",
+    "alias": "an accepted answer, in a right reply",
+    "model": "the model, asked to copy it out of its reply",
+}
+"""What each rule takes for the exact answer, in words."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +198,7 @@ class Exact:
     by: str
 
 
-def exact_answer(question: Question, reply: str) -> Exact | None:
+def exact_answer(question: Question, reply: str, judge: JudgeName = "strict") -> Exact | None:
     """The exact answer of a reply, or ``None`` where no rule finds one.
 
     Example:
@@ -154,17 +208,53 @@ def exact_answer(question: Question, reply: str) -> Exact | None:
         >>> reply[exact.start : exact.end], exact.by
         ('Porto Novo', 'name')
     """
-    span = find_answer(reply, question.aliases)
-    return by_rules(question, reply) if span is None else Exact(*span, "alias")
+    if judge == "published":
+        span = find_answer(reply, question.aliases)
+        return by_rules(question, reply, judge) if span is None else Exact(*span, "alias")
+    told = tell(question, reply)
+    if told and told[0].right and told[0].span is not None:
+        return Exact(*told[0].span, "alias")
+    return _not_accepted(question, reply, told)
 
 
-def by_rules(question: Question, reply: str) -> Exact | None:
+def by_rules(question: Question, reply: str, judge: JudgeName = "strict") -> Exact | None:
     """The exact answer by the first rule that finds one, right or wrong.
 
     The accepted answers only show which type of answer is expected.
     """
+    if judge == "strict":
+        return _not_accepted(question, reply, tell(question, reply))
     for rule in RULES:
         span = rule.find(question, reply)
         if span is not None:
             return Exact(*span, rule.name)
+    return None
+
+
+def _not_accepted(question: Question, reply: str, told: list[Told]) -> Exact | None:
+    """What a reply tells, whatever is accepted."""
+    kinds = [each for each in told if each.first is not None and each.kind != "name"]
+    named = not question.options and "name" in map(kind_of, question.aliases)
+    if named and (found := _by_name_rules(question, reply)) is not None:
+        return found
+    return Exact(*kinds[0].first, kinds[0].kind) if kinds and kinds[0].first else None
+
+
+def _by_name_rules(question: Question, reply: str) -> Exact | None:
+    """The first name that is not denied."""
+    text = normal(reply)
+    for rule in NAME_RULES:
+        open_reply = reply
+        while (span := rule.find(question, open_reply)) is not None:
+            inside = [
+                at for at, (start, end) in enumerate(text.places)
+                if span[0] <= start and end <= span[1]
+            ]  # fmt: skip
+            own = (inside[0], inside[-1] + 1) if inside else (0, 0)
+            plain = reply[slice(*span)].lower() == "not" or (
+                rule.name == "whole" and re.search(NOT, reply, re.IGNORECASE)
+            )
+            if not (plain or denied(text.text, *own) or no_more(text.text, *own)):
+                return Exact(*span, rule.name)
+            open_reply = open_reply[: span[0]] + " " * (span[1] - span[0]) + open_reply[span[1] :]
     return None

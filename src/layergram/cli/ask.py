@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from layergram.cli.common import Group, ModelOptions, OutputOptions
 from layergram.errors import LayergramError
@@ -17,6 +17,7 @@ def command(
     probe: Path,
     /,
     *prompts: str,
+    judge: Literal["strict", "published"] | None = None,
     over: str | None = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
@@ -30,6 +31,7 @@ def command(
     Args:
         probe: a probe that `layergram roles --save-probe` has written (.npz).
         prompts: the questions.
+        judge: whose rules find the exact answer; by default those that the probe was trained with.
         over: a text to read, token by token, instead of questions.
         model: which model.
         output: where to write.
@@ -54,7 +56,7 @@ def command(
     if over is not None:
         _draw_over(known, model, over, out, output)
         return
-    found = predict_wrong(known, model.load(), prompts)
+    found = predict_wrong(known, model.load(), prompts, judge=judge)
     file = maps.write_json(found, out / "predictions.json")
     if output.json:
         output.summary({"predictions": found, "files": [str(file)]})

@@ -38,8 +38,7 @@ def command(
         output: how much to print.
     """
     output = output or PrintOptions()
-    from layergram.models.checks import require
-    from layergram.models.load import examine
+    from layergram.models.load import examine, require
     from layergram.models.sources.request import check_request
 
     check_request(model, device=device, dtype=dtype, revision=revision)

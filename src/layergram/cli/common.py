@@ -1,8 +1,10 @@
-"""Options that several commands share: which model, where results go, and how much is printed."""
+"""What commands share: groups of options, progress bars, and how a result is printed."""
 
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +14,9 @@ from cyclopts import Parameter
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
+    from layergram.experiments.result import Result
     from layergram.models.model import Model
+
 
 Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
@@ -124,3 +128,60 @@ def columns_of(pairs: list[str] | None) -> dict[str, str]:
             raise LayergramError(f"the column '{pair}'", allowed="FIELD=COLUMN, such as answer=A")
         columns[field.strip()] = column.strip()
     return columns
+
+
+class ProgressBars(AbstractContextManager["ProgressBars"]):
+    """One bar for each stage of a long run, on a terminal; nothing in a pipe."""
+
+    def __init__(self, silent: bool) -> None:
+        self.bar: Any = nullcontext()
+        self.tasks: dict[str, Any] = {}
+        self.shown = not silent and sys.stderr.isatty()
+        if self.shown:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+
+    def __enter__(self) -> ProgressBars:
+        self.bar.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.bar.__exit__(*exception)
+
+    def update(self, stage: str, done: int, total: int | None) -> None:
+        """Move the bar of a stage; ``None`` where it is open how much there is."""
+        if self.shown:
+            if stage not in self.tasks:
+                self.tasks[stage] = self.bar.add_task(stage, total=total)
+            self.bar.update(self.tasks[stage], completed=done)
+
+
+def print_result(
+    result: Result, model: Model, out: Path, seconds: float, output: OutputOptions
+) -> None:
+    """Print the sentences of an experiment and its files, or its summary as JSON."""
+    files = [str(out / name) for name in result.files]
+    if output.json:
+        plain = {"model": model.name, "revision": model.revision, "seconds": round(seconds, 1)}
+        output.summary({**plain, **result.summary, "files": files})
+    elif not output.quiet:
+        print(f"{result.title} in {seconds:.0f} s")
+        for sentence in result.sentences:
+            print(f"  - {sentence}")
+        print(*files, sep="\n")

@@ -13,6 +13,7 @@ def command(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     alt: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
+    value: str = "",
 ) -> None:
     """Put a map into words: overview, axes, details, key observations, interpretation.
 
@@ -23,6 +24,7 @@ def command(
         out: file to write into, instead of the terminal.
         alt: one sentence of plain text per map, for the alt text of a picture.
         json: the facts themselves, as JSON.
+        value: the column or variable with the values, where a file has several.
     """
     from layergram.errors import LayergramError
 
@@ -33,7 +35,7 @@ def command(
     if alt and json:
         raise LayergramError("--alt and --json", got="both", allowed="one of them")
     form = "alt" if alt else "json" if json else "markdown"
-    text = _written(files, form)
+    text = _written(files, form, value)
     if out is None:
         print(text, end="")
         return
@@ -51,12 +53,12 @@ def command(
         ) from None
 
 
-def _written(files: tuple[Path, ...], form: str) -> str:
+def _written(files: tuple[Path, ...], form: str, value: str) -> str:
     import json
 
     from layergram import maps, words
 
-    arrays = [maps.read(path) for path in files]
+    arrays = [maps.read(path, value=value) for path in files]
     if form == "alt":
         return "".join(f"{words.alt_text(array)}\n" for array in arrays)
     if form == "json":

@@ -25,6 +25,7 @@ def command(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o", "--file"])] = Path(),
     match: Literal["exact", "common"] = "exact",
+    value: str = "",
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """The difference of two maps, A less B, as a map, a picture and words.
@@ -39,6 +40,7 @@ def command(
             .zarr, .json, .csv), a picture (.png, .svg, .pdf) or words (.md).
         match: exact refuses maps whose labels differ; common compares what both have, of tokens
             those before the first that differs.
+        value: the column or variable with the values, where a file has several.
         output: how much to print.
     """
     output = output or PrintOptions()
@@ -49,7 +51,8 @@ def command(
     for target in targets:
         _writable_suffix(target)
     names = _names(a, b)
-    result = maps.difference(maps.read(a), maps.read(b), match=match, names=names)
+    first, second = maps.read(a, value=value), maps.read(b, value=value)
+    result = maps.difference(first, second, match=match, names=names)
     remarks = [line for target in targets for line in _write(result, target)]
     found = words.findings(result)
     if output.json:

@@ -24,6 +24,7 @@ def command(
     /,
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    value: str = "",
     style: Annotated[Style | None, Parameter(name="*", negative_iterable="", negative="")] = None,
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
@@ -35,6 +36,7 @@ def command(
         maps: map files.
         out: the picture (.png, .svg or .pdf), or a folder for it; default: beside the map,
             as .png.
+        value: the column or variable with the values, where a file has several.
         style: the choices.
         output: how much to print.
     """
@@ -43,7 +45,7 @@ def command(
 
     if out is not None and out.suffix and not out.is_dir():
         check_suffix(out)
-    arrays = _read(maps)
+    arrays = _read(maps, value)
     together = len(maps) == 1 or _same_columns(list(arrays.values()))
     if out is not None and out.suffix and not together and not out.is_dir():
         raise LayergramError(
@@ -64,17 +66,17 @@ def command(
             print(summary["file"])
 
 
-def _read(paths: list[Path]) -> dict[Path, xr.DataArray]:
+def _read(paths: list[Path], value: str) -> dict[Path, xr.DataArray]:
     from layergram import maps
 
     if len(set(paths)) < len(paths):
         raise LayergramError("a picture of several maps", got="the same file twice")
-    return {path: maps.read(path) for path in paths}
+    return {path: maps.read(path, value=value) for path in paths}
 
 
 def _same_columns(arrays: list[xr.DataArray]) -> bool:
     """Whether all maps have the columns of the first, label by label."""
-    from layergram.figures.prepare import axes_of
+    from layergram.figures.labels import axes_of
 
     columns = [axes_of(array, Style())[2] for array in arrays]
     first = arrays[0][columns[0]].values.tolist()
@@ -121,7 +123,7 @@ def _summary(figure: Figure) -> dict[str, Any]:
     return {
         "panels": [
             {
-                "title": panel["title"],
+                "title": panel["title"].replace("\n", " "),
                 "columns": len(panel["x"]["names"]),
                 "rows": len(panel["y"]["names"]),
                 "regions": panel.get("regions", []),

@@ -5,9 +5,16 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-from layergram.cli.common import Flag, Group, ModelOptions, OutputOptions, Several, columns_of
-from layergram.cli.progress import ProgressBars
-from layergram.cli.report import print_result
+from layergram.cli.common import (
+    Flag,
+    Group,
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    Several,
+    columns_of,
+    print_result,
+)
 
 
 def command(

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from layergram.cli.common import Group, ModelOptions, OutputOptions, Several
-from layergram.cli.progress import ProgressBars
+from layergram.cli.common import Group, ModelOptions, OutputOptions, ProgressBars, Several
 from layergram.errors import LayergramError
 from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from layergram.cli.common import Flag, Group, ModelOptions, OutputOptions, Several, columns_of
-from layergram.cli.progress import ProgressBars
-from layergram.cli.report import print_result
+from layergram.cli.common import (
+    Flag,
+    Group,
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    Several,
+    columns_of,
+    print_result,
+)
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ def command(
     limit: int | None = None,
     max_new_tokens: int = 32,
     chat: Literal["auto", "template", "plain"] = "auto",
+    judge: Literal["strict", "published"] = "strict",
+    audit: int = 0,
     where: Literal["residual", "mlp", "attention"] = "residual",
     store: Literal["float32", "float16"] = "float32",
     folds: int = 5,
@@ -62,6 +73,9 @@ def command(
         limit: only the first so many questions or texts.
         max_new_tokens: largest length of an answer.
         chat: auto puts questions in the chat template if the model has one.
+        judge: strict judges a reply by the kind of its accepted answers; published calls it right
+            where it contains one. Answers are kept and not asked again.
+        audit: print so many judged replies, drawn at random, for you to check.
         where: hidden states of the residual stream, or the output of mlp or attention.
         store: type of the numbers on the disk.
         folds: of the cross-validation.
@@ -105,9 +119,13 @@ def command(
     from layergram.maps import ROLES, TEXT_ROLES
     from layergram.probes import Evaluation
 
+    if audit < 0:
+        raise LayergramError(f"--audit {audit}", allowed="0 or more")
     check_sets((found, *others))
     options = RoleMapOptions(
-        AnswerOptions(max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat),
+        AnswerOptions(
+            max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat, judge=judge
+        ),
         FeatureSpec(where=where, dtype=store, roles=TEXT_ROLES if labelled else ROLES),
         Evaluation(folds=folds, permutations=permutations, seed=seed),
         control,
@@ -127,7 +145,31 @@ def command(
             save_probe=save_probe,
             progress=bars.update,
         )
+    if audit:
+        result.summary["audit"] = audited(result.records["rows"], audit, seed=seed)
     print_result(result, loaded, out, time.perf_counter() - began, output)
+    if audit and not output.silent:
+        print(*map(_audit_text, result.summary["audit"]), sep="\n")
+
+
+def audited(rows: Sequence[Mapping[str, Any]], count: int, *, seed: int) -> list[dict[str, Any]]:
+    """Some judged replies, drawn at random, in their order."""
+    places = sorted(random.Random(seed).sample(range(len(rows)), min(count, len(rows))))
+    keys = ("id", "sample", "question", "accepted", "reply", "right", "extractor", "exact")
+    return [{key: rows[at][key] for key in keys} for at in places]
+
+
+def _audit_text(row: Mapping[str, Any]) -> str:
+    verdict = "right" if row["right"] else "wrong"
+    found = (
+        f"exact answer {row['exact']!r} by {row['extractor']}"
+        if row["exact"]
+        else "no exact answer"
+    )
+    return (
+        f"\n{row['question']}\n  accepted: {' | '.join(row['accepted'])}\n"
+        f"  reply: {' '.join(row['reply'].split())}\n  {verdict}; {found}"
+    )
 
 
 def _check_probe_file(path: Path | None) -> None:

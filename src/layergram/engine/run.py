@@ -31,6 +31,7 @@ from layergram.engine.views import (
     PartView,
     ResidualView,
 )
+from layergram.errors import LayergramError
 from layergram.models.hooks import (
     Attention,
     capture_attention,
@@ -99,6 +100,8 @@ def read(
         one step per sequence, after generating.
     """
     lens = lens or LogitLens(model.parts.readout)
+    for ids in sequences:
+        model.check_ids(ids)
     if streams and not model.chunks:
         sequences = [
             _generated(model, ids, stream) for ids, stream in zip(sequences, streams, strict=True)
@@ -227,6 +230,8 @@ class _Pass:
         logits, self.cache = forward(
             self.model, given, cache=self.cache, keep=keep, extra=self.extra
         )
+        if logits.isnan().any():  # what is NaN at a token is NaN at all that see it
+            raise _not_finite(self.model, "the logits after some token of this text")
         return logits
 
     def keep(self, left: list[_Row]) -> None:
@@ -321,7 +326,7 @@ class _Pass:
         next_ids = torch.cat([_next_ids(row, start, device) for _, row in rows])
         takers = [row.takers("lens") for _, row in rows for _ in range(row.new)]
         starts = [start + t for _, t in places]
-        most = max(1, LENS_BYTES // (4 * self.model.parts.readout.unembedding.weight.shape[0]))
+        most = max(1, LENS_BYTES // (4 * self.model.parts.readout.vocabulary))
         block = min(len(places), most)
         together = max(1, most // block)  # layers that share one pass over the unembedding
         readout = self.model.parts.readout
@@ -332,15 +337,10 @@ class _Pass:
             final = log_probabilities(readout.logits(self.streams[-1][rows_of, positions]))
             for first in range(1, self.model.layers + 1, together):
                 layers = range(first, min(first + together, self.model.layers + 1))
-                h = torch.cat(
-                    [
-                        self.lens.transform(
-                            self.streams[layer].to(device)[rows_of, positions], layer
-                        )
-                        for layer in layers
-                    ]
-                )
+                h = torch.cat([self._transformed(each, rows_of, positions) for each in layers])
                 log_p = log_probabilities(self.lens.logits(h))
+                if log_p[:, 0].isnan().any():  # a row with one infinite logit is NaN throughout
+                    raise _not_finite(self.model, f"the lens after layer {first} or a later one")
                 for layer, of_layer in zip(layers, log_p.split(b - a), strict=True):
                     for i, j in pieces:
                         # compared with the model's own distribution, whatever the lens is
@@ -354,6 +354,17 @@ class _Pass:
                         for taker in takers[a + i]:
                             taker.take(view)
                 return_freed_memory()
+
+
+def _not_finite(model: Model, what: str) -> LayergramError:
+    kind = str(model.dtype).removeprefix("torch.")
+    return LayergramError(
+        f"maps of the model '{model.name}'",
+        got=f"{what}: NaN, because numbers leave the range of {kind}",
+        allowed="finite logits",
+        do="load the model with dtype 'float32' or 'bfloat16'",
+        exit_code=1,
+    )
 
 
 def _pieces(starts: Sequence[int], rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -136,7 +136,8 @@ def _processors(model: Model, prompt: int, most: int) -> Any:
     tokens or a least length.
     """
     network = model.network
-    if not hasattr(network, "_get_logits_processor"):
+    settings = getattr(network, "generation_config", None)
+    if settings is None or not hasattr(network, "_get_logits_processor"):
         return None
     # the list that `generate` itself makes; transformers has no public name for it
     asked = GenerationConfig(do_sample=False, num_beams=1, max_new_tokens=most)
@@ -170,6 +171,8 @@ def generate(
         by itself, which can tip a choice between tokens that are equally likely to 1e-5.
     """
     lengths = [len(prompt) for prompt in prompts]
+    for prompt in prompts:
+        model.check_ids(prompt)
     mixed = len(set(lengths)) == 1 or padding_is_exact(model, prompts)
     found: dict[int, tuple[int, ...]] = {}
     for group in by_length(lengths, size=batch, mixed=mixed):

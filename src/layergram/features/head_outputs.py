@@ -14,7 +14,6 @@ from layergram.datasets.step_sequences import AnswerSpan, StepSequence, digest_o
 from layergram.engine.run import read
 from layergram.engine.views import HeadsView, OutputView
 from layergram.errors import LayergramError
-from layergram.models.edits import head_width
 from layergram.models.model import Model
 from layergram.storage.folder import RunFolder
 from layergram.storage.stage import ArraySpec, Stage, run_stage
@@ -79,7 +78,7 @@ def head_outputs(
             got="no layer that hands the outputs of separate heads to an output projection",
             do="choose another model; `layergram check` says what is known about one",
         )
-    width = max(head_width(model.parts, layer) for layer in range(1, model.layers + 1))
+    width = max(model.parts.head_widths)
     shape = (model.layers, max(heads), width)
     order = sorted(sequences, key=lambda sequence: -len(sequence.ids))
     homes = {str(span.step): (sequence, span) for sequence in order for span in sequence.spans}

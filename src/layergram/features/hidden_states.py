@@ -44,6 +44,8 @@ class FeatureSpec:
         dtype: ``float32`` or ``float16``.
         name: of the stored array.
         scores: ``also`` keeps what is known of each answer without a probe, ``none`` does not.
+        folder: in which folder of a run they are kept; answers that are judged in another way have
+            their roles at other tokens.
     """
 
     where: str = "residual"
@@ -52,6 +54,7 @@ class FeatureSpec:
     dtype: str = "float32"
     name: str = "features"
     scores: Literal["also", "none"] = "also"
+    folder: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what there is not."""
@@ -98,14 +101,14 @@ def hidden_states(
     """
     spec = spec or FeatureSpec()
     layers = spec.layers or tuple(range(spec.first_layer, model.layers + 1))
-    width = int(model.parts.readout.unembedding.weight.shape[1])
+    width = model.parts.width
     axes: dict[str, Any] = {"layer": list(layers), "role": list(spec.roles), "feature": width}
     arrays = {spec.name: ArraySpec(axes, spec.dtype, {"layer": 1})}
     if spec.scores == "also":
         arrays |= _score_arrays(model)
     by_key = {answer.key: answer for answer in answers}
     stage = Stage(
-        spec.name,
+        f"{spec.folder}/{spec.name}" if spec.folder else spec.name,
         tuple(answer.key for answer in answers),
         {
             **model.fingerprint(),

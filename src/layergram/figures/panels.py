@@ -1,7 +1,8 @@
-"""The panels of a figure: pieces of maps, pooled, marked, and given their axes."""
+"""Panels of a figure: the parts of a map, cells pooled to fit a page, and marked regions."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,9 +10,12 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps as currency
-from layergram.figures import labels, pooling, prepare, regions, scales
+from layergram.errors import LayergramError
+from layergram.figures import labels, scales
+from layergram.figures.labels import Cells, describe_range, range_of
 from layergram.figures.spec import HeatPanel, Mask, Region, Values
-from layergram.figures.style import Style
+from layergram.figures.style import Pooling, Style
+from layergram.maps.blocks import best_block
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class Part:
     title: str
     array: xr.DataArray
     group: int
-    x: labels.Cells
-    y: labels.Cells | None
+    x: Cells
+    y: Cells | None
     heat: bool
     values: Values
     basis: Values
@@ -53,10 +57,10 @@ class Part:
 
 def parts_of(array: xr.DataArray, title: str, group: int, *, style: Style) -> Iterator[Part]:
     """The panels of one map: one per label of its facets."""
-    facets, y_dim, x_dim = prepare.axes_of(array, style)
+    facets, y_dim, x_dim = labels.axes_of(array, style)
     signed = scales.kind_of(array.values[np.isfinite(array.values)], array.attrs, style)
     centre = float(array.attrs.get("null_value", 0.0)) if signed == "diverging" else None
-    for name, piece in prepare.facets_of(array, facets):
+    for name, piece in labels.facets_of(array, facets):
         full = ", ".join(text for text in (title, name) if text)
         if not y_dim or style.kind == "lines":
             empty = np.zeros((0, 0))
@@ -72,23 +76,23 @@ def _pooled(
 ) -> Part:
     """One heatmap's values with long axes pooled, and its marked blocks."""
     y, x = (
-        labels.cells_of(piece, str(dim), pool=pooling.pool_size(size, style.most_columns))
+        labels.cells_of(piece, str(dim), pool=pool_size(size, style.most_columns))
         for dim, size in piece.sizes.items()
     )
 
     def pooled(values: Values) -> Values:
-        across = pooling.pool(values, x.pool, axis=1, rule=style.pooling, centre=centre)
-        return pooling.pool(across, y.pool, axis=0, rule=style.pooling, centre=centre)
+        across = pool(values, x.pool, axis=1, rule=style.pooling, centre=centre)
+        return pool(across, y.pool, axis=0, rule=style.pooling, centre=centre)
 
     values = piece.values.astype(np.float64)
     basis = values
     if style.first_token == "off_scale":
-        basis = prepare.without_first_token(piece).values.astype(np.float64)
+        basis = labels.without_first_token(piece).values.astype(np.float64)
     significant = _significant(piece, style)
     if significant is not None:
-        significant = pooling.pool_any(significant, x.pool, axis=1)
-        significant = pooling.pool_any(significant, y.pool, axis=0)
-    found = regions.regions_of(values, y, x, style=style)
+        significant = pool_any(significant, x.pool, axis=1)
+        significant = pool_any(significant, y.pool, axis=0)
+    found = regions_of(values, y, x, style=style)
     return Part(
         title,
         piece,
@@ -118,7 +122,7 @@ def _significant(piece: xr.DataArray, style: Style) -> Mask | None:
 
 
 def heat_panel(
-    part: Part, y: labels.Cells, *, scale: int, size: tuple[float, float], style: Style
+    part: Part, y: Cells, *, scale: int, size: tuple[float, float], style: Style
 ) -> tuple[HeatPanel, list[str]]:
     """A heatmap with its axes, and what has to be said about their labels."""
     first = style.first_layer
@@ -149,3 +153,123 @@ def heat_panel(
         missing=missing,
     )
     return panel, [note for note in (x_note, y_note) if note]
+
+
+def regions_of(values: Values, y: Cells, x: Cells, *, style: Style) -> tuple[Region, ...]:
+    """The blocks that ``style.mark`` asks for in one panel, before columns are pooled.
+
+    Args:
+        values: rows × columns.
+        y: the rows.
+        x: the columns.
+        style: its ``mark`` holds ``rows,columns`` with ``first:last`` labels each, or ``best``;
+            ``mark_least`` is the fewest rows and columns of the best block.
+
+    Raises:
+        LayergramError: if a mark is no region, lies outside the map, or nothing stands out.
+    """
+    return tuple(
+        _best(values, y, x, style) if mark.strip() == "best" else _given(mark, y, x)
+        for mark in style.mark
+    )
+
+
+def _given(mark: str, y: Cells, x: Cells) -> Region:
+    asked = f"to mark the region '{mark}'"
+    rows, comma, columns = mark.partition(",")
+    if not comma:
+        raise LayergramError(
+            asked,
+            got="one range",
+            allowed=f"{y.dim} first:last, a comma, and {x.dim} first:last; or 'best'",
+            do="for example " + f"{y.labels[0]}:{y.labels[-1]},{x.labels[0]}:{x.labels[-1]}",
+        )
+    row, column = range_of(rows, y, asked=asked), range_of(columns, x, asked=asked)
+    return Region(_drawn(row, y), _drawn(column, x), "given", _text(row, column, y, x))
+
+
+def _best(values: Values, y: Cells, x: Cells, style: Style) -> Region:
+    found = best_block(values, least=style.mark_least)
+    if found is None:
+        raise LayergramError(
+            "to mark the best block",
+            got="a map where no block stands out",
+            allowed="a map with unequal values, larger than the smallest block",
+            do="give the region by its labels, or a smaller mark_least",
+        )
+    least = np.minimum(style.mark_least, values.shape)
+    text = (
+        f"{_text(found.rows, found.columns, y, x)}: mean {found.inside:.3g}, "
+        f"elsewhere {found.outside:.3g} (best block of at least {least[0]} × {least[1]} cells)"
+    )
+    return Region(_drawn(found.rows, y), _drawn(found.columns, x), "best", text)
+
+
+def _drawn(span: tuple[int, int], cells: Cells) -> tuple[int, int]:
+    return span[0] // cells.pool, span[1] // cells.pool
+
+
+def _text(rows: tuple[int, int], columns: tuple[int, int], y: Cells, x: Cells) -> str:
+    return f"{describe_range(y, *rows)} × {describe_range(x, *columns)}"
+
+
+def pool_size(count: int, most: int) -> int:
+    """How many neighbours share a column: the smallest power of two that leaves ``most`` or fewer.
+
+    Example:
+        >>> pool_size(512, 512), pool_size(8192, 512)
+        (1, 16)
+    """
+    size = 1
+    while -(-count // size) > most:
+        size *= 2
+    return size
+
+
+def pool(values: Values, size: int, *, axis: int, rule: Pooling, centre: float | None) -> Values:
+    """The values with every ``size`` neighbours along ``axis`` made one.
+
+    Args:
+        values: rows × columns.
+        size: how many neighbours; the last group may have fewer.
+        axis: 0 for rows, 1 for columns.
+        rule: ``"max"`` keeps the largest value, or the one farthest from ``centre`` where a centre
+            is given, so that no peak is lost; ``"mean"`` keeps the level.
+        centre: value that means no effect, of a signed map.
+
+    Returns:
+        The pooled values; NaN only where all neighbours are NaN.
+
+    Example:
+        >>> pool(np.array([[0.1, 0.9, 0.2, -0.4]]), 2, axis=1, rule="max", centre=None).tolist()
+        [[0.9, 0.2]]
+        >>> pool(np.array([[0.1, 0.9, 0.2, -0.4]]), 2, axis=1, rule="max", centre=0.0).tolist()
+        [[0.9, -0.4]]
+    """
+    if size == 1:
+        return values
+    groups = _groups(values, size, axis, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a group of NaN only stays NaN
+        if rule == "mean":
+            return np.asarray(np.nanmean(groups, axis=axis + 1))
+        if centre is None:
+            return np.asarray(np.nanmax(groups, axis=axis + 1))
+        high, low = np.nanmax(groups, axis=axis + 1), np.nanmin(groups, axis=axis + 1)
+    return np.asarray(np.where(centre - low > high - centre, low, high))
+
+
+def pool_any(mask: Mask, size: int, *, axis: int) -> Mask:
+    """A mask that is true where any of the pooled neighbours was."""
+    if size == 1:
+        return mask
+    return np.asarray(_groups(mask, size, axis, False).any(axis=axis + 1), dtype=np.bool_)
+
+
+def _groups(values: np.ndarray, size: int, axis: int, fill: float) -> np.ndarray:  # type: ignore[type-arg]
+    short = -values.shape[axis] % size
+    padding = [(0, short if i == axis else 0) for i in range(values.ndim)]
+    padded = np.pad(values, padding, constant_values=fill)
+    shape = list(padded.shape)
+    shape[axis : axis + 1] = [shape[axis] // size, size]
+    return padded.reshape(shape)

@@ -1,19 +1,25 @@
-"""From maps to a figure as plain data."""
+"""The plan of a figure: a map and a style become panels, scales, remarks and a size."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import xarray as xr
 
 from layergram import maps as currency
 from layergram.errors import LayergramError
-from layergram.figures import geometry, prepare, remarks, scales
+from layergram.figures import labels, scales
+from layergram.figures.labels import cells_of
 from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of
-from layergram.figures.spec import Figure, HeatPanel, Panel, Scale
+from layergram.figures.scales import label_of
+from layergram.figures.spec import Figure, HeatPanel, LegendEntry, Panel, Scale
 from layergram.figures.style import Style
+from layergram.figures.titles import fitted
+from layergram.maps import Dimension
 
 Maps = xr.DataArray | xr.Dataset | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
 
@@ -43,9 +49,9 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     style = style or Style()
     titled = _titled(maps)
     groups = _scale_groups([array for _, array in titled])
-    drawn = [prepare.drawn_part(currency.check(array), style) for _, array in titled]
+    drawn = [labels.drawn_part(currency.check(array), style) for _, array in titled]
     notes = [note for _, left_out in drawn for note in left_out]
-    hints = [hint for array, _ in drawn for hint in remarks.sink_hint(array, style)]
+    hints = [hint for array, _ in drawn for hint in sink_hint(array, style)]
     if style.first_token == "auto":
         style = replace(style, first_token="off_scale" if hints else "keep")
         hints = []
@@ -54,6 +60,8 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         parts += parts_of(array, title if len(titled) > 1 else "", group, style=style)
     columns = _columns(parts, len(titled), style)
     size = _size(parts, columns, len(titled), style)
+    names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
+    parts = [replace(part, title=name) for part, name in zip(parts, names, strict=True)]
     coloured = sorted({part.group for part in parts if part.heat})
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
     if len(colour) > 1 and not style.bar:  # the titles say what the panels show
@@ -71,8 +79,8 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
             lines, said = line_panel(part.array, part.title, size=size, style=style)
             panels.append(lines)
         notes += said
-    notes += remarks.pooling_notes(parts, style)
-    notes += remarks.scale_notes(parts, colour, style)
+    notes += pooling_notes(parts, style)
+    notes += scale_notes(parts, colour, style)
     return Figure(
         title=style.title,
         panels=tuple(panels),
@@ -80,7 +88,7 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         panel_width=size[0],
         row_heights=_row_heights(panels, columns, size[1]),
         scales=tuple(colour),
-        legend=remarks.legend_of(panels, parts, style),
+        legend=legend_of(panels, parts, style),
         notes=tuple(dict.fromkeys(notes)),
         hints=tuple(dict.fromkeys(hints)),
         font_size=style.font_size,
@@ -129,7 +137,7 @@ def _columns(parts: Sequence[Part], maps: int, style: Style) -> int:
     if maps == len(parts) and maps <= 4:
         return maps
     wide = any(part.x.dim not in ("head", "layer") for part in parts)
-    return geometry.columns_for(len(parts), wide=wide)
+    return columns_for(len(parts), wide=wide)
 
 
 def _row_heights(panels: Sequence[Panel], columns: int, height: float) -> tuple[float, ...]:
@@ -148,6 +156,168 @@ def _size(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tuple
     else:
         x, wide = shown[0].x.axis, max(part.x.drawn for part in shown)
     rows = max((part.y.drawn for part in heat if part.y), default=0)
-    return geometry.panel_size(
-        x, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size
-    )
+    return panel_size(x, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size)
+
+
+def sink_hint(array: xr.DataArray, style: Style) -> list[str]:
+    """A hint where the first token's largest value is three times that of all others or more.
+
+    The first token draws most attention in many models, and alone sets the scale.
+    """
+    untouched = style.first_token in ("keep", "auto") and style.limits is None
+    if not untouched or style.scale not in ("auto", "linear"):
+        return []
+    if array.sizes.get("token", 0) < 3 or "null_value" in array.attrs:
+        return []
+    cells = cells_of(array.isel(token=slice(0, 1)), "token")
+    first, rest = array.isel(token=0).values, array.isel(token=slice(1, None)).values
+    if cells.labels[0] != 0 or not (np.isfinite(first).any() and np.isfinite(rest).any()):
+        return []
+    top, other = float(np.nanmax(first)), float(np.nanmax(rest))
+    if not 0 < 3 * other < top:
+        return []
+    return [
+        f"The first token ({cells.names[0]}) reaches {top:.3g}, all others at most {other:.3g}: "
+        "first_token 'off_scale' or 'leave_out', or scale 'log', shows more of the rest."
+    ]
+
+
+def pooling_notes(parts: Sequence[Part], style: Style) -> list[str]:
+    """How many cells became one, and by which rule."""
+    notes = []
+    rule = "the largest value" if style.pooling == "max" else "the mean"
+    for part in parts:
+        for cells in (part.x, part.y):
+            if not part.heat or cells is None or cells.pool == 1:
+                continue
+            far = part.signed and style.pooling == "max"
+            notes.append(
+                f"{len(cells.labels):,} {cells.axis.plural} are drawn as {cells.drawn} columns of "
+                f"{cells.pool}: each shows {'the value farthest from no effect' if far else rule} "
+                f"of its {cells.pool} {cells.axis.plural}."
+            )
+            if part.significant is not None:
+                notes.append("A pooled cell is marked if any of its cells is significant.")
+    return notes
+
+
+def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) -> list[str]:
+    """What the colours cut off, and which limits were asked for."""
+    notes = []
+    groups = sorted({part.group for part in parts if part.heat})
+    for group, scale in zip(groups, colour, strict=True):
+        drawn = [part for part in parts if part.heat and part.group == group]
+        cells = sum(int(np.isfinite(part.values).sum()) for part in drawn)
+        name = f"{label_of(drawn[0].array.attrs)}: " if len(colour) > 1 else ""
+        if scale.above:
+            limit, most = _short(scale.high, scale.most)
+            notes.append(
+                f"{name}{scale.above:,} of {cells:,} cells lie above {limit} "
+                f"(the largest: {most}) and share its colour."
+            )
+        if scale.below:
+            limit, least = _short(scale.low, scale.least)
+            notes.append(
+                f"{name}{scale.below:,} of {cells:,} cells lie below {limit} "
+                f"(the smallest: {least}) and share its colour."
+            )
+    if colour and style.scale == "percentile" and style.limits is None:
+        low, high = style.percentiles
+        notes.append(f"Colours run from percentile {low:g} to percentile {high:g} of the values.")
+    if colour and style.first_token == "off_scale" and style.limits is None:
+        notes.append("The first token does not count for the limits of the colours.")
+    return notes
+
+
+def _short(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with three digits each, or as many as tell them apart."""
+    for digits in range(3, 16):
+        texts = [
+            f"{value:,.{max(0, digits - 4)}f}"
+            if 1000 <= abs(value) < 10 ** (digits + 3)
+            else f"{value:.{digits}g}"
+            for value in (one, other)
+        ]
+        if texts[0] != texts[1]:
+            break
+    return texts[0].replace("-", "−"), texts[1].replace("-", "−")
+
+
+def legend_of(
+    panels: Sequence[Panel], parts: Sequence[Part], style: Style
+) -> tuple[LegendEntry, ...]:
+    """The signs that occur in the panels, each once, with their meaning."""
+    entries = [LegendEntry("hatched", panel.missing) for panel in panels if panel.missing]
+    for part in parts:
+        if part.significant is not None and part.significant.any():
+            null = part.array.attrs.get("null_value", 0)
+            text = f"interval excludes {null:g}"
+            if "p_value" in part.array.coords:
+                name = part.array["p_value"].attrs.get("long_name", "p")
+                text = f"{name} < {style.alpha:g}"
+            entries.append(LegendEntry("dot", text))
+        for region in part.regions:
+            text = region.text
+            if region.chosen == "best" and len(parts) > 1:
+                least = " × ".join(map(str, style.mark_least))
+                text = f"best block of at least {least} cells of each panel"
+            given = region.chosen == "given"
+            entries.append(LegendEntry("rectangle" if given else "dashed rectangle", text))
+    return tuple(dict.fromkeys(entries))
+
+
+PAGE = 7.2  # inches: the width of a page of two columns
+LINE = 1.25 / 72  # inches per point of font size
+
+
+def columns_for(panels: int, *, wide: bool) -> int:
+    """Panels per row: near a square, or 3 or 4 wide ones, with as few empty places as possible.
+
+    Example:
+        >>> [columns_for(n, wide=False) for n in (1, 3, 8, 9, 12, 32)]
+        [1, 3, 4, 3, 4, 8]
+        >>> [columns_for(n, wide=True) for n in (2, 8, 9, 14, 32)]
+        [2, 4, 3, 3, 4]
+    """
+    if panels <= 3:
+        return panels
+    near = math.ceil(math.sqrt(panels))
+    candidates = (3, 4) if wide else (near, near + 1, near + 2)
+    return min(candidates, key=lambda c: (-panels % c, c))
+
+
+def panel_size(
+    x: Dimension, *, cells: tuple[int, int], columns: int, maps: int, font_size: float
+) -> tuple[float, float]:
+    """Width and height in inches of one panel's cells.
+
+    Args:
+        x: the dimension of the columns.
+        cells: rows and columns of the largest panel; 0 rows for lines and bars.
+        columns: panels per row.
+        maps: how many maps the figure shows; several stand in a row and get more room.
+        font_size: size of the labels in points.
+    """
+    rows, wide = cells
+    line = font_size * LINE
+    room = PAGE / columns - 0.15
+    if x.square and rows:
+        if columns == 1:
+            largest, least = (4.0, 0.04) if x.kind == "numbers" else (5.0, line)
+            pitch = min(max(largest / max(rows, wide), least), 0.22)
+            pitch = min(pitch, PAGE / max(rows, wide))
+            return max(wide * pitch, 1.2), max(rows * pitch, 1.2)
+        width = min(max(room, 0.9), 2.6)
+        return width, width * min(max(rows / wide, 0.5), 1.4)
+    if columns == 1:
+        pitch = min(max(6.2 / wide, line), 0.5 if x.name == "role" else 0.3)
+        width = min(max(wide * pitch, 1.8), PAGE)
+    elif maps > 1:
+        width = min(max(wide * line, 1.6), 5.0 if columns == 2 else 3.7)
+    else:
+        width = max(room, 1.1)
+    if not rows:
+        return max(width, 2.6) if columns == 1 else width, min(max(0.45 * width, 1.3), 2.2)
+    tallest = 4.2 if columns == 1 else 3.0 if maps > 1 else 2.2
+    per_row = 0.12 if columns == 1 or maps > 1 else 0.06
+    return width, min(max(rows * per_row, 1.5 if columns == 1 else 1.0), tallest)

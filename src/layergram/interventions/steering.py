@@ -15,7 +15,7 @@ from layergram.datasets.steps import StepSet
 from layergram.errors import LayergramError
 from layergram.interventions.masking import Masking
 from layergram.interventions.scoring import scores
-from layergram.models.edits import Head, HeadEdit, edited, head_width, named
+from layergram.models.edits import Head, HeadEdit, edited, named
 from layergram.models.model import Model
 from layergram.statistics.bootstrap import Bootstrap
 
@@ -63,7 +63,7 @@ def steering_edit(
         )
     vectors = []
     for layer, head in heads:
-        values = outputs.sel(layer=layer, head=head).values[:, : head_width(model.parts, layer)]
+        values = outputs.sel(layer=layer, head=head).values[:, : model.parts.head_widths[layer - 1]]
         apart = values[truth].mean(0, dtype=np.float64) - values[~truth].mean(0, dtype=np.float64)
         length = float(np.linalg.norm(apart))
         if not length > 0:

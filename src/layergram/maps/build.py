@@ -13,7 +13,7 @@ import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps.dimensions import DIMENSIONS
-from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES
+from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES, NUMBERS, TEXTS
 
 SCHEMA = 1
 
@@ -72,10 +72,6 @@ def make(
             allowed=f"{len(dims)} axes",
             do="name every axis of the array once",
         )
-    given = dict(coords or {})
-    for dim, size in zip(dims, array.shape, strict=True):
-        if dim not in given:
-            given[dim] = np.arange(size) + (1 if dim == "layer" else 0)
     stamped: dict[str, Any] = {
         "measure": measure,
         "long_name": measure.replace("_", " "),
@@ -86,13 +82,49 @@ def make(
         "schema": SCHEMA,
     }
     attrs = {key: _attribute(value) for key, value in stamped.items() if value is not None}
-    result = xr.DataArray(array, coords=given, dims=tuple(dims), name=measure, attrs=attrs)
+    result = numbered(
+        xr.DataArray(array, coords=coords, dims=tuple(dims), name=measure, attrs=attrs)
+    )
     texts = {}
     for name, coord in result.coords.items():
         if coord.dtype.kind in "UO":
             kept = [storable(str(text)) for text in coord.values.ravel()]
             texts[name] = coord.variable.copy(data=np.array(kept).reshape(coord.shape))
     return check(result.assign_coords(texts))
+
+
+def numbered(array: xr.DataArray) -> xr.DataArray:
+    """The array with labels on every axis: layers from 1, others from 0, if it has none."""
+    bare = [dim for dim in array.dims if dim not in array.coords]
+    return array.assign_coords(
+        {dim: np.arange(array.sizes[dim]) + (1 if dim == "layer" else 0) for dim in bare}
+    )
+
+
+def with_numbers(array: xr.DataArray) -> xr.DataArray:
+    """The array with its numerical attributes as numbers, which other programs write as text.
+
+    Raises:
+        LayergramError: for one that is none, by name.
+    """
+    numbers = {}
+    for key in NUMBERS:
+        value = array.attrs.get(key)
+        if value is None or isinstance(value, int | float):
+            continue
+        alone = value[0] if isinstance(value, list) and len(value) == 1 else value
+        try:
+            number = float(alone)
+        except (TypeError, ValueError):
+            raise LayergramError(
+                f"a map from the array '{array.name}'",
+                got=f"the attribute {key} = {value!r}",
+                allowed="a number",
+                do="correct or remove this attribute",
+            ) from None
+        numbers[key] = int(number) if number.is_integer() else number
+    texts = {key: str(array.attrs[key]) for key in TEXTS if key in array.attrs}
+    return array.assign_attrs(numbers | texts)
 
 
 def _attribute(value: Any) -> Any:
@@ -184,8 +216,15 @@ def _check_values(asked: str, array: xr.DataArray) -> None:
 
 
 def options_of(array: xr.DataArray, attribute: str = "options") -> dict[str, Any]:
-    """The options that a map was made with, from its JSON attribute ``options`` or ``run``."""
-    return dict(json.loads(array.attrs.get(attribute, "{}")))
+    """The options that a map was made with, from its JSON attribute ``options`` or ``run``.
+
+    Empty where the attribute is missing, or is a note of another program.
+    """
+    try:
+        options = json.loads(array.attrs.get(attribute, "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return options if isinstance(options, dict) else {}
 
 
 def cell_coordinates(array: xr.DataArray) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -50,7 +51,7 @@ _RECORDS = (
     Dimension(
         "layer", "layer", "layers", "Layer",
         "Layer, 1 to L from the input upwards; 0 is the embedding",
-        across=14, down=1, kind="numbers", ordered=True, joined=True,
+        across=15, down=1, kind="numbers", ordered=True, joined=True,
     ),
     Dimension(
         "token", "token", "tokens", "Token",
@@ -117,9 +118,16 @@ _RECORDS = (
         "Function whose top heads were masked",
         across=13, down=10, kind="names",
     ),
+    Dimension(
+        "measure", "measure", "measures", "Measure",
+        "What was measured, where a table has several measures side by side",
+        across=14, down=15, kind="names", bare=True,
+    ),
 )  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {record.name: record for record in _RECORDS}
+
+PLURALS = {record.plural: record.name for record in _RECORDS}
 
 SCORED_FUNCTION = replace(
     DIMENSIONS["function"],
@@ -134,6 +142,53 @@ SCORED_FUNCTION = replace(
 ALIASES = {"panel": "function"}
 """Names that axes had in older files."""
 
+SYNONYMS = {
+    **ALIASES,
+    "block": "layer",
+    "position": "token",
+    "pos": "token",
+    "metric": "measure",
+}
+QUALIFIERS = frozenset(
+    (
+        *("i", "th", "idx", "index", "indice", "id", "no", "nr", "num", "number", "name", "label"),
+        *("position", "pos", "attention", "attn", "hidden", "transformer"),
+    )
+)
+"""Words that may stand beside the name of an axis without changing which one it is."""
+
+
+def axis_named(text: str) -> str:
+    """The axis that a header, a key or a dimension of someone else's file names; ``""`` for none.
+
+    Capitals, plurals, spaces, remarks in brackets and words like ``index`` make no difference. A
+    number does: ``Layer 1`` is a label.
+
+    Example:
+        >>> [axis_named(text) for text in ("Layer ", "layer_idx", "layer (test set)", "i-th Layer")]
+        ['layer', 'layer', 'layer', 'layer']
+        >>> [axis_named(text) for text in ("token_id", "layer_norm", "Unnamed: 0", "queries")]
+        ['', '', '', 'query']
+    """
+    text = re.sub(r"[(\[{].*?[)\]}]", "", text)
+    if re.search(r"\d", text):
+        return ""
+    words = [word for word in (_singular(w) for w in split_words(text)) if word]
+    rest = [word for word in words if word not in QUALIFIERS] or words
+    if len(rest) != 1 or (rest == ["token"] and "id" in words):
+        return ""
+    name = SYNONYMS.get(rest[0], rest[0])
+    return name if name in DIMENSIONS else ""
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a name in small letters: ``probeAUC_val`` is probe, auc, val."""
+    return re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
+
+
+def _singular(word: str) -> str:
+    return PLURALS.get(word, word.removesuffix("s"))
+
 
 def dimension_of(array: xr.DataArray, name: str) -> Dimension:
     """The record of an axis of a map, which may depend on the map's other axes."""
@@ -142,9 +197,11 @@ def dimension_of(array: xr.DataArray, name: str) -> Dimension:
 
 
 def under_new_names(array: xr.DataArray) -> xr.DataArray:
-    """A map whose axes have the names of today, from one of any age."""
+    """A map whose axes have the names of today, from one of any age or of another program."""
     there = set(map(str, array.dims))
-    old = {o: n for o, n in ALIASES.items() if o in there and n not in there}
+    found = {dim: axis_named(dim) for dim in there - set(DIMENSIONS)}
+    taken = [*there, *found.values()]
+    old = {o: n for o, n in found.items() if n and taken.count(n) == 1}
     return array.rename(old) if old else array
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.maps.build import check
+from layergram.maps.build import check, numbered, with_numbers
 from layergram.maps.dimensions import under_new_names
-from layergram.maps.foreign import read_json, read_table
-from layergram.maps.plain import plain_value, to_plain
+from layergram.maps.foreign import read_json, read_netcdf, read_table, read_zarr
+from layergram.maps.plain import to_plain
 
 
 def write_json(plain: Any, path: str | Path) -> Path:
@@ -139,14 +139,18 @@ def _write_zarr(array: xr.DataArray, path: Path) -> None:
     dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
 
 
-def read(path: str | Path) -> xr.DataArray:
+def read(path: str | Path, *, value: str = "") -> xr.DataArray:
     """Read one map from a file; axes with a name of older versions get that of today.
+
+    Layers without labels are numbered from 1, other axes from 0.
 
     Args:
         path: ``.nc``, ``.zarr`` or ``.json`` as :func:`write` made it (a netCDF or Zarr file of
             another source needs axes with the names of :data:`layergram.maps.DIMENSIONS`); or a
             table, ``.csv``, ``.tsv`` or ``.json``, as :func:`layergram.maps.foreign.read_table`
             and :func:`layergram.maps.foreign.read_json` understand it.
+        value: which column of a table, or which variable of a netCDF or Zarr file, holds the
+            values, where several could be.
 
     Raises:
         LayergramError: if there is no such file, or it is not a map.
@@ -159,7 +163,8 @@ def read(path: str | Path) -> xr.DataArray:
     if path.is_dir() and path.suffix.lower() != ".zarr":
         raise LayergramError(asked, got="a folder", allowed="a file, or a folder NAME.zarr")
     try:
-        return check(under_new_names(reader(path)))
+        array = under_new_names(reader(path, value=value))
+        return check(numbered(with_numbers(array)))
     except LayergramError as error:
         if str(path) in error.asked:
             raise
@@ -180,49 +185,15 @@ def read(path: str | Path) -> xr.DataArray:
         ) from None
 
 
-def _read_netcdf(path: Path) -> xr.DataArray:
-    with xr.open_dataset(path, engine="h5netcdf", **AS_THEY_ARE) as opened:
-        return _only_map(opened.load(), path)
-
-
-def _read_zarr(path: Path) -> xr.DataArray:
-    with xr.open_zarr(path, consolidated=False, chunks=None, **AS_THEY_ARE) as opened:
-        return _only_map(opened.load(), path)
-
-
-def _only_map(dataset: xr.Dataset, path: Path) -> xr.DataArray:
-    """The one map of an opened file, with plain numbers, texts and attributes."""
-    if len(dataset.data_vars) != 1:
-        names = ", ".join(map(str, dataset.data_vars)) or "none"
-        raise LayergramError(
-            f"the map file '{path}'",
-            got=f"{len(dataset.data_vars)} variables ({names})",
-            allowed="one map per file",
-            do="write each variable into its own file",
-        )
-    array = next(iter(dataset.data_vars.values()))
-    if array.dtype.kind in "iu":
-        array = array.astype(np.float64)
-    for name, coord in list(array.coords.items()):
-        if coord.dtype.kind in "OT":
-            texts = np.array(coord.values.tolist(), dtype=str)
-            array[name] = coord.variable.copy(data=texts)
-    defaults = {"measure": str(array.name), "long_name": str(array.name), "units": "1"}
-    array.attrs = {**defaults, **{k: plain_value(v) for k, v in array.attrs.items()}}
-    array.encoding = {}
-    return array
-
-
-AS_THEY_ARE: dict[str, Any] = {"decode_times": False, "decode_timedelta": False}
 WRITERS: dict[str, Callable[[xr.DataArray, Path], None]] = {
     ".nc": _write_netcdf,
     ".zarr": _write_zarr,
     ".json": _write_json,
     ".csv": _write_csv,
 }
-READERS: dict[str, Callable[[Path], xr.DataArray]] = {
-    ".nc": _read_netcdf,
-    ".zarr": _read_zarr,
+READERS: dict[str, Callable[..., xr.DataArray]] = {
+    ".nc": read_netcdf,
+    ".zarr": read_zarr,
     ".json": read_json,
     ".csv": read_table,
     ".tsv": read_table,

@@ -91,4 +91,8 @@ ATTRIBUTES: dict[str, str] = {
     "schema": "version of the layout of this file",
 }
 
+NUMBERS = ("valid_min", "valid_max", "null_value", "layers", "seed")
+TEXTS = ("measure", "long_name", "units")
+"""Attributes that are numbers, and those that every map has as text."""
+
 ALIGNMENTS = ("reads", "predicts")

@@ -117,12 +117,17 @@ def attribution_of(network: Any, parts: Parts, ids: Tensor, *, name: str) -> Att
         with watched(network, keep=torch.clone) as calls, capture_residual(parts.layers) as streams:
             network(input_ids=ids, use_cache=False)
             norm = _final_norm(parts.readout, streams[-1][0], name)
-            weight = parts.readout.unembedding.weight
+            head = next(call for call in calls if call.module is parts.readout.unembedding)
+            if not _is_unembedding(head):
+                raise _refused(
+                    name, "an unembedding whose logits are not its weights times a stream"
+                )
             writes = tuple(
                 _write(parts, layer, calls, streams[layer - 1], streams[layer], name)
                 for layer in range(1, len(parts.layers) + 1)
             )
-        mean = weight.mean(0, dtype=torch.float32)  # type: ignore[operator]
+        weight: Tensor = parts.readout.unembedding.weight  # type: ignore[assignment]
+        mean = weight.mean(0, dtype=torch.float32)
     return Attribution(parts.readout, norm, mean, writes)
 
 
@@ -194,13 +199,38 @@ def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     )
 
 
+def _is_unembedding(call: Call) -> bool:
+    """Whether the logits, of some 4,096 tokens, are the rows of the weight times the input."""
+    weight = getattr(call.module, "weight", None)
+    if call.input is None or call.output is None or not isinstance(weight, Tensor):
+        return False
+    size, width = call.output.shape[-1], call.input.shape[-1]
+    if weight.shape != (size, width) or not weight.is_floating_point():
+        return False
+    pick = torch.linspace(0, size - 1, min(size, SAMPLE), device=weight.device).long()
+    made = _rows(call.input).float() @ weight[pick].float().T
+    bias = getattr(call.module, "bias", None)
+    return _near(made if bias is None else made + bias[pick].float(), _rows(call.output)[:, pick])
+
+
 def _is_matrix(call: Call) -> bool:
     """Whether the projection's output is its input times its weight, plus its bias."""
-    if call.input is None or call.output is None:
+    weight = getattr(call.module, "weight", None)
+    if call.input is None or call.output is None or not isinstance(weight, Tensor):
         return False
-    made = Write(call.module, 1.0, None).project(_rows(call.input).float())
-    off = (made - _rows(call.output).float()).abs().max()
-    slack = 8 * torch.finfo(call.output.dtype).eps
+    shape = (call.input.shape[-1], call.output.shape[-1])
+    turned = shape if isinstance(call.module, Conv1D) else shape[::-1]
+    if weight.shape != turned or not weight.is_floating_point():
+        return False
+    return _near(
+        Write(call.module, 1.0, None).project(_rows(call.input).float()), _rows(call.output)
+    )
+
+
+def _near(made: Tensor, output: Tensor) -> bool:
+    """Equal to within the rounding of the output's type."""
+    off = (made - output.float()).abs().max()
+    slack = 8 * torch.finfo(output.dtype).eps
     return bool(float(off) <= max(1e-4, slack) * max(1.0, float(made.abs().max())))
 
 

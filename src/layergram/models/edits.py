@@ -199,16 +199,6 @@ def editable_heads(parts: Parts) -> tuple[Head, ...]:
     )
 
 
-def head_width(parts: Parts, layer: int) -> int:
-    """How many numbers a head of this layer (from 1) hands on: d_head; 0 where it has none."""
-    projection = parts.projections[layer - 1]
-    if projection is None:
-        return 0
-    # a Conv1D of GPT-2 has its weight the other way round than a Linear, and says no in_features
-    width = getattr(projection, "in_features", None) or projection.weight.shape[0]
-    return int(width) // parts.heads[layer - 1]  # type: ignore[call-overload,no-any-return]
-
-
 def _checked(parts: Parts, edit: HeadEdit, layer: int, places: Sequence[int]) -> nn.Module:
     """The output projection of a layer, if the edit of its heads is possible."""
     heads = [edit.heads[at] for at in places]
@@ -227,7 +217,7 @@ def _checked(parts: Parts, edit: HeadEdit, layer: int, places: Sequence[int]) ->
             allowed=f"layers {', '.join(map(str, possible))}" if possible else "",
             do="choose one of these layers" if possible else "choose another model",
         )
-    count, width = parts.heads[layer - 1], head_width(parts, layer)
+    count, width = parts.heads[layer - 1], parts.head_widths[layer - 1]
     if not all(0 <= head < count for _, head in heads):
         raise LayergramError(
             asked,

@@ -1,13 +1,13 @@
-"""Where a model's parts are: found by watching one forward pass, without a line per model.
+"""Where the parts of a model are, found by watching one forward pass, without a line per model.
 
-The layers are the longest list of modules that runs in order; the final norm is what turns the last
-layer's output into the unembedding's input; what the model does to its logits afterwards is read
-off by planting known logits. Nothing here goes by a module's name.
+The layers are the longest list of modules that runs in order. The final norm turns the last layer's
+output into the unembedding's input. What the model does to its logits afterwards is read off by
+planting known logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import Any
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from layergram.errors import LayergramError
 from layergram.models.hooks import (
-    attention_once,
-    capture_attention,
     first_tensor,
-    weights_place,
+)
+from layergram.models.locate_attention import (
+    find_attention,
+    find_kv_groups,
+    output_projections,
 )
 from layergram.models.parts import Call, Parts, Readout
-from layergram.models.projections import output_projections
 
 REPORT = "this architecture needs code of its own: report its name"
 
@@ -32,15 +33,17 @@ ACTIVATIONS = (nn.GELU(), nn.GELU("tanh"), nn.ReLU(), nn.SiLU(), nn.Tanh())
 
 SAMPLE_TOKENS = 12
 
-NO_CACHE = (TypeError, ValueError, RuntimeError, AttributeError, IndexError)
-"""What a model raises that cannot read against its cache."""
-
 
 def sample_ids(network: Any) -> Tensor:
     """Tokens [1, n] to try a model out on: spread over its vocabulary, and the same every time."""
-    embedding = network.get_input_embeddings().weight
-    ids = torch.arange(1, SAMPLE_TOKENS + 1) * 7919 % embedding.shape[0]
-    return ids[None].to(embedding.device)
+    ids = torch.arange(1, SAMPLE_TOKENS + 1) * 7919 % vocabulary(network)
+    return ids[None].to(network.get_input_embeddings().weight.device)
+
+
+def vocabulary(network: Any) -> int:
+    """Number of token ids that a model has an embedding for."""
+    embedding = network.get_input_embeddings()
+    return int(getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0])
 
 
 @contextmanager
@@ -76,19 +79,86 @@ def locate_parts(network: nn.Module, ids: Tensor, *, name: str) -> Parts:
     if head is None:
         raise _lost(name, "unembedding", "get_output_embeddings() returns nothing")
     with torch.no_grad(), watched(network) as calls:
-        network(input_ids=ids, use_cache=False)
+        try:
+            logits = network(input_ids=ids, use_cache=False).logits
+        except Exception as error:  # the model's own code can raise anything
+            raise LayergramError(
+                f"a forward pass of the model '{name}' in {_dtype(network)}".replace("torch.", ""),
+                got=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                allowed="a model that reads 12 tokens",
+                do="check the model by itself, or load it with dtype 'float32'",
+            ) from error
+    if logits.isnan().any():
+        raise _overflow(network, calls, name)
     layers = _layers(network, calls, name)
     readout = _readout(network, ids, calls, layers, head, name)
-    way, attention, heads = _attention(network, ids, layers)
+    way, attention, heads = find_attention(network, ids, layers)
     projections = output_projections(network, ids, calls, attention, heads, way=way)
     # late, because some models put other modules in place when they first run
     names = {module: path for path, module in network.named_modules()}
-    kv_groups = _kv_groups(network, ids, heads)
-    return Parts(tuple(layers), attention, way, heads, kv_groups, projections, readout, names)
+    kv_groups = find_kv_groups(network, ids, heads)
+    return Parts(
+        tuple(layers),
+        attention,
+        way,
+        heads,
+        kv_groups,
+        tuple(
+            0 if module is None else _input_of(calls, module).shape[-1] // count
+            for module, count in zip(projections, heads, strict=True)
+        ),
+        projections,
+        readout,
+        _input_of(calls, layers[-1]).shape[-1],
+        names,
+        _positions(network, calls),
+    )
 
 
-def _lost(name: str, part: str, got: str) -> LayergramError:
-    return LayergramError(f"the {part} of the model '{name}'", got=got, do=REPORT, exit_code=2)
+def _input_of(calls: list[Call], module: nn.Module) -> Tensor:
+    return next(c.input for c in calls if c.module is module and c.input is not None)
+
+
+def _lost(name: str, part: str, got: str, *, do: str = REPORT) -> LayergramError:
+    return LayergramError(f"the {part} of the model '{name}'", got=got, do=do, exit_code=2)
+
+
+def _overflow(network: nn.Module, calls: list[Call], name: str) -> LayergramError:
+    """Logits that are not numbers: where this began, and in which type."""
+    names = {module: path for path, module in network.named_modules()}
+    began = next(
+        c for c in calls if c.output is not None and not bool(torch.isfinite(c.output).all())
+    )
+    kind = str(began.output.dtype if began.output is not None else "").removeprefix("torch.")
+    return LayergramError(
+        f"the logits of the model '{name}'",
+        got=f"NaN: activations leave the range of {kind} in '{names[began.module]}'",
+        allowed="finite activations",
+        do="load the model with dtype 'float32' or 'bfloat16'"
+        if kind == "float16"
+        else "check the weights of that module",
+        exit_code=2,
+    )
+
+
+def _positions(network: nn.Module, calls: list[Call]) -> int | None:
+    """How many tokens the table of positions has rows for, the rows that it leaves out not counted.
+
+    A table is an embedding, other than that of the tokens, that handed on rows in their order.
+    """
+    for call in calls:
+        module, made = call.module, call.output
+        if not isinstance(module, nn.Embedding) or module is network.get_input_embeddings():  # type: ignore[operator]
+            continue
+        table = module.weight.detach()
+        rows = made.reshape(-1, made.shape[-1]) if made is not None else table[:0]
+        if not 2 <= len(rows) <= len(table) or rows.shape[-1] != table.shape[-1]:
+            continue
+        starts = (table[: len(table) - len(rows) + 1] == rows[0]).all(-1).nonzero().flatten()
+        fits = [at for at in starts.tolist() if torch.equal(table[at : at + len(rows)], rows)]
+        if len(fits) == 1:
+            return len(table) - int(fits[0])
+    return None
 
 
 def _layers(network: nn.Module, calls: list[Call], name: str) -> list[nn.Module]:
@@ -102,6 +172,18 @@ def _layers(network: nn.Module, calls: list[Call], name: str) -> list[nn.Module]
         if len(members) == len(candidate) > len(found) and _chained(members):
             found = list(candidate)
     if not found:
+        hooked = [
+            path
+            for path, module in network.named_modules()
+            if path and (module._forward_pre_hooks or module._forward_hooks)
+        ]
+        if hooked:
+            raise _lost(
+                name,
+                "layers",
+                f"hooks on {', '.join(hooked[:3])}, which change what a layer reads",
+                do="remove them; a forward hook that changes what a layer hands on can stay",
+            )
         raise _lost(name, "layers", "no list of modules that hand on one residual stream in order")
     if sum(call.module in found for call in calls) > len(found):
         raise _lost(name, "layers", "layers that run more than once for one token")
@@ -128,19 +210,19 @@ def _readout(
 ) -> Readout:
     end = next(i for i, call in enumerate(calls) if call.module is layers[-1])
     at_head = next((call for call in calls[end:] if call.module is head), None)
-    if at_head is None or at_head.input is None:
+    if at_head is None or at_head.input is None or at_head.output is None:
         raise _lost(name, "unembedding", f"{type(head).__name__} did not run after the last layer")
     path: list[nn.Module] = []
     now = first_tensor(calls[end].output)
     for call in calls[end + 1 :]:
-        if call.module is head or _same(now, at_head.input):
+        if call.module is head or _same(now.to(at_head.input.dtype), at_head.input):
             break
         leads_on = call.output is not None and call.output.shape[:2] == now.shape[:2]
         between = _between(now, call.input) if leads_on and call.input is not None else None
         if between is not None:
             path += [*between, call.module]
             now = first_tensor(call.output)
-    before = _ratio(at_head.input, now)
+    before = _ratio(at_head.input, now.to(at_head.input.dtype))
     if before is None:
         raise _lost(
             name,
@@ -148,7 +230,8 @@ def _readout(
             "an unembedding that reads more than the last layer's output",
         )
     scale, cap = _logit_post_processing(network, ids, head, name)
-    return Readout(tuple(path), head, before * scale, cap)
+    width = first_tensor(at_head.output).shape[-1]
+    return Readout(tuple(path), head, before * scale, cap, width, at_head.input.dtype)
 
 
 def _between(before: Tensor, after: Tensor) -> tuple[nn.Module, ...] | None:
@@ -205,7 +288,7 @@ def _logit_post_processing(
     cap = most if most < 0.5 * scale * far else None
     if cap is not None:  # the top of a soft cap is flat, so `most` is the cap itself
         scale = float((torch.atanh(made[1].double() / cap) * cap).abs().max()) / near
-    tidy = Readout((), head, _tidy(scale), cap)
+    tidy = Readout((), head, _tidy(scale), cap, given.shape[-1], given.dtype)
     slack = 16 * torch.finfo(_dtype(network)).eps
     for wanted, row in zip(given, made, strict=True):
         off = float((tidy.finish(wanted) - row).abs().max())
@@ -225,62 +308,3 @@ def _tidy(scale: float) -> float:
 
 def _dtype(network: nn.Module) -> torch.dtype:
     return next(p.dtype for p in network.parameters() if p.is_floating_point())
-
-
-def _attention(
-    network: nn.Module, ids: Tensor, layers: list[nn.Module]
-) -> tuple[str, tuple[nn.Module | None, ...], tuple[int, ...]]:
-    """Which way the attention can be captured, with each layer's module and number of heads."""
-    for way in ("interface", "output"):
-        if way == "interface":
-            candidates = [m for layer in layers for m in layer.modules()]
-        else:
-            candidates = _modules_with_weights(network, ids, layers)
-        shown = attention_once(network, ids, candidates, way=way)
-        heads = {module: weights.shape[1] for module, weights in shown.items()}
-        if heads:
-            found = tuple(
-                next((m for m in layer.modules() if m in heads), None) for layer in layers
-            )
-            return way, found, tuple(heads[m] if m is not None else 0 for m in found)
-    return "interface", (None,) * len(layers), (0,) * len(layers)
-
-
-def _kv_groups(network: nn.Module, ids: Tensor, heads: Sequence[int]) -> tuple[int, ...] | None:
-    """The keys and values that each query head uses, read off the cache of two tokens.
-
-    So many of a layer's heads in a row share one.
-    """
-    try:
-        with torch.no_grad():
-            cache = network(input_ids=ids[:, :2], use_cache=True).past_key_values
-    except NO_CACHE:
-        return None
-    shared = set()
-    for layer, count in zip(getattr(cache, "layers", ()), heads, strict=False):
-        keys = getattr(layer, "keys", None)
-        if count and isinstance(keys, Tensor) and keys.ndim == 4 and count % keys.shape[1] == 0:
-            shared.add((count, keys.shape[1]))
-        elif count:
-            return None
-    ((count, groups),) = shared if len(shared) == 1 else {(1, 1)}
-    return None if groups == count else tuple(head * groups // count for head in range(count))
-
-
-def _modules_with_weights(
-    network: nn.Module, ids: Tensor, layers: list[nn.Module]
-) -> list[nn.Module]:
-    """The innermost module of each layer that returns attention weights when asked to."""
-    innermost: dict[nn.Module, nn.Module] = {}
-    with ExitStack() as stack:
-        for layer in layers:
-
-            def hook(module: nn.Module, args: Any, out: Any, layer: nn.Module = layer) -> None:
-                if weights_place(out) is not None:
-                    innermost.setdefault(layer, module)
-
-            for module in layer.modules():
-                stack.callback(module.register_forward_hook(hook).remove)
-        with torch.no_grad(), capture_attention(network, {}, way="output") as extra:
-            network(input_ids=ids, use_cache=False, **extra)
-    return list(innermost.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from layergram.errors import LayergramError
 from layergram.maps import layergram_version
 from layergram.models.attribution import Attribution, attribution_of
 from layergram.models.edits import record_of_edits
-from layergram.models.locate import sample_ids
+from layergram.models.locate import sample_ids, vocabulary
 from layergram.models.parts import Parts, Proof
 from layergram.tokens import Tokens, encode
 
@@ -67,8 +68,18 @@ class Model:
         return any(proof.name == name and proof.status == "proved" for proof in self.proofs)
 
     @property
+    def vocabulary(self) -> int:
+        """Number of token ids that the model has an embedding for."""
+        return vocabulary(self.network)
+
+    @property
     def context(self) -> int | None:
-        """Largest number of tokens the model was made for, where its configuration says it."""
+        """Largest number of tokens that the model can read or was made for, where that is known.
+
+        The rows of its table of positions; for a model without one, what its configuration says.
+        """
+        if self.parts.positions is not None:
+            return self.parts.positions
         config = self.network.config.get_text_config()
         for key in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"):
             if isinstance(length := getattr(config, key, None), int):
@@ -98,7 +109,7 @@ class Model:
     @property
     def dtype(self) -> torch.dtype:
         """Floating-point type of the forward pass."""
-        return self.parts.readout.unembedding.weight.dtype
+        return self.parts.readout.dtype
 
     @property
     def model_type(self) -> str:
@@ -108,7 +119,8 @@ class Model:
     @property
     def stop_ids(self) -> tuple[int, ...]:
         """The token ids after which an answer ends."""
-        stop = self.network.generation_config.eos_token_id
+        config = getattr(self.network, "generation_config", None)
+        stop = None if config is None else config.eos_token_id
         if stop is None:
             stop = self.tokenizer.eos_token_id
         return () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
@@ -149,7 +161,8 @@ class Model:
                 ``auto`` for the template where there is one.
 
         Raises:
-            LayergramError: for ``template`` with a tokenizer that has none.
+            LayergramError: for ``template`` with a tokenizer that has none, and for a template that
+                raises an error or leaves the prompt out.
         """
         has_template = bool(getattr(self.tokenizer, "chat_template", None))
         if chat == "template" and not has_template:
@@ -160,9 +173,40 @@ class Model:
             )
         if chat == "plain" or not has_template:
             return encode(self.tokenizer, prompt)
-        turns = [{"role": "user", "content": prompt}]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return encode(self.tokenizer, text, special="none")
+        return encode(self.tokenizer, self._in_template(prompt), special="none")
+
+    def _in_template(self, prompt: str) -> str:
+        """The prompt in the chat template, as a text or, where the template reads one, as parts."""
+        reason = ""
+        for content in (prompt, [{"type": "text", "text": prompt}]):
+            turns = [{"role": "user", "content": content}]
+            try:
+                text = self.tokenizer.apply_chat_template(
+                    turns, tokenize=False, add_generation_prompt=True
+                )
+            except Exception as error:  # a template is a program: it can raise anything
+                reason = reason or f"an error of the template: {' '.join(str(error).split())[:200]}"
+                continue
+            if " ".join(prompt.split()) in " ".join(text.split()):
+                return str(text)
+            reason = f"a template that leaves the prompt out: {text[:100]!r}"
+        raise LayergramError(
+            f"the prompt in the chat template of '{self.name}'",
+            got=reason,
+            allowed="a template that takes one message of a user",
+            do="ask with chat 'plain', or give the tokenizer another chat_template",
+        )
+
+    def check_ids(self, ids: Sequence[int]) -> None:
+        """Refuse token ids without an embedding, such as those that a tokenizer was given later."""
+        for token in ids:
+            if not 0 <= token < self.vocabulary:
+                raise LayergramError(
+                    f"to read {len(ids)} tokens with the model '{self.name}'",
+                    got=f"the id {token}, for which it has no embedding",
+                    allowed=f"0 to {self.vocabulary - 1}",
+                    do="take the model's own tokenizer, or resize the model's embedding",
+                )
 
     def check_length(self, tokens: int, *, room: int = 0) -> None:
         """Refuse texts of fewer than 2 tokens, and of more than the context less ``room``."""

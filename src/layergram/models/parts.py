@@ -22,19 +22,23 @@ class Readout:
         unembedding: the linear map onto the vocabulary, W_U.
         scale: factor on the logits.
         cap: bound of the soft cap, or ``None``.
+        vocabulary: V, how many logits the unembedding makes.
+        dtype: floating-point type of what the unembedding reads; the stream may have another.
     """
 
     path: tuple[nn.Module, ...]
     unembedding: nn.Module
     scale: float
     cap: float | None
+    vocabulary: int
+    dtype: torch.dtype
 
     def logits(self, h: Tensor, *, norm: str = "final") -> Tensor:
         """Logits [n, V] in float32 of streams [n, d]; ``norm="none"`` leaves ``path`` out."""
         if norm == "final":
             for module in self.path:
                 h = module(h)
-        return self.finish(self.unembedding(h))
+        return self.finish(self.unembedding(h.to(self.dtype)))
 
     def finish(self, raw: Tensor) -> Tensor:
         """What the model makes of the unembedding's output: scaled and capped, in float32."""
@@ -57,10 +61,15 @@ class Parts:
         heads: for each layer its number of query heads, 0 without attention.
         kv_groups: for each query head the number of the keys and values that it uses, where
             several heads share them; ``None`` where every head has its own, or layers differ.
+        head_widths: for each layer d_head, how many numbers one of its heads hands on to the
+            output projection; 0 without one.
         projections: for each layer the output projection of its attention, whose input is the
             heads' outputs side by side; ``None`` where there is none of that width.
         readout: from the residual stream to the logits.
+        width: d, how many numbers the residual stream has.
         names: module -> its dotted name.
+        positions: largest number of tokens that a table of positions has rows for; ``None`` for a
+            model without such a table.
     """
 
     layers: tuple[nn.Module, ...]
@@ -68,9 +77,12 @@ class Parts:
     way: str
     heads: tuple[int, ...]
     kv_groups: tuple[int, ...] | None
+    head_widths: tuple[int, ...]
     projections: tuple[nn.Module | None, ...]
     readout: Readout
+    width: int
     names: dict[nn.Module, str]
+    positions: int | None
 
 
 class WithParts(Protocol):

@@ -197,9 +197,8 @@ def _repeated(model: Model, seed: int) -> list[_Piece]:
 
     The tokens of a half are different from each other and none of them is special.
     """
-    embedding = model.network.get_input_embeddings().weight
     special = set(model.tokenizer.all_special_ids)
-    known = min(embedding.shape[0], len(model.tokenizer))
+    known = min(model.vocabulary, len(model.tokenizer))
     plain = torch.tensor([i for i in range(known) if i not in special])
     bos = model.tokenizer.bos_token_id
     start = () if bos is None else (int(bos),)

@@ -16,6 +16,7 @@ import xarray as xr
 
 from layergram import probes
 from layergram.answers.ask import AnswerOptions, ask
+from layergram.answers.exact import JudgeName
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.questions import Question, QuestionSet
@@ -83,17 +84,22 @@ def _put(examples: Examples, options: RoleMapOptions) -> dict[str, Any]:
         "questions": examples.name,
         "chat": options.answers.chat,
         "max_new_tokens": options.answers.max_new_tokens,
+        "judge": options.answers.judge,
         "like": [row.accepted[0] for row in examples.rows[:20]],
     }
 
 
-def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[dict[str, Any]]:
+def predict_wrong(
+    probe: Probe, model: Model, prompts: Sequence[str], *, judge: JudgeName | None = None
+) -> list[dict[str, Any]]:
     """What the model answers to new questions, and how likely each answer is wrong.
 
     Args:
         probe: a probe of this model (:func:`probe_of`).
         model: the model that answers.
         prompts: questions, put as those that the probe was trained on.
+        judge: whose rules find the exact answer: ``"strict"``, ``"published"``; by default those
+            that the probe was trained with.
 
     Returns:
         For each prompt: ``prompt``, ``reply``, ``exact_answer``; ``probability_wrong``, or ``None``
@@ -120,7 +126,8 @@ def predict_wrong(probe: Probe, model: Model, prompts: Sequence[str]) -> list[di
         "prompts", tuple(Question(str(at), prompt, like) for at, prompt in enumerate(prompts, 1))
     )
     options = AnswerOptions(max_new_tokens=made["max_new_tokens"], chat=made["chat"])
-    rows = judge_answers(model, ask(model, asked, options=options), accepted="unknown")
+    judge = judge or made.get("judge", "published")
+    rows = judge_answers(model, ask(model, asked, options=options), accepted="unknown", judge=judge)
     spec = FeatureSpec(
         where=made["where"],
         layers=(probe.layer,),
@@ -193,6 +200,7 @@ def _p_right(
         dtype=options.features.dtype,
         name=name,
         scores="none",
+        folder=options.spec.folder,
     )
     states = hidden_states(
         model, analysis.drawn, folder, spec=spec, progress=stage_progress(progress, "drawn answers")
@@ -308,7 +316,12 @@ def generalisation(
         )
     }
     spec = FeatureSpec(
-        where=options.features.where, layers=(layer,), roles=(role,), name=cell, scores="none"
+        where=options.features.where,
+        layers=(layer,),
+        roles=(role,),
+        name=cell,
+        folder=options.spec.folder,
+        scores="none",
     )
     for questions in others:
         name = questions.name

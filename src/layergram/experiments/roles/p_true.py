@@ -35,6 +35,7 @@ def p_true(
     folder: RunFolder | None = None,
     *,
     chat: str = "auto",
+    name: str = "p_true",
     progress: Progress = no_progress,
 ) -> npt.NDArray[np.float64]:
     """The probability that the model gives to its answer being true, when asked about it.
@@ -47,6 +48,7 @@ def p_true(
         rows: the answers.
         folder: where the probabilities are kept as they are made.
         chat: how the question is put, as in :class:`layergram.AnswerOptions`.
+        name: of the stage.
         progress: called with stage, done and total.
 
     Returns:
@@ -58,7 +60,7 @@ def p_true(
     prompts = {row.key: [_prompt(model, row, order, chat) for order in ORDERS] for row in rows}
     letters = [_first_tokens(model, letter) for letter in "AB"]
     stage = Stage(
-        "p_true",
+        name,
         tuple(prompts),
         {**model.fingerprint(), "prompts": digest_of(list(prompts.values()))},
         {"p_true": ArraySpec({"order": len(ORDERS)})},

@@ -63,6 +63,12 @@ class RoleMapOptions:
         if self.difference and self.difference not in self.features.roles:
             raise unknown_name("role", self.difference, self.features.roles)
 
+    @property
+    def spec(self) -> FeatureSpec:
+        """Which hidden states are taken, and where they are kept: apart for each judge."""
+        judge = self.answers.judge
+        return replace(self.features, folder="" if judge == "strict" else judge)
+
 
 @dataclass(frozen=True)
 class RoleAnalysis:
@@ -116,7 +122,11 @@ def judged_answers(
         model, questions, options=options, folder=folder, progress=stage_progress(progress, "asked")
     )
     return judge_answers(
-        model, answers, folder=folder, progress=stage_progress(progress, "exact answers")
+        model,
+        answers,
+        judge=options.judge,
+        folder=folder,
+        progress=stage_progress(progress, "exact answers"),
     )
 
 
@@ -146,7 +156,10 @@ def run_role_analysis(
     judged = judged_answers(model, questions, folder, options=options.answers, progress=progress)
     rows = [row for row in judged if row.sample == 0]
     examples = answers_of(questions, rows, options.cut, folder)
-    asked = p_true(model, examples.rows, folder, chat=options.answers.chat, progress=progress)
+    name = f"{options.spec.folder}/p_true" if options.spec.folder else "p_true"
+    asked = p_true(
+        model, examples.rows, folder, chat=options.answers.chat, name=name, progress=progress
+    )
     examples = replace(examples, rivals={"p_true": (P_TRUE, -asked)})
     made = analyse(
         model,
@@ -208,7 +221,7 @@ def analyse(
         model,
         examples.rows,
         folder,
-        spec=options.features,
+        spec=options.spec,
         progress=stage_progress(progress, "hidden states"),
     )
     evaluation = examples.evaluate(
@@ -241,7 +254,7 @@ def _random_weights(
     if options.control == "none":
         return None
     fresh = random_weights(model, seed=options.answers.seed)
-    spec = replace(options.features, name="random_weights", scores="none")
+    spec = replace(options.spec, name="random_weights", scores="none")
     stage = stage_progress(progress, "random weights")
     states = hidden_states(fresh, examples.rows, folder, spec=spec, progress=stage)
     found = examples.evaluate(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from layergram.answers.exact import RULES
+from layergram.answers.exact import ABOUT as ABOUT_RULES
 from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
@@ -204,7 +204,15 @@ def _counts(analysis: RoleAnalysis) -> str:
         "were cut at the token limit" if row.valid else "have no exact answer" for row in left
     )
     reasons = " and ".join(f"{number} {why}" for why, number in lost.items())
-    return f"{text} {reasons[0].upper()}{reasons[1:]}." if reasons else text
+    text = f"{text} {reasons[0].upper()}{reasons[1:]}." if reasons else text
+    if not any(row.accepted for row in analysis.rows):
+        return text
+    counts = coverage(analysis.rows)
+    return (
+        f"{text} {counts['several_candidates']:.0%} of the replies mention several candidates; "
+        "without looking for an accepted answer the rules find the same exact answer in "
+        f"{counts['rules_agree']:.0%} of the right replies."
+    )
 
 
 def _chance(result: xr.Dataset) -> str:
@@ -268,11 +276,7 @@ def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
 
 def _rules(analysis: RoleAnalysis) -> list[str]:
     """What found the exact answers."""
-    rules = {rule.name: rule.about for rule in RULES} | {
-        "alias": "an accepted answer, in a right reply",
-        "model": "the model, asked to copy it out of its reply",
-        "none": "nothing; the answer is left out of the map",
-    }
+    rules = ABOUT_RULES | {"none": "nothing; the answer is left out of the map"}
     counts = coverage(analysis.rows)["extractors"]
     return [
         "What found the exact answer:",

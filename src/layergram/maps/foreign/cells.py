@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,6 @@ from layergram.errors import LayergramError
 
 MISSING = frozenset(["", "nan", "na", "n/a", "none", "null", "-"])
 DELIMITERS = (",", ";", "\t")
-FLOAT32_DIGITS = 9  # float32 numbers are written with at most so many
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def read_cells(path: Path) -> Cells:
         raise LayergramError(
             f"the table '{path}'", got="an empty file", allowed="a header and at least one row"
         )
+    if all(len(row) == 1 for row, _ in numbered):
+        numbered = [(row[0].split(), line) for row, line in numbered]  # as numpy.savetxt writes
     header = numbered[0][0]
     for row, line in numbered:
         if len(row) != len(header):
@@ -68,18 +70,18 @@ def read_cells(path: Path) -> Cells:
         raise LayergramError(
             f"the table '{path}'",
             got="one column",
-            allowed="columns with commas, semicolons or tabs between them",
+            allowed="columns with commas, semicolons, tabs or spaces between them",
         )
-    if _bare(header):
-        numbered = [(["", *map(str, range(len(header)))], 0)] + [
-            ([str(at), *row], line) for at, (row, line) in enumerate(numbered, start=1)
-        ]
-        numbered[0][0][0] = "layer/token"
+    comma: Literal["decimal", "none"] = "none" if delimiter == "," else "decimal"
+    if all(is_number(cell, comma) for cell in header):  # nothing but numbers is no header
+        _no_counting(str(path), [row for row, _ in numbered], comma)
+        names = ["layer/token", *map(str, range(len(header)))]
+        rows = [([str(at), *row], line) for at, (row, line) in enumerate(numbered, start=1)]
+        numbered = [(names, 0), *rows]
     elif len(numbered) == 1:
         raise LayergramError(
             f"the table '{path}'", got="a header without a row", allowed="at least one row"
         )
-    comma: Literal["decimal", "none"] = "none" if delimiter == "," else "decimal"
     return Cells(
         str(path),
         numbered[0][0],
@@ -93,7 +95,7 @@ def _text(path: Path) -> str:
     data = path.read_bytes()
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding).lstrip("\ufeff")
     except UnicodeDecodeError as error:
         raise LayergramError(
             f"the table '{path}'",
@@ -121,28 +123,46 @@ def _fit(text: str, delimiter: str) -> tuple[float, int]:
     return sum(width == widths[0] for width in wide) / len(widths), widths[0]
 
 
-def _bare(header: Sequence[str]) -> bool:
-    """Whether the first row is already values: numbers all, and not all of them whole."""
-    try:
-        numbers = [float(cell) for cell in header]
-    except ValueError:
-        return False
-    return any(not number.is_integer() for number in numbers)
+def _no_counting(source: str, rows: list[list[str]], comma: str) -> None:
+    """Refuse a table of numbers whose first row or column only counts: it may be labels."""
+    counted = {
+        "first row": (rows[0], [cell for row in rows[1:] for cell in row]),
+        "first column": ([row[0] for row in rows], [cell for row in rows for cell in row[1:]]),
+    }
+    for where, (line, others) in counted.items():
+        whole = all(re.fullmatch(r"[+-]?\d+", cell.strip()) for cell in others)
+        if len(line) < 3 or whole:
+            continue
+        if [cell.strip() for cell in line] == [str(at) for at in range(len(line))]:
+            raise LayergramError(
+                f"the table '{source}'",
+                got=f"nothing but numbers, and a {where} that counts: {', '.join(line[:4])} …",
+                allowed="values only, or labels with a header that names them",
+                do=f"remove the {where}, or let the first cell of a header name the axes, such as "
+                "layer/token",
+            )
 
 
-def values_of(cells: Cells, first: int, last: int) -> tuple[Any, str]:
-    """The numbers in the columns ``first`` to ``last`` (excluded), and their unit."""
-    sample = next((c for row in cells.rows for c in row[first:last] if not missing(c)), "")
-    unit = "%" if sample.rstrip().endswith("%") else "1"
-    parse = _parser(unit, cells.comma)
-    numbers: list[list[float]] = []
+def values_of(cells: Cells, at: Sequence[int]) -> tuple[Any, str]:
+    """The numbers in the columns ``at``, rows × columns, and their unit."""
+    texts = [row[column] for row in cells.rows for column in at]
+    known = [text for text in texts if not missing(text)]
+    unit = "%" if known and known[0].rstrip().endswith("%") else "1"
+    if cells.comma == "decimal":
+        _one_decimal_mark(cells, at)
+    numbers: list[float] = []
     for row, line in zip(cells.rows, cells.lines, strict=True):
-        try:
-            numbers.append([parse(cell) for cell in row[first:last]])
-        except ValueError:
-            raise _not_a_number(cells, row, line, parse, first) from None
-    texts = (cell for row in cells.rows for cell in row[first:last])
-    return np.array(numbers, dtype=float_type(texts)), unit
+        for column in at:
+            try:
+                numbers.append(number_in(row[column], cells.comma, unit))
+            except ValueError:
+                raise LayergramError(
+                    f"the table '{cells.source}'",
+                    got=f"{row[column][:60]!r} in line {line}, column {column + 1} "
+                    f"({cells.header[column][:60]!r})",
+                    allowed="a number, or an empty cell or NA where there is none",
+                ) from None
+    return as_written(np.array(numbers).reshape(len(cells.rows), len(at))), unit
 
 
 def missing(cell: str) -> bool:
@@ -150,48 +170,70 @@ def missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
-def _parser(unit: str, comma: str) -> Callable[[str], float]:
-    def parse(cell: str) -> float:
-        if missing(cell):
-            return float("nan")
-        if "_" in cell:
-            raise ValueError(cell)
-        number = cell.strip()
-        if unit == "%":
-            if not number.endswith("%"):
-                raise ValueError(cell)
-            number = number[:-1]
-        if comma == "decimal" and "." not in number:
-            number = number.replace(",", ".")
-        return float(number)
+def number_in(cell: str, comma: str, unit: str = "1") -> float:
+    """The number that a cell holds; NaN where it says that there is none.
 
-    return parse
+    Raises:
+        ValueError: for anything else, also for ``1_0``, which Python would take.
+    """
+    if missing(cell):
+        return float("nan")
+    number = cell.strip().replace("−", "-")
+    if "_" in number or (unit == "%" and not number.endswith("%")):
+        raise ValueError(cell)
+    number = number.removesuffix("%") if unit == "%" else number
+    if comma == "decimal" and "." not in number:
+        number = number.replace(",", ".")
+    return float(number)
 
 
-def _not_a_number(
-    cells: Cells, row: list[str], line: int, parse: Callable[[str], float], first: int
-) -> LayergramError:
-    def wrong(cell: str) -> bool:
-        try:
-            parse(cell)
-        except ValueError:
-            return True
+def is_number(cell: str, comma: str) -> bool:
+    """Whether a cell holds a number, with or without a percent sign, or ``nan``."""
+    text = cell.strip()
+    try:
+        number = number_in(text.removesuffix("%"), comma)
+    except ValueError:
         return False
-
-    at = next(at for at in range(first, len(row)) if wrong(row[at]))
-    cell = row[at]
-    return LayergramError(
-        f"the table '{cells.source}'",
-        got=f"{cell[:60]!r} in line {line}, column {at + 1} ({cells.header[at][:60]!r})",
-        allowed="a number, or an empty cell or NA where there is none",
-    )
+    return number == number or text.lower() == "nan"
 
 
-def float_type(texts: Iterable[str]) -> type:
-    """float32 where every number has few enough digits to be one, float64 otherwise."""
+def _one_decimal_mark(cells: Cells, at: Sequence[int]) -> None:
+    """Refuse numbers with a comma beside others with a point, and commas of thousands."""
+    seen: dict[str, str] = {}
+    decimal = False
+    for row, line in zip(cells.rows, cells.lines, strict=True):
+        for column in at:
+            cell = row[column].strip()
+            decimal |= "," in cell and not re.fullmatch(r"[-+−]?[1-9]\d{0,2},\d{3}%?", cell)
+            for mark in ",.":
+                if mark in cell:
+                    place = f"{cell[:30]!r} in line {line}, column {column + 1}"
+                    seen.setdefault(mark, place)
+    asked = f"the table '{cells.source}'"
+    if len(seen) == 2:
+        raise LayergramError(
+            asked,
+            got=f"two decimal marks: {seen['.']}, and {seen[',']}",
+            allowed="one decimal mark in all numbers, and no separator of thousands",
+            do="write all numbers with a point",
+        )
+    if seen.get(",") and not decimal:
+        raise LayergramError(
+            asked,
+            got=f"{seen[',']}, whose comma may be a decimal mark or one of thousands",
+            allowed="numbers that can be read in one way only",
+            do="write all numbers with a point, and without a separator of thousands",
+        )
 
-    def digits(text: str) -> int:
-        return len(text.strip(" +-0.").lower().split("e")[0].replace(".", ""))
 
-    exact = all(len(text) <= FLOAT32_DIGITS or digits(text) <= FLOAT32_DIGITS for text in texts)
-    return np.float32 if exact else np.float64
+def as_written(values: Any) -> Any:
+    """The float64 numbers in float32, if it gives back every one as it was written.
+
+    Example:
+        >>> [as_written(np.array([x])).dtype.name for x in (0.1, 1e-60, 1e39, 16777217.0)]
+        ['float32', 'float64', 'float64', 'float64']
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        short = values.astype(np.float32)
+    back = short.astype(str).astype(np.float64)  # the shortest decimal that means this float32
+    return short if (np.isnan(values) | (back == values)).all() else values

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import urllib.request
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +17,21 @@ from layergram.errors import LayergramError
 from layergram.models.sources import embedded, gguf
 from layergram.models.sources.digest import digest_of_files, digest_of_model
 from layergram.models.sources.quiet import quiet, status
-from layergram.models.sources.request import ALLOWED, Request, check_request
-from layergram.models.sources.validity import check_architecture, check_loaded, check_weights
+from layergram.models.sources.request import (
+    ALLOWED,
+    Request,
+    check_architecture,
+    check_loaded,
+    check_request,
+    check_weights,
+    unread_adapter,
+)
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 __all__ = ["Source", "check_request", "open_source"]
 
 
@@ -33,12 +44,14 @@ class Source:
         tokenizer: its tokenizer.
         name: the model as it was asked for.
         revision: the hub's commit, or ``sha256:`` and 16 hexadecimal digits of its weights.
+        from_files: whether it is what its revision says, and not changed by the caller since.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     name: str
     revision: str
+    from_files: bool = True
 
 
 def open_source(
@@ -74,6 +87,8 @@ def open_source(
     place = _place(request)
     options = _options(place, revision)
     with status(f"loading {request.asked}"):
+        if request.kind == "hub":
+            _refuse_adapter(request.asked, place, options)
         config = _load_config(request, place, options)
         check_architecture(config, request.asked)
         commit = getattr(config, "_commit_hash", None)
@@ -91,7 +106,8 @@ def open_source(
 
 
 def _from_object(request: Request, tokenizer: Any) -> Source:
-    model = request.where
+    # torch.compile wraps a model: what is compiled cannot be looked into, so its own is read
+    model = getattr(request.where, "_orig_mod", request.where)
     check_loaded(model, request.asked)
     check_weights(model, request.asked)
     known = str(getattr(model.config, "_name_or_path", "") or "")
@@ -106,7 +122,7 @@ def _from_object(request: Request, tokenizer: Any) -> Source:
         tokenizer = known
     chosen = _given_tokenizer(request.asked, tokenizer)
     name = known or type(model).__name__
-    return Source(model=model, tokenizer=chosen, name=name, revision=digest_of_model(model))
+    return Source(model, chosen, name, digest_of_model(model), from_files=False)
 
 
 def _place(request: Request) -> str:
@@ -143,6 +159,14 @@ def _online() -> bool:
     return True
 
 
+def _refuse_adapter(asked: str, place: str, options: dict[str, Any]) -> None:
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    with suppress(OSError), quiet():  # what cannot be reached is said when the model is loaded
+        if find_adapter_config_file(place, **options) is not None:
+            raise unread_adapter(asked, "adapter_config.json")
+
+
 def _load_config(request: Request, place: str, options: dict[str, Any]) -> PreTrainedConfig:
     from transformers import AutoConfig
 
@@ -154,8 +178,17 @@ def _load_config(request: Request, place: str, options: dict[str, Any]) -> PreTr
 
 
 def _given_tokenizer(asked: str, tokenizer: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer that the caller gave: itself, or out of its folder or hub id."""
+    """The tokenizer that the caller gave: itself, of a processor, or from a folder or hub id."""
     if not isinstance(tokenizer, str | Path):
+        if not hasattr(tokenizer, "convert_ids_to_tokens"):
+            tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # a processor has one
+        if not callable(tokenizer) or not hasattr(tokenizer, "convert_ids_to_tokens"):
+            raise LayergramError(
+                asked,
+                got=f"a tokenizer of the kind {type(tokenizer).__name__}",
+                allowed="a tokenizer of transformers, or the folder or hub id of one",
+                do="load it with transformers.AutoTokenizer, or wrap it in PreTrainedTokenizerFast",
+            )
         return tokenizer
     place = str(tokenizer)
     return _load_tokenizer(asked, place, _options(place))
@@ -197,7 +230,27 @@ def _load_weights(
             allowed="a checkpoint with all weights of a causal language model",
             do="check that it was saved whole, and with its language-model head",
         )
+    _check_surplus(request.asked, model, sorted(info["unexpected_keys"]))
     return model
+
+
+def _check_surplus(asked: str, model: PreTrainedModel, surplus: list[str]) -> None:
+    """Refuse a checkpoint with more layers than its configuration; warn of other unread tensors."""
+    read = {_NUMBER.sub("#", name) for name in model.state_dict()}
+    layers = [name for name in surplus if "#" in (kind := _NUMBER.sub("#", name)) and kind in read]
+    if layers:
+        raise LayergramError(
+            asked,
+            got=f"weights of further layers that its configuration leaves out, such as {layers[0]}",
+            allowed="a checkpoint whose layers are all read",
+            do="check the number of layers in config.json",
+        )
+    if surplus:
+        warnings.warn(
+            f"{asked}: {len(surplus)} tensors of the checkpoint are not part of "
+            f"{type(model).__name__} and were not read, such as {', '.join(surplus[:3])}",
+            stacklevel=2,
+        )
 
 
 def _not_loaded(asked: str, part: str, error: Exception, options: dict[str, Any]) -> LayergramError:

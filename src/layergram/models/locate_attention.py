@@ -1,8 +1,8 @@
-"""Which module of a layer is its attention's output projection: it reads the heads side by side.
+"""Where the attention of a model is: its modules, heads, key/value groups, output projections.
 
-Most models have it inside the attention module, some (BERT and its kin) right behind it. Where the
-attention function is looked up by name, what was found is tried out: heads that are silenced where
-attention puts them out have to be silent, and no other, in the projection's input.
+The output projection of attention reads the heads side by side. Most models have it inside the
+attention module, some (BERT and its kin) right behind it. Heads that are silenced where attention
+puts them out have to be silent, and no other, in its input.
 """
 
 from __future__ import annotations
@@ -14,8 +14,70 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layergram.models.hooks import Attention, capture_attention
+from layergram.models.hooks import Attention, attention_once, capture_attention, weights_place
 from layergram.models.parts import Call
+
+NO_CACHE = (TypeError, ValueError, RuntimeError, AttributeError, IndexError)
+"""What a model raises that cannot read against its cache."""
+
+
+def find_attention(
+    network: nn.Module, ids: Tensor, layers: list[nn.Module]
+) -> tuple[str, tuple[nn.Module | None, ...], tuple[int, ...]]:
+    """Which way the attention can be captured, with each layer's module and number of heads."""
+    for way in ("interface", "output"):
+        if way == "interface":
+            candidates = [m for layer in layers for m in layer.modules()]
+        else:
+            candidates = _modules_with_weights(network, ids, layers)
+        shown = attention_once(network, ids, candidates, way=way)
+        heads = {module: weights.shape[1] for module, weights in shown.items()}
+        if heads:
+            found = tuple(
+                next((m for m in layer.modules() if m in heads), None) for layer in layers
+            )
+            return way, found, tuple(heads[m] if m is not None else 0 for m in found)
+    return "interface", (None,) * len(layers), (0,) * len(layers)
+
+
+def find_kv_groups(network: nn.Module, ids: Tensor, heads: Sequence[int]) -> tuple[int, ...] | None:
+    """The keys and values that each query head uses, read off the cache of two tokens.
+
+    So many of a layer's heads in a row share one.
+    """
+    try:
+        with torch.no_grad():
+            cache = network(input_ids=ids[:, :2], use_cache=True).past_key_values
+    except NO_CACHE:
+        return None
+    shared = set()
+    for layer, count in zip(getattr(cache, "layers", ()), heads, strict=False):
+        keys = getattr(layer, "keys", None)
+        if count and isinstance(keys, Tensor) and keys.ndim == 4 and count % keys.shape[1] == 0:
+            shared.add((count, keys.shape[1]))
+        elif count:
+            return None
+    ((count, groups),) = shared if len(shared) == 1 else {(1, 1)}
+    return None if groups == count else tuple(head * groups // count for head in range(count))
+
+
+def _modules_with_weights(
+    network: nn.Module, ids: Tensor, layers: list[nn.Module]
+) -> list[nn.Module]:
+    """The innermost module of each layer that returns attention weights when asked to."""
+    innermost: dict[nn.Module, nn.Module] = {}
+    with ExitStack() as stack:
+        for layer in layers:
+
+            def hook(module: nn.Module, args: Any, out: Any, layer: nn.Module = layer) -> None:
+                if weights_place(out) is not None:
+                    innermost.setdefault(layer, module)
+
+            for module in layer.modules():
+                stack.callback(module.register_forward_hook(hook).remove)
+        with torch.no_grad(), capture_attention(network, {}, way="output") as extra:
+            network(input_ids=ids, use_cache=False, **extra)
+    return list(innermost.values())
 
 
 def output_projections(
@@ -56,8 +118,8 @@ def _candidate(calls: Sequence[Call], attention: nn.Module, heads: int) -> nn.Mo
     """
     own = next(call for call in calls if call.module is attention)
     inside = set(attention.modules()) - {attention}
-    made_inside = [c for c in calls if c.module in inside and not _same(c.input, own.input)]
-    behind = [c for c in calls if c.module not in inside and _same(c.input, own.output)]
+    made_inside = [c for c in calls if c.module in inside and not _equal(c.input, own.input)]
+    behind = [c for c in calls if c.module not in inside and _equal(c.input, own.output)]
     for call in (*reversed(made_inside), *behind):
         weight = getattr(call.module, "weight", None)
         if weight is not None and call.input is not None and call.output is not None:
@@ -66,7 +128,7 @@ def _candidate(calls: Sequence[Call], attention: nn.Module, heads: int) -> nn.Mo
     return None
 
 
-def _same(a: Tensor | None, b: Tensor | None) -> bool:
+def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     return a is not None and b is not None and a.shape == b.shape and bool(torch.equal(a, b))
 
 
