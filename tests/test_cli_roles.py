@@ -75,7 +75,7 @@ def test_a_set_becomes_a_map_picture_words_and_a_table(run, set_file, tiny_llama
     rows = list(csv.DictReader((tmp_path / "here/baselines.csv").open()))
     kinds = {row["name"]: row["kind"] for row in rows}
     assert {name for name, kind in kinds.items() if kind == "joint"} == {"surface", "all_scores"}
-    controls = {"letters", "question_ngrams", "random_weights", "shuffled"}
+    controls = {"letters", "question_ngrams", "random_weights", "shuffled", "words"}
     assert {name for name, kind in kinds.items() if kind == "control"} == controls
     rivals = {"rauq", "previous_attention", "layer_ensemble", "p_true"}
     assert {name for name, kind in kinds.items() if kind == "rival"} == rivals

@@ -12,10 +12,10 @@ import layergram as lg
 from layergram import maps
 from layergram.cli import main
 from layergram.experiments.roles.below_chance import below_chance
-from layergram.experiments.roles.labelled_rows import rows_of
+from layergram.experiments.roles.labelled import rows_of
 
 THINGS = ["box", "cup", "tree", "lamp", "boat", "stone", "road", "bell", "coat", "door", "wall"]
-FEW = lg.RoleMapOptions(evaluation=lg.Evaluation(folds=3, permutations=99))
+FEW = lg.RoleMapOptions(evaluation=lg.Evaluation(folds=3, permutations=99), control="none")
 
 
 def table(path, rows, header="text,label,span"):
@@ -44,11 +44,11 @@ def test_a_planted_span_is_found_at_its_tokens(tiny, tmp_path):
     assert {"first", "last", "span_before", "span_first", "span_last", "span_after"} < set(roles)
     assert roles[-8:] == [str(at) for at in range(-8, 0)]
     assert float(auroc.sel(role="span_last").max()) > 0.98
-    assert result.summary["labels"] == {"cold": 40, "hot": 40}
+    assert result.summary["classes"] == {"cold": 40, "hot": 40}
     assert auroc.attrs["long_name"] == "AUROC of a probe for hot"
     text = " ".join(result.sentences) + (tmp_path / "out/auroc.md").read_text()
-    assert "'hot' from 'cold'" in text and "wrong" not in text
-    assert {"chosen_cell", "words", "best_cell", "embedding", "shuffled"} <= set(
+    assert "tells hot from cold" in text and "wrong" not in text
+    assert {"chosen_cell", "words", "best_cell", "surface", "shuffled"} <= set(
         result.tables["baselines"]["name"]
     )
 
@@ -59,7 +59,7 @@ def test_random_labels_give_no_significant_cell(tiny, tmp_path):
     texts = table(tmp_path / "random.csv", rows, "text,label")
     result = lg.role_map(tiny, texts, options=FEW)
     assert float(result.maps["auroc"]["p_value"].min()) > 0.05
-    assert any("No cell differs from chance" in sentence for sentence in result.sentences)
+    assert any("The chance of a cell this strong" in sentence for sentence in result.sentences)
 
 
 def test_a_label_that_one_word_tells_is_shown_as_such(tiny, tmp_path):
@@ -111,17 +111,17 @@ def test_the_command_resumes_generalises_and_draws_its_probe_over_a_text(
     table(tmp_path / "a.csv", planted())
     table(tmp_path / "b.csv", planted(60))
     words = ("roles", "--labelled", "a.csv", "--also", "b.csv", "--near-duplicates", "separate",
-             "--model", tiny_llama_folder, "--folds", 3, "--permutations", 20,
+             "--model", tiny_llama_folder, "--folds", 3, "--permutations", 20, "--control", "none",
              "--save-probe", "p.npz", "--json")  # fmt: skip
     code, out, err = run(*words)
     assert (code, err) == (0, "")
     first = json.loads(out)
-    assert first["labels"] == {"cold": 40, "hot": 40}
+    assert first["classes"] == {"cold": 40, "hot": 40}
     matrix = maps.read(tmp_path / "roles/generalisation.nc")
     assert matrix["test"].values.tolist() == ["a", "b"] and float(matrix.min()) > 0.9
     monkeypatch.setattr("layergram.engine.run.forward", None)
     code, out, _ = run(*words)
-    assert code == 0 and json.loads(out)["chosen_auroc"] == first["chosen_auroc"]
+    assert code == 0 and json.loads(out)["nested_auroc"] == first["nested_auroc"]
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
 

@@ -116,6 +116,7 @@ def command(
     from layergram.experiments.roles.pipeline import RoleMapOptions
     from layergram.experiments.roles.run import check_sets, role_map
     from layergram.features.hidden_states import FeatureSpec
+    from layergram.maps import ROLES, TEXT_ROLES
     from layergram.probes import Evaluation
 
     if audit < 0:
@@ -125,7 +126,7 @@ def command(
         AnswerOptions(
             max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat, judge=judge
         ),
-        FeatureSpec(where=where, dtype=store),
+        FeatureSpec(where=where, dtype=store, roles=TEXT_ROLES if labelled else ROLES),
         Evaluation(folds=folds, permutations=permutations, seed=seed),
         control,
         cut,

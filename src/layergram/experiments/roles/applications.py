@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from layergram import probes
 from layergram.answers.ask import AnswerOptions, ask
 from layergram.answers.exact import JudgeName
 from layergram.answers.judge import Row, judge_answers
+from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.questions import Question, QuestionSet
 from layergram.errors import LayergramError
+from layergram.experiments.roles.examples import Examples
+from layergram.experiments.roles.labelled import texts_of
 from layergram.experiments.roles.over import check_model
 from layergram.experiments.roles.pipeline import (
     RoleAnalysis,
@@ -29,6 +33,7 @@ from layergram.experiments.roles.pipeline import (
 from layergram.features.hidden_states import FeatureSpec, hidden_states
 from layergram.models.model import Model
 from layergram.probes import ERROR_TYPES, STRATEGIES, Probe
+from layergram.probes.word_baseline import fit_words
 from layergram.progress import Progress, no_progress, stage_progress
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
@@ -60,12 +65,9 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
         provenance={
             "model": model.name,
             "revision": model.revision,
-            "questions": analysis.examples.name,
             "where": options.features.where,
-            "chat": options.answers.chat,
-            "max_new_tokens": options.answers.max_new_tokens,
-            "judge": options.answers.judge,
-            "like": _typical(analysis.examples.rows),
+            **_put(analysis.examples, options),
+            "words": asdict(fit_words(analysis.examples.texts, analysis.examples.positive)),
             "nested_auroc": float(analysis.evaluation["nested_auroc"]),
             "calibration": probes.calibration_record(
                 probes.calibration(probes.out_of_fold(analysis.evaluation))
@@ -74,9 +76,17 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
     )
 
 
-def _typical(rows: Sequence[Row]) -> list[str]:
-    """Accepted answers that show what kind of answer is looked for."""
-    return [row.accepted[0] for row in rows[:20]]
+def _put(examples: Examples, options: RoleMapOptions) -> dict[str, Any]:
+    """How new questions are to be put, with accepted answers that show what is looked for."""
+    if examples.of == "texts":
+        return {"labelled": examples.name}
+    return {
+        "questions": examples.name,
+        "chat": options.answers.chat,
+        "max_new_tokens": options.answers.max_new_tokens,
+        "judge": options.answers.judge,
+        "like": [row.accepted[0] for row in examples.rows[:20]],
+    }
 
 
 def predict_wrong(
@@ -101,7 +111,7 @@ def predict_wrong(
     """
     made = probe.provenance
     check_model(probe, model)
-    if "labels" in made:
+    if "labelled" in made:
         raise LayergramError(
             "the prediction of a probe",
             got=f"questions, to a probe of the labelled texts '{made['labelled']}'",
@@ -269,7 +279,7 @@ def normal(text: str) -> str:
 
 def generalisation(
     analysis: RoleAnalysis,
-    others: Sequence[QuestionSet],
+    others: Sequence[QuestionSet | LabelledSet],
     model: Model,
     folder: RunFolder | None,
     *,
@@ -323,7 +333,7 @@ def generalisation(
         nested={analysis.examples.name: probes.out_of_fold(analysis.evaluation)},
     )
     return found.assign_attrs(
-        long_name="AUROC across question sets",
+        long_name="AUROC across sets",
         references=analysis.examples.about["references"],
         model=model.name,
         revision=model.revision,
@@ -333,7 +343,7 @@ def generalisation(
 
 
 def _of_cell(
-    questions: QuestionSet,
+    questions: QuestionSet | LabelledSet,
     model: Model,
     folder: RunFolder | None,
     spec: FeatureSpec,
@@ -345,9 +355,13 @@ def _of_cell(
     slug = f"{re.sub(r'[^-a-zA-Z0-9.]', '_', name)}-{digest_of(name)[-8:]}"
     own = None if folder is None else folder.path / "also" / slug
     with nullcontext() if own is None else RunFolder(own) as home:
-        rows = judged_answers(model, questions, home, options=options.answers, progress=progress)
-        rows = [row for row in rows if row.sample == 0]
-        examples = answers_of(questions, rows, options.cut, home)
+        if isinstance(questions, LabelledSet):
+            examples = texts_of(model, questions, chat=options.answers.chat)
+        else:
+            own_options = options.answers
+            rows = judged_answers(model, questions, home, options=own_options, progress=progress)
+            rows = [row for row in rows if row.sample == 0]
+            examples = answers_of(questions, rows, options.cut, home)
         stage = stage_progress(progress, f"hidden states: {name}")
         states = hidden_states(model, examples.rows, home, spec=spec, progress=stage)[spec.name]
         return states.values[:, 0, 0], examples.positive, np.array(examples.groups)

@@ -14,10 +14,12 @@ from layergram import probes
 from layergram.experiments.roles.controls import CONTROLS
 from layergram.experiments.roles.examples import Examples
 from layergram.probes import OutOfFold, compare, cross_fit, map_of, out_of_fold
+from layergram.probes.word_baseline import word_scores
 
 PAIR = ("exact_answer_last", "last_q")
 """The two roles that the published claim compares: at the exact answer, and before any answer."""
 
+WORDS = "words"
 SCALES = {"logprob": "log-probability", "prob": "probability"}
 TAKES = {"mean": "mean", "min": "lowest", "last": "last token's"}
 
@@ -106,6 +108,7 @@ def comparisons(
             for role in by_role
         ),
         *_trained(examples, states, options),
+        ("control", WORDS, "words and pairs of words, without a model", worded(examples, probe)),
         (
             "rival",
             "layer_ensemble",
@@ -190,6 +193,12 @@ def _trained(examples: Examples, states: xr.Dataset, options: probes.Evaluation)
             )
         if features is not None:
             yield control.kind, control.name, control.about, scores
+
+
+def worded(examples: Examples, probe: OutOfFold) -> OutOfFold:
+    """A classifier of the words, trained and tested on the folds of a probe."""
+    scores = [word_scores(examples.texts, examples.positive, folds) for folds in probe.folds]
+    return replace(probe, scores=np.stack(scores), gain=0 * probe.gain)
 
 
 def untrained(scores: npt.ArrayLike, probe: OutOfFold) -> OutOfFold:

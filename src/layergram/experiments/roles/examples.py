@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,8 @@ class Examples:
         classes: what the negative and the positive class are called, in the plural.
         rivals: name -> another way to tell the classes apart, in words, and its score of each
             example, higher for the positive class.
-        warnings: what there is to know about the set that they came from.
+        of: what they are: ``"answers"`` of the model, or labelled ``"texts"``.
+        warnings: what a reader of the set should know, in sentences.
     """
 
     name: str
@@ -37,7 +38,18 @@ class Examples:
     positive: npt.NDArray[np.bool_]
     classes: tuple[str, str] = CLASSES
     rivals: Mapping[str, tuple[str, npt.NDArray[np.float64]]] = field(default_factory=dict)
+    of: Literal["answers", "texts"] = "answers"
     warnings: tuple[str, ...] = ()
+
+    @property
+    def noun(self) -> str:
+        """What is left out of training together, in the plural."""
+        return "questions" if self.of == "answers" else "texts"
+
+    @property
+    def texts(self) -> list[str]:
+        """The words of each example: the question, if there is one, and the answer or text."""
+        return [f"{row.question}\n{row.reply}" for row in self.rows]
 
     @property
     def groups(self) -> list[str]:
@@ -51,10 +63,10 @@ class Examples:
         return {
             "definition": "Chance that a linear probe on the hidden state at this layer and token "
             f"role ranks {positive} above {negative}, one of each drawn at random, in groups of "
-            "questions that the probe was not trained on.",
+            f"{self.noun} that the probe was not trained on.",
             "caveat": f"A high AUROC says that the state allows telling {positive} from {negative} "
             "by a linear rule, not that the model uses it, nor that the rule carries over to other "
-            "questions; compare it with the controls, and with layer 0, which sees one token.",
+            f"{self.noun}; compare it with the controls, and with layer 0, which sees one token.",
             "references": f"{PAPER}; {REFERENCES}",
         }
 

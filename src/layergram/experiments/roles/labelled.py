@@ -1,146 +1,36 @@
-"""A role map of labelled texts: any property of two values, without asking the model anything."""
+"""Labelled texts as examples of a role map: any property of two values, nothing is asked."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, replace
 
 import numpy as np
-import xarray as xr
 
-from layergram import probes
 from layergram.answers.judge import Row
-from layergram.datasets.labelled import LabelledSet
-from layergram.experiments.result import Result
-from layergram.experiments.roles.controls import random_weights
-from layergram.experiments.roles.labelled_report import (
-    WORDS,
-    comparison_table,
-    section,
-    sentences_of,
-    summary,
-)
-from layergram.experiments.roles.labelled_rows import roles_of, rows_of
-from layergram.experiments.roles.pipeline import RoleMapOptions
-from layergram.features.hidden_states import hidden_states
-from layergram.figures import Style
+from layergram.datasets.examples import quoted_ids
+from layergram.datasets.labelled import LabelledSet, LabelledText
+from layergram.errors import LayergramError
+from layergram.experiments.roles.examples import Examples
+from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions, analyse
+from layergram.maps import TEXT_ROLES
 from layergram.models.model import Model
-from layergram.probes import Probe, map_of
-from layergram.probes.crossfit import assign_folds
-from layergram.probes.word_baseline import fit_words, telling_word, word_scores
-from layergram.progress import Progress, no_progress, stage_progress
-from layergram.statistics.folds import numbered
-from layergram.storage.files import digest_of
+from layergram.progress import Progress, no_progress
 from layergram.storage.folder import RunFolder
-
-PLAIN = Style(significance="none")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledMapResult(Result):
-    """A role map of labelled texts.
-
-    Attributes:
-        evaluation: the numbers of all probes (:func:`layergram.probes.evaluate`).
-        probe: the probe of the map's highest cell, trained on all texts; it can be saved, and
-            drawn over other texts (``layergram ask PROBE --over TEXT``).
-    """
-
-    evaluation: xr.Dataset
-    probe: Probe
+from layergram.tokens import Tokens, append, encode, positions
 
 
-def labelled_map(
+def analyse_texts(
     model: Model,
     texts: LabelledSet,
     folder: RunFolder | None = None,
     *,
     options: RoleMapOptions,
-    also: Sequence[LabelledSet] = (),
-    save_probe: str | Path | None = None,
     progress: Progress = no_progress,
-) -> LabelledMapResult:
+) -> RoleAnalysis:
     """Take the hidden states of labelled texts at their token roles, probe every cell, compare."""
-    rows = rows_of(model, texts, chat=options.answers.chat)
-    positive = np.array(texts.positive)
-    states = _states(model, rows, folder, options, progress, roles=roles_of(rows))
-    evaluation = _evaluated(states, texts, options, progress)
-    evaluation["auroc"].attrs.update(_about(model, texts, options))
-    found = {"auroc": map_of(evaluation)}
-    if options.control == "random-weights":
-        fresh = random_weights(model, seed=options.answers.seed)
-        own = replace(
-            options, features=replace(options.features, name="random_weights", scores="none")
-        )
-        of_fresh = _states(fresh, rows, folder, own, progress, roles=roles_of(rows))
-        fresh_evaluation = _evaluated(of_fresh, texts, own, progress)
-        fresh_evaluation["auroc"].attrs.update(_about(fresh, texts, options))
-        found["auroc_random_weights"] = map_of(fresh_evaluation)
-    probe = _probe(model, texts, states, evaluation, options)
-    if save_probe is not None:
-        probe.save(save_probe)
-    if also:
-        found["generalisation"] = _generalisation(
-            model, (texts, *also), states, evaluation, folder, options, progress
-        )
-    table = comparison_table(evaluation, found)
-    sentences = sentences_of(texts, evaluation, table, telling_word(_words_of(texts), positive))
-    return LabelledMapResult(
-        title=f"{model.name} on {texts.name}: {len(texts)} texts",
-        maps=found,
-        tables={"baselines": table},
-        sentences=sentences,
-        summary=summary(texts, evaluation, table, sentences),
-        records={"rows": [asdict(row) for row in rows]},
-        section=section(sentences, table),
-        styles=dict.fromkeys(found, PLAIN),
-        evaluation=evaluation,
-        probe=probe,
-    )
-
-
-def _words_of(texts: LabelledSet) -> list[str]:
-    return [f"{text.question}\n{text.text}" for text in texts.texts]
-
-
-def _states(
-    model: Model,
-    rows: Sequence[Row],
-    folder: RunFolder | None,
-    options: RoleMapOptions,
-    progress: Progress,
-    *,
-    roles: tuple[str, ...],
-) -> xr.Dataset:
-    spec = replace(options.features, roles=roles)
-    named = stage_progress(progress, f"hidden states: {spec.name}")
-    states: xr.Dataset = hidden_states(model, rows, folder, spec=spec, progress=named)
-    return states.rename({spec.name: "features"}) if spec.name != "features" else states
-
-
-def _evaluated(
-    states: xr.Dataset, texts: LabelledSet, options: RoleMapOptions, progress: Progress
-) -> xr.Dataset:
-    """The map, with the words of the texts on the same folds."""
-    positive, groups = np.array(texts.positive), [text.group for text in texts.texts]
-    folds = assign_folds(positive, numbered(groups), texts.labels, options.evaluation).folds
-    return probes.evaluate(
-        states["features"],
-        positive,
-        groups=groups,
-        labels=texts.labels,
-        evaluation=options.evaluation,
-        baselines={WORDS: word_scores(_words_of(texts), positive, folds)},
-        progress=stage_progress(progress, "probes"),
-    )
-
-
-def _about(model: Model, texts: LabelledSet, options: RoleMapOptions) -> dict[str, Any]:
+    examples = texts_of(model, texts, chat=options.answers.chat)
     made_with = {
         "labelled": texts.name,
         "labelled_digest": texts.digest,
@@ -148,87 +38,128 @@ def _about(model: Model, texts: LabelledSet, options: RoleMapOptions) -> dict[st
         "evaluation": asdict(options.evaluation),
         "chat": options.answers.chat,
     }
-    return {
+    made_from = {
         **model.provenance(),
         "seed": options.evaluation.seed,
         "options": json.dumps(made_with, ensure_ascii=False),
     }
-
-
-def _cell(evaluation: xr.Dataset) -> tuple[int, str]:
-    return int(evaluation["best_layer"]), str(evaluation["best_role"].item())
-
-
-def _probe(
-    model: Model,
-    texts: LabelledSet,
-    states: xr.Dataset,
-    evaluation: xr.Dataset,
-    options: RoleMapOptions,
-) -> Probe:
-    """The probe of the highest cell, with the words that it is compared with over a text."""
-    (layer, role), positive = _cell(evaluation), np.array(texts.positive)
-    words = fit_words(_words_of(texts), positive)
-    return probes.fit(
-        states["features"].sel(layer=layer, role=role).values,
-        positive,
-        groups=[text.group for text in texts.texts],
-        labels=texts.labels,
-        evaluation=options.evaluation,
-        layer=layer,
-        role=role,
-        provenance={
-            "model": model.name,
-            "revision": model.revision,
-            "labelled": texts.name,
-            "labels": list(texts.labels),
-            "where": options.features.where,
-            "nested_auroc": float(evaluation["nested_auroc"]),
-            "words": {"weights": dict(words.weights), "bias": words.bias},
-        },
+    features = replace(options.features, roles=roles_of(examples.rows))
+    return analyse(
+        model,
+        examples,
+        folder,
+        options=replace(options, features=features),
+        made_from=made_from,
+        progress=progress,
     )
 
 
-def _generalisation(
-    model: Model,
-    sets: Sequence[LabelledSet],
-    states: xr.Dataset,
-    evaluation: xr.Dataset,
-    folder: RunFolder | None,
-    options: RoleMapOptions,
-    progress: Progress,
-) -> xr.DataArray:
-    """Does a probe of one labelled set tell the classes of another apart, at the same cell?"""
-    layer, role = _cell(evaluation)
-    first = states["features"].sel(layer=layer, role=role).values
-    known = {
-        sets[0].name: (
-            first,
-            np.array(sets[0].positive),
-            np.array([t.group for t in sets[0].texts]),
-        )
-    }
-    for texts in sets[1:]:
-        slug = f"{re.sub(r'[^-a-zA-Z0-9.]', '_', texts.name)}-{digest_of(texts.name)[-8:]}"
-        own = None if folder is None else folder.path / "also" / slug
-        cell = replace(
-            options.features, layers=(layer,), name=re.sub(r"\W", "_", f"layer_{layer}_{role}")
-        )
-        with nullcontext() if own is None else RunFolder(own) as home:
-            rows = rows_of(model, texts, chat=options.answers.chat)
-            found = _states(
-                model, rows, home, replace(options, features=cell), progress, roles=(role,)
-            )["features"].values[:, 0, 0]
-        known[texts.name] = (
-            found,
-            np.array(texts.positive),
-            np.array([t.group for t in texts.texts]),
-        )
-    matrix = probes.generalisation(known, labels=sets[0].labels, evaluation=options.evaluation)
-    return matrix.assign_attrs(
-        long_name="AUROC across labelled sets",
-        model=model.name,
-        revision=model.revision,
-        layer=layer,
-        role=role,
+def texts_of(model: Model, texts: LabelledSet, *, chat: str) -> Examples:
+    """Labelled texts as examples, under the set's own labels."""
+    return Examples(
+        texts.name,
+        rows_of(model, texts, chat=chat),
+        np.array(texts.positive),
+        texts.labels,
+        of="texts",
+        warnings=texts.warnings,
     )
+
+
+def rows_of(model: Model, texts: LabelledSet, *, chat: str) -> list[Row]:
+    """The tokens of every text, with the position of each token role.
+
+    Raises:
+        LayergramError: for texts that are longer than the model's context.
+    """
+    rows = [_row(model, text, chat, texts.labels[1]) for text in texts.texts]
+    long = [row.id for row in rows if model.context is not None and len(row.ids) > model.context]
+    if long:
+        raise LayergramError(
+            f"the labelled set '{texts.name}' read by '{model.name}'",
+            got=f"{len(long)} texts that are too long: {quoted_ids(long)}",
+            allowed=f"{model.context} tokens",
+            do="shorten or remove them, or take a model with a longer context",
+        )
+    return rows
+
+
+def _row(model: Model, text: LabelledText, chat: str, positive: str) -> Row:
+    """A text as an answer that was given: what stands before the reply is its prompt."""
+    if text.question:
+        prompt = model.format_prompt(text.question, chat=chat)
+        reply = model.tokenizer(text.text, add_special_tokens=False)["input_ids"]
+        tokens = append(model.tokenizer, prompt, reply)
+        start, before = len(prompt.text), len(prompt)
+        begin = max(prompt.text.rfind(text.question.strip()), 0)
+        parts = {
+            "question": _inside(tokens, begin, begin + len(text.question.strip())),
+            "reply": range(before, len(tokens)),
+        }
+    else:
+        tokens = encode(model.tokenizer, text.text)
+        start, before = 0, 1
+        parts = {"": _inside(tokens, 0, len(tokens.text))}
+    span = None
+    if text.span is not None:
+        shift = start + (len(tokens.text) - start - len(text.text) if text.question else 0)
+        span = _inside(tokens, shift + text.span[0], shift + text.span[1])
+    exact = None
+    if span is not None and span[-1] >= before:
+        exact = (max(span[0], before), span[-1])
+    words = text.text[slice(*text.span)] if text.span else ""
+    return Row(
+        id=text.id,
+        sample=0,
+        group=text.group,
+        question=text.question,
+        accepted=(),
+        reply=text.text,
+        right=text.label != positive,
+        exact=words,
+        extractor="span" if text.span else "",
+        exact_chars=text.span,
+        exact_tokens=exact,
+        prompt_tokens=before,
+        roles=text_roles(len(tokens), parts, span),
+        ended="stop",
+        ids=tokens.ids,
+        texts=tokens.texts,
+    )
+
+
+def _inside(tokens: Tokens, start: int, end: int) -> range:
+    return positions(tokens, start, min(end, len(tokens.text)))
+
+
+def text_roles(total: int, parts: dict[str, range], span: range | None) -> dict[str, int]:
+    """Role -> position, −1 where the text has no such token.
+
+    Args:
+        total: number of tokens.
+        parts: name of a part, "" for a text of one part -> its tokens.
+        span: tokens of the words to look at.
+
+    Example:
+        >>> found = text_roles(6, {"": range(1, 6)}, range(2, 4))
+        >>> found["first"], found["last"], found["span_before"], found["span_after"], found["-8"]
+        (1, 5, 1, 4, -1)
+    """
+    places: dict[str, int] = {}
+    for name, where in parts.items():
+        lead = f"{name}_" if name else ""
+        places |= {f"{lead}first": where[0], f"{lead}last": where[-1]}
+    if span is not None:
+        places |= {
+            "span_before": span[0] - 1,
+            "span_first": span[0],
+            "span_last": span[-1],
+            "span_after": min(total - 1, span[-1] + 1),
+        }
+    places |= {role: total + int(role) for role in TEXT_ROLES if role.startswith("-")}
+    return {role: max(places.get(role, -1), -1) for role in TEXT_ROLES}
+
+
+def roles_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The roles that any text has."""
+    return tuple(role for role in TEXT_ROLES if any(row.roles[role] >= 0 for row in rows))

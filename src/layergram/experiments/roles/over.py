@@ -21,8 +21,6 @@ from layergram.statistics.arrays import Values
 from layergram.token_sources import check_text
 from layergram.tokens import Tokens, encode
 
-WRONG = "wrong answers"
-
 
 def probe_over(probe: Probe, model: Model, text: str) -> xr.Dataset:
     """How likely a text is of the probe's positive class, as seen at each of its tokens.
@@ -49,7 +47,7 @@ def probe_over(probe: Probe, model: Model, text: str) -> xr.Dataset:
     states = _States(where, probe.layer)
     for _ in read(model, [tokens.ids], [(states,)]):
         pass
-    positive = str(made["labels"][1]) if "labels" in made else WRONG
+    positive = list(made["classes"])[1]  # the positive class is named last
     seen = probe.probability(np.concatenate(states.found))
     found = {
         "probe": _map(

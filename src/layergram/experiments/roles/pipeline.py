@@ -195,7 +195,7 @@ def answers_of(
             + "bring more questions, or easier or harder ones, or another model"
             + (f"; the answers are kept in '{folder.path}'" if folder else ""),
         )
-    return Examples(questions.name, used, wrong, warnings=tuple(questions.warnings))
+    return Examples(questions.name, used, wrong, warnings=questions.warnings)
 
 
 def analyse(

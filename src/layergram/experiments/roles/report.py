@@ -16,12 +16,13 @@ from layergram.answers.judge import coverage
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.experiments.roles.applications import probe_of
 from layergram.experiments.roles.below_chance import below_chance
-from layergram.experiments.roles.comparisons import PAIR, Comparison, interval
+from layergram.experiments.roles.comparisons import PAIR, WORDS, Comparison, interval
 from layergram.experiments.roles.pipeline import RoleAnalysis, RoleMapOptions
 from layergram.figures import Style
 from layergram.maps.blocks import block_around_highest
 from layergram.models.model import Model
 from layergram.probes import Difference, Probe, difference_map, map_of, region
+from layergram.probes.word_baseline import telling_word
 
 KINDS = ("probe", "joint", "control", "rival", "single score")
 KEPT = (
@@ -122,12 +123,13 @@ def sentences_of(analysis: RoleAnalysis, as_good: str, probe: Probe) -> list[str
     several = analysis.evaluation["chosen_auroc_of_partition"].values
     found = [
         f"A linear probe tells {positive} from {negative} with an AUROC of {chosen.text}, its "
-        "layer and role chosen without the questions it is tested on. In "
+        f"layer and role chosen without the {analysis.examples.noun} it is tested on. In "
         f"{several.size} partitions into folds it is {several.min():.2f} to {several.max():.2f}.",
         _claim(analysis),
         f"The highest of {cells} cells is {best.about}: {best.text}. It was picked for being high; "
         "its interval holds for all cells at once.",
         as_good,
+        _words(analysis),
         *(
             _best_of(name, [line for line in analysis.comparisons if line.kind == kind])
             for kind, name in (
@@ -138,7 +140,7 @@ def sentences_of(analysis: RoleAnalysis, as_good: str, probe: Probe) -> list[str
         ),
         _counts(analysis),
         _chance(analysis.evaluation),
-        _calibration(probe, positive),
+        _calibration(probe, positive, analysis.examples.noun),
         below_chance(analysis.evaluation["auroc"]),
         *(f"About the set: {warning}." for warning in analysis.examples.warnings),
     ]
@@ -169,6 +171,24 @@ def _best_of(name: str, lines: list[Comparison]) -> str:
         f"The best {name} is {best.about}: {best.text}. The gain of the probe over it is "
         f"{best.gain_text}{clear}."
     )
+
+
+def _words(analysis: RoleAnalysis) -> str:
+    """What the words alone tell, and the word that tells most where one tells much."""
+    line = next(line for line in analysis.comparisons if line.name == WORDS)
+    clear = "" if line.gain_low > 0 else ": the classes can be read from the words as well"
+    text = (
+        f"The words alone, without a model, reach {line.text}. The probe gains {line.gain_text} "
+        f"over them{clear}."
+    )
+    examples = analysis.examples
+    word, before, after = telling_word(examples.texts, examples.positive)
+    if abs(after - before) > 0.5:
+        text += (
+            f" '{word}' is in {after:.0%} of {examples.classes[1]} and in {before:.0%} of "
+            f"{examples.classes[0]}."
+        )
+    return text
 
 
 def _counts(analysis: RoleAnalysis) -> str:
@@ -212,11 +232,11 @@ def _chance(result: xr.Dataset) -> str:
     return text
 
 
-def _calibration(probe: Probe, positive: str) -> str:
+def _calibration(probe: Probe, positive: str, noun: str) -> str:
     """How well the probabilities of the probe hold."""
     found = probe.provenance["calibration"]
     return (
-        f"The probe's probabilities have a Brier score of {found['brier']:.2f}, on questions that "
+        f"The probe's probabilities have a Brier score of {found['brier']:.2f}, on {noun} that "
         f"had no part in training or calibration; the share of {positive} alone has "
         f"{found['brier_base_rate']:.2f} (0 is perfect)."
     )
@@ -234,7 +254,6 @@ def _place(line: Comparison) -> tuple[int, float]:
 
 def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
     """Markdown about answers and comparisons, to stand below the words about the map."""
-    rules = ABOUT_RULES | {"none": "nothing; the answer is left out of the map"}
     ordered = sorted(analysis.comparisons, key=_place)
     return "\n".join(
         [
@@ -250,18 +269,24 @@ def section(analysis: RoleAnalysis, sentences: list[str]) -> str:
                 [[line.kind, line.about, line.text, line.gain_text] for line in ordered],
             ),
             "",
-            "What found the exact answer:",
-            "",
-            *markdown_table(
-                ["Rule", "Answers", "What it takes"],
-                [
-                    [name, count, rules.get(name, "")]
-                    for name, count in coverage(analysis.rows)["extractors"].items()
-                ],
-            ),
-            "",
+            *([] if analysis.examples.of == "texts" else _rules(analysis)),
         ]
     )
+
+
+def _rules(analysis: RoleAnalysis) -> list[str]:
+    """What found the exact answers."""
+    rules = ABOUT_RULES | {"none": "nothing; the answer is left out of the map"}
+    counts = coverage(analysis.rows)["extractors"]
+    return [
+        "What found the exact answer:",
+        "",
+        *markdown_table(
+            ["Rule", "Answers", "What it takes"],
+            [[name, count, rules.get(name, "")] for name, count in counts.items()],
+        ),
+        "",
+    ]
 
 
 def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[str, Any]:
@@ -278,7 +303,7 @@ def summary(analysis: RoleAnalysis, sentences: list[str], probe: Probe) -> dict[
                 strict=True,
             )
         ),
-        "answers": coverage(analysis.rows),
+        **({} if analysis.examples.of == "texts" else {"answers": coverage(analysis.rows)}),
         "nested_auroc": float(result["nested_auroc"]),
         "nested_auroc_of_partition": result["chosen_auroc_of_partition"].values.tolist(),
         "best": {

@@ -17,7 +17,7 @@ from layergram.experiments.roles.applications import (
     types_of_errors,
     types_table,
 )
-from layergram.experiments.roles.labelled import LabelledMapResult, labelled_map
+from layergram.experiments.roles.labelled import analyse_texts
 from layergram.experiments.roles.pipeline import RoleMapOptions, check_size, run_role_analysis
 from layergram.experiments.roles.report import PLAIN, RoleMapResult, report
 from layergram.models.model import Model
@@ -34,7 +34,7 @@ def role_map(
     also: Sequence[QuestionSet | LabelledSet] = (),
     save_probe: str | Path | None = None,
     progress: Progress = no_progress,
-) -> RoleMapResult | LabelledMapResult:
+) -> RoleMapResult:
     """Where in a model, and at which token, it shows that an answer is wrong.
 
     The model answers every question; its answers are judged; a linear probe per layer and token
@@ -66,20 +66,11 @@ def role_map(
     options = options or RoleMapOptions()
     check_sets((questions, *also))
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
-        if isinstance(questions, LabelledSet):
-            labelled = labelled_map(
-                model,
-                questions,
-                folder,
-                options=options,
-                also=[each for each in also if isinstance(each, LabelledSet)],
-                save_probe=save_probe,
-                progress=progress,
-            )
-            if folder is not None:
-                labelled.save(folder.path)
-            return labelled
-        analysis = run_role_analysis(model, questions, folder, options=options, progress=progress)
+        analysis = (
+            analyse_texts(model, questions, folder, options=options, progress=progress)
+            if isinstance(questions, LabelledSet)
+            else run_role_analysis(model, questions, folder, options=options, progress=progress)
+        )
         found = report(analysis, model, options)
         if save_probe is not None:
             found.probe.save(Path(save_probe))
@@ -92,10 +83,9 @@ def role_map(
             types, probed = types_of_errors(analysis, options=options)
             found.tables["error_types"] = types_table(types, probed)
             found.summary["error_types"] = types
-        others = [each for each in also if isinstance(each, QuestionSet)]
-        if others:
+        if also:
             matrix = generalisation(
-                analysis, others, model, folder, options=options, progress=progress
+                analysis, also, model, folder, options=options, progress=progress
             )
             found.maps["generalisation"] = matrix
             found.styles["generalisation"] = PLAIN
