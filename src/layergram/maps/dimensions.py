@@ -117,6 +117,11 @@ _RECORDS = (
         "Function whose top heads were masked",
         across=13, down=10, kind="names",
     ),
+    Dimension(
+        "dose", "number of heads", "numbers of heads", "Top heads masked",
+        "How many of the top heads were masked",
+        across=8, down=9, kind="numbers", ordered=True, joined=True,
+    ),
 )  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {record.name: record for record in _RECORDS}
