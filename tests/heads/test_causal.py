@@ -209,6 +209,9 @@ def test_random_heads_are_scored_on_own_steps_and_a_few_of_each_other_function(t
     mixed = StepSet("mixed", (step(0, REPEATING, "g", "x"), *steps.steps[1:]))
     spans = [s.step for one in compared_steps(both, mixed, COPYING)[:1] for s in one.spans]
     assert spans == [0, 1]
+    after = StepSet("after", (*steps.steps[:1], step(1, REPEATING, "g", "x"), *steps.steps[2:]))
+    spans = [s.step for one in compared_steps(readings[:1], after, COPYING) for s in one.spans]
+    assert spans == [0, 1]  # the other function is there after an own step alone
 
 
 def test_cells_are_means_over_the_steps_of_a_function(model, told, tested):

@@ -7,12 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import logit
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from layergram.errors import LayergramError
 from layergram.probes.crossfit import Evaluation, assign_folds
 from layergram.probes.ridge import RIDGE, ridge_statistics
-from layergram.statistics.auroc import auroc, fold_covariance
+from layergram.statistics.auroc import Auroc, auroc, fold_covariance
 from layergram.statistics.correlation import rank_correlation
 from layergram.statistics.folds import grouped_folds, numbered
 from layergram.statistics.permutation import p_values, shuffles
@@ -129,13 +131,62 @@ def test_intervals_of_a_score_cover_the_truth(separation, together):
     assert 920 <= covered <= 980
 
 
+def stratified(positive, folds, generator):
+    """Examples in folds with like shares of both classes, quickly."""
+    found = np.empty(positive.size, dtype=int)
+    for side in (positive, ~positive):
+        found[side] = (generator.permutation(side.sum()) + generator.integers(folds)) % folds
+    return found
+
+
+@pytest.mark.parametrize(("few", "many", "folds"), [(10, 200, 10), (10, 200, 5), (20, 100, 20)])
+def test_a_fold_may_have_a_single_example_of_a_class(few, many, folds):
+    """Coverage of 400 samples at AUROC .8; each fold's own mean has no deviation from itself."""
+    generator = np.random.default_rng(2)
+    positive = np.arange(few + many) < few
+    covered = 0
+    for _ in range(400):
+        scores = generator.normal(size=positive.size) + 2**0.5 * norm.ppf(0.8) * positive
+        inside = stratified(positive, folds, generator)
+        low, high = auroc(scores, positive, inside, np.arange(positive.size)).interval(0.95)
+        covered += low <= 0.8 <= high
+    error = (0.95 * 0.05 / 400) ** 0.5
+    assert 0.92 - 3 * error <= covered / 400 <= 0.99 + 3 * error
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_error_of_training_near_the_end_of_the_scale_does_not_reach_the_other_end(flip):
+    """0.9997 (0.00 to 1.00) is no interval; and nothing jumps where the end is reached."""
+    ends = []
+    for value in (0.99, 0.9997, 1 - 1e-7, 1.0):
+        area = Auroc(1 - value if flip else value, np.ones(5), np.ones(5) / 5, np.zeros(9), 53,
+                     fold_covariance=0.01**2)  # fmt: skip
+        low, high = area.interval(0.95)
+        ends.append(1 - high if flip else low)
+    exact = 0.025 ** (1 / 53)
+    assert ends == pytest.approx([exact] * 4, abs=0.03)
+    assert ends[2] == pytest.approx(ends[3], abs=1e-5)
+
+
+def test_few_groups_widen_the_interval_by_students_t():
+    generator = np.random.default_rng(0)
+    positive = np.arange(60) < 30
+    groups = np.where(positive, np.arange(60) // 10, np.arange(60))
+    area = auroc(generator.normal(size=60), positive, one_fold(60), groups)
+    outer = area.interval(0.95)[int(area.value >= 0.5)]
+    stretched = area.error / area.value / (1 - area.value)
+    assert area.smaller == 3
+    assert abs(logit(outer) - logit(area.value)) == pytest.approx(4.3027 * stretched, rel=1e-4)
+    one_group = auroc(generator.normal(size=60), positive, one_fold(60), np.maximum(groups, 2))
+    assert np.isnan(one_group.interval(0.95)).all()
+
+
 def gains(*pairs):
     """What three folds lose without each other: (f, g) and (g, f), for each pair of folds."""
-    without = np.full((3, 3), 0.7)
+    gain = np.full((3, 3), np.nan)
     for (f, g), (to_first, to_second) in zip([(0, 1), (0, 2), (1, 2)], pairs, strict=True):
-        without[f, g] -= to_first
-        without[g, f] -= to_second
-    return fold_covariance(np.full(3, 0.7), without, np.full(3, 1 / 3))
+        gain[f, g], gain[g, f] = to_first, to_second
+    return float(fold_covariance(gain, np.full(3, 1 / 3)))
 
 
 def test_what_folds_give_each_other_adds_to_the_variance():

@@ -12,11 +12,15 @@ from layergram.errors import LayergramError
 from layergram.probes import (
     ERROR_TYPES,
     Evaluation,
+    calibration,
     choose,
+    cross_fit,
     error_types,
+    evaluate,
     fit,
     generalisation,
     load_probe,
+    out_of_fold,
     probe_types,
 )
 from layergram.statistics.intervals import wilson
@@ -155,6 +159,60 @@ def test_the_diagonal_is_not_tested_on_what_it_was_trained_on():
         for name in ("a", "b")
     }
     assert abs(np.diag(generalisation(noise).values) - 0.5).max() < 0.25
+
+
+def test_the_interval_of_another_set_has_the_error_of_training():
+    """Small sets of many features: what is trained on other examples gives other probes."""
+    values, ends = [], []
+    for seed in range(25):
+        generator = np.random.default_rng(seed)
+
+        def shown(n, generator=generator):
+            wrong = generator.permutation(n) < n // 2
+            return generator.normal(size=(n, 30)) + 0.3 * wrong[:, None], wrong, np.arange(n)
+
+        found = generalisation({"few": shown(60), "many": shown(200)})
+        cell = found.sel(train="few", test="many")
+        values.append(float(cell))
+        ends.append((float(cell.low), float(cell.high)))
+    low, high = np.array(ends).T
+    covered = ((low <= np.mean(values)) & (np.mean(values) <= high)).mean()
+    assert covered >= 0.92 - 3 * (0.95 * 0.05 / 25) ** 0.5
+
+
+def test_where_a_set_chose_the_cell_its_nested_choice_stands_on_the_diagonal():
+    features, wrong = drawn(120, d=6)
+    groups = np.arange(120)
+    result = evaluate(
+        features.reshape(120, 3, 1, 2), wrong, groups=groups, evaluation=Evaluation(permutations=0)
+    )
+    sets = {"a": (features[:, :2], wrong, groups), "b": (features[:, 2:4], wrong, groups)}
+    found = generalisation(sets, nested={"a": out_of_fold(result)})
+    assert found.sel(train="a", test="a") == result.nested_auroc
+    assert found.low.sel(train="a", test="a") == result.nested_low
+    assert found.sel(train="b", test="b") != result.nested_auroc
+
+
+def test_a_probability_is_tested_on_folds_that_did_not_calibrate_it():
+    features, wrong = drawn(1500, d=10, apart=1.5, seed=3)
+    once = {"groups": np.arange(1500), "evaluation": Evaluation(partitions=1)}
+    found = calibration(cross_fit(features, wrong, **once))
+    new, truth = drawn(20_000, d=10, apart=1.5, seed=4)
+    probe = fit(features, wrong, groups=np.arange(1500))
+    assert found.brier == pytest.approx(((probe.probability(new) - truth) ** 2).mean(), abs=0.02)
+    assert found.brier < found.brier_base_rate
+    assert ((found.low <= found.predicted) & (found.predicted <= found.high)).sum() >= 4
+    assert found.examples.sum() == 1500 and (np.diff(found.predicted) > 0).all()
+    noise = calibration(cross_fit(features[:, 1:], wrong, **once))
+    assert noise.brier == pytest.approx(float(noise.brier_base_rate), abs=0.01)
+
+
+def test_a_saved_probe_says_how_well_its_probabilities_hold(tmp_path):
+    features, wrong = drawn(200, apart=1.5)
+    probe = fit(features, wrong, groups=np.arange(200))
+    kept = load_probe(probe.save(tmp_path / "p.npz")).provenance["calibration"]
+    assert kept["brier"] < kept["brier_base_rate"]
+    assert [row["examples"] for row in kept["reliability"]] == [40] * 5
 
 
 def test_sets_that_do_not_fit_are_refused():

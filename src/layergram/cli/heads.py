@@ -90,7 +90,7 @@ def command(
         tokens=answer_tokens,
         chat=chat,
         answers=answers,
-        evaluation=Evaluation(folds=folds, permutations=permutations, seed=seed),
+        evaluation=Evaluation(folds=folds, permutations=permutations, partitions=1, seed=seed),
         training=Training(seed=seed),
         top=top,
         masking=masking,

@@ -167,22 +167,23 @@ def compared_steps(
 ) -> list[StepSequence]:
     """The sequences that random heads are scored on: the own steps, and a few of each other.
 
-    Up to the last own step of a sequence all steps are scored, whatever their function; more
-    sequences follow until there are a few steps of every function.
+    Up to the last own step of a sequence all steps are scored, whatever their function; steps after
+    it, and of more sequences, follow until there are a few of every function.
     """
     of = [step.function for step in steps.steps]
     found, counts = [], Counter[str]()
     own = [one for one in sequences if any(of[span.step] == function for span in one.spans)]
-    rest = [one for one in sequences if one not in own]
-    for one in own:
-        last = max(at for at, span in enumerate(one.spans) if of[span.step] == function)
-        found.append(_cut(one, one.spans[: last + 1]))
-        counts.update(of[span.step] for span in found[-1].spans)
-    for one in rest:
-        lacking = [s for s in one.spans if counts[of[s.step]] < OTHER_STEPS]
-        if lacking:
-            found.append(_cut(one, lacking))
-            counts.update(of[span.step] for span in lacking)
+    for one in [*own, *(one for one in sequences if one not in own)]:
+        names = [of[span.step] for span in one.spans]
+        last = max((at + 1 for at, name in enumerate(names) if name == function), default=0)
+        spans = list(one.spans[:last])
+        counts.update(names[:last])
+        for span, name in zip(one.spans[last:], names[last:], strict=True):
+            if counts[name] < OTHER_STEPS:
+                spans.append(span)
+                counts[name] += 1
+        if spans:
+            found.append(_cut(one, spans))
     return found
 
 

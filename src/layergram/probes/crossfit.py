@@ -16,6 +16,8 @@ from layergram.statistics.arrays import Labels, Numbers, Values
 from layergram.statistics.auroc import Auroc, auroc, fold_covariance, placements
 from layergram.statistics.folds import grouped_folds
 
+APART = 7919  # between the seeds of two partitions
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -27,6 +29,8 @@ class Evaluation:
         permutations: shuffles of the labels behind the p-values; 0 for none.
         seed: of folds and shuffles.
         level: of the intervals, between 0 and 1.
+        partitions: in how many partitions into folds the best cell, the nested choice and
+            differences are evaluated, 1 to 20; a map has the first.
         scale: ``"standard"`` standardises features on the training rows of each probe, ``"none"``
             takes them as they are.
         device: where probes are trained, such as ``"cpu"`` or ``"cuda"``.
@@ -37,6 +41,7 @@ class Evaluation:
     permutations: int = 1000
     seed: int = 0
     level: float = 0.95
+    partitions: int = 5
     scale: str = "standard"
     device: str = "cpu"
 
@@ -47,6 +52,7 @@ class Evaluation:
             "folds": (3 <= self.folds <= 20, "3 to 20"),
             "c": (0 < self.c < np.inf, "a number above 0"),
             "permutations": (self.permutations >= 0, "0 or more"),
+            "partitions": (1 <= self.partitions <= 20, "1 to 20"),
             "level": (0 < self.level < 1, "between 0 and 1, such as 0.95"),
             "scale": (self.scale in SCALES, ", ".join(SCALES)),
             "device": (_has_device(self.device), "a device of this machine, such as cpu"),
@@ -74,16 +80,25 @@ class Rows:
         groups: number of its group [row].
         shuffled: shuffled labels [labelling, row]; probes are trained and tested on the first of
             them too.
+        repeats: number of its fold in each further partition [partition, row].
     """
 
     positive: Labels
     folds: Numbers
     groups: Numbers
     shuffled: Labels | None = None
+    repeats: Numbers | None = None
 
     def __getitem__(self, chosen: Labels) -> Rows:
         shuffled = None if self.shuffled is None else self.shuffled[:, chosen]
-        return Rows(self.positive[chosen], self.folds[chosen], self.groups[chosen], shuffled)
+        repeats = None if self.repeats is None else self.repeats[:, chosen]
+        folds, groups = self.folds[chosen], self.groups[chosen]
+        return Rows(self.positive[chosen], folds, groups, shuffled, repeats)
+
+    def partitions(self) -> list[Rows]:
+        """The rows in each partition, without shuffled labels; the first is that of ``folds``."""
+        further = [] if self.repeats is None else list(self.repeats)
+        return [Rows(self.positive, folds, self.groups) for folds in (self.folds, *further)]
 
     def labellings(self) -> Labels:
         """The true labels and the shuffled ones [1 + labelling, row]."""
@@ -120,6 +135,26 @@ def assign_folds(positive: Labels, groups: Numbers, names: Names, evaluation: Ev
     return Rows(positive, folds, groups)
 
 
+def assign_partitions(
+    positive: Labels, groups: Numbers, names: Names, evaluation: Evaluation
+) -> Rows:
+    """The same in all partitions of an evaluation; the first is that of :func:`assign_folds`.
+
+    They follow the labels, the groups and the seed alone, so that everything that is evaluated on
+    the same examples has the same folds. A later partition in which a fold lacks a class is left
+    out.
+    """
+    rows, further = assign_folds(positive, groups, names, evaluation), []
+    for number in range(1, evaluation.partitions):
+        seed = (evaluation.seed + number * APART) % (2**32 - 1)
+        try:
+            again = assign_folds(positive, groups, names, replace(evaluation, seed=seed))
+        except LayergramError:
+            continue
+        further.append(again.folds)
+    return replace(rows, repeats=np.array(further, dtype=np.intp).reshape(-1, len(positive)))
+
+
 @dataclass(frozen=True)
 class Cell:
     """What the probes of one cell say about examples that they were not trained on.
@@ -137,6 +172,11 @@ class Cell:
     without: Values
     shuffled: float
     converged: bool
+
+    @property
+    def gain(self) -> Values:
+        """AUROC of fold f less that by the probe trained without f and g [f, g]."""
+        return self.auroc.parts[:, None] - self.without
 
 
 def trainings(folds: Numbers, count: int) -> tuple[Labels, list[tuple[int, int]]]:
@@ -195,7 +235,8 @@ def _cell(rows: Rows, log_odds: Values, count: int, *, converged: bool) -> Cell:
     if rows.shuffled is not None:
         control = log_odds[count + len(pairs) + rows.folds, every]
         of_shuffled = auroc(control, rows.shuffled[0], rows.folds, rows.groups).value
-    area = replace(area, fold_covariance=fold_covariance(area.parts, without, area.weights))
+    gain = area.parts[:, None] - without
+    area = replace(area, fold_covariance=float(fold_covariance(gain, area.weights)))
     return Cell(area, scores, without, of_shuffled, converged)
 
 

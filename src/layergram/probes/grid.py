@@ -78,6 +78,12 @@ class Grid:
             empty = not known.size or np.isnan(known).any()
             yield (first, second), None if empty else known
 
+    def cell(self, place: Place) -> npt.NDArray[np.float32]:
+        """The features of one cell, read anew [example that has them, feature]."""
+        values = self.features.isel(dict(zip(self.axes, place, strict=True))).load()
+        here = np.asarray(values.transpose(self.item, "feature").values, dtype=np.float32)
+        return here[self.present[:, place[1]]]
+
     def _check(self, values: npt.NDArray[np.float32], place: Place) -> None:
         (first, second), item = self.axes, self.item
         if np.isinf(values).any():

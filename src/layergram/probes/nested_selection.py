@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from layergram.probes.crossfit import Cell, Rows
 from layergram.probes.grid import Place
 from layergram.statistics.arrays import Labels, Values
-from layergram.statistics.auroc import Auroc, auroc, fold_covariance
+from layergram.statistics.auroc import Auroc, auroc, fold_covariance, jackknife_variance
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Selection:
     auroc: Auroc
     chosen: list[Place]
     scores: Values
+    gain: Values
 
 
 def nested_selection(cells: dict[Place, Cell], rows: Rows, present: Labels) -> Selection:
@@ -44,16 +46,31 @@ def nested_selection(cells: dict[Place, Cell], rows: Rows, present: Labels) -> S
     without = np.stack([cells[place].without for place in places])  # cell, tested on, and without
     judged = np.where(np.isnan(without), 0.0, without).sum(1)
     judged /= np.maximum((~np.isnan(without)).sum(1), 1)
-    chosen = [places[int(cell)] for cell in judged.argmax(0)]
+    return selected(cells, [places[int(cell)] for cell in judged.argmax(0)], rows, present)
+
+
+def selected(
+    cells: Mapping[Place, Cell], chosen: list[Place], rows: Rows, present: Labels
+) -> Selection:
+    """Every fold's examples, scored by the cell that was chosen without them.
+
+    Args:
+        cells: the chosen cells and any others, by place.
+        chosen: the cell of each fold [fold].
+        rows: all examples.
+        present: which examples have features at an index of the second cell axis [example, second].
+    """
     scores = np.full(len(rows.positive), np.nan)
-    parts = np.full(len(chosen), np.nan)
-    left_out = np.full((len(chosen), len(chosen)), np.nan)
+    gain = np.full((len(chosen), len(chosen)), np.nan)
     for fold, place in enumerate(chosen):
         of_cell = np.full(len(rows.positive), np.nan)
         of_cell[present[:, place[1]]] = cells[place].scores
         scores[rows.folds == fold] = of_cell[rows.folds == fold]
-        parts[fold] = cells[place].auroc.parts[fold]
-        left_out[fold] = cells[place].without[fold]
+        gain[fold] = cells[place].gain[fold]
     area = auroc(scores, rows.positive, rows.folds, rows.groups)
-    area = replace(area, fold_covariance=fold_covariance(parts, left_out, area.weights))
-    return Selection(area, chosen, scores)
+    area = replace(
+        area,
+        fold_covariance=float(fold_covariance(gain, area.weights)),
+        choice=jackknife_variance(np.array([cells[place].auroc.value for place in chosen])),
+    )
+    return Selection(area, chosen, scores, gain)

@@ -15,11 +15,13 @@ import torch
 
 from layergram import maps
 from layergram.errors import LayergramError
+from layergram.probes.calibration import calibration, calibration_record, platt, probability
+from layergram.probes.comparison import OutOfFold
 from layergram.probes.crossfit import Evaluation, assign_folds
 from layergram.probes.grid import CLASSES, Names, examples_of
 from layergram.probes.logistic import logistic
 from layergram.probes.results import class_counts
-from layergram.statistics.arrays import Labels, Values
+from layergram.statistics.arrays import Values
 
 SCHEMA = 1
 ARRAYS = ("weights", "mean", "scale")
@@ -38,7 +40,9 @@ class Probe:
         offset: and what is added then.
         layer: the layer it reads.
         role: the token role it reads.
-        provenance: how it was made: model, question set, options, counts, AUROC.
+        provenance: how it was made: model, question set, options, counts, AUROC; ``calibration``,
+            how well its probabilities hold on examples that had no part in them: ``brier``,
+            ``brier_base_rate``, ``reliability``.
     """
 
     weights: Values
@@ -81,8 +85,7 @@ class Probe:
             >>> probe.probability([[1.0], [2.0]]).round(2).tolist()
             [0.5, 0.98]
         """
-        odds = np.clip(self.slope * self.score(features) + self.offset, -500, 500)
-        return np.asarray(1 / (1 + np.exp(-odds)))
+        return probability(self.score(features), self.slope, self.offset)
 
     def save(self, path: str | Path) -> Path:
         """Write the probe to an ``.npz`` file, which appears only when it is whole.
@@ -191,7 +194,9 @@ def fit(
         scale=evaluation.scale,
     )
     held_out = fits.log_odds.cpu().numpy()[rows.folds, np.arange(truth.size)]
-    slope, offset = _calibrated(held_out, truth)
+    slope, offset = platt(held_out, truth)
+    no_gain = np.zeros((1, evaluation.folds, evaluation.folds))
+    scored = OutOfFold(truth, numbers, rows.folds[None], held_out[None], no_gain)
     weights, bias = fits.weights[-1].cpu().numpy(), float(fits.bias[-1])
     mean = values.mean(0, dtype=np.float64)
     spread = values.std(0, dtype=np.float64)
@@ -200,6 +205,7 @@ def fit(
         "version": maps.layergram_version(),
         "options": asdict(evaluation),
         "classes": class_counts(truth, labels),
+        "calibration": calibration_record(calibration(scored)),
     }
     return Probe(
         weights * scale,
@@ -212,16 +218,3 @@ def fit(
         role,
         {**made, **(provenance or {})},
     )
-
-
-def _calibrated(scores: Values, positive: Labels) -> tuple[float, float]:
-    """Slope and offset that make log odds of log odds; a slope of 0 where they mislead."""
-    fits = logistic(
-        torch.as_tensor(scores[:, None]).float(),
-        torch.as_tensor(positive[None]),
-        torch.ones(1, positive.size, dtype=torch.bool),
-    )
-    slope, offset = float(fits.weights), float(fits.bias)
-    if slope <= 0:
-        return 0.0, float(np.log(positive.mean() / (1 - positive.mean())))
-    return slope, offset

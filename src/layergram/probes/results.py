@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,21 @@ from layergram.errors import unknown_name
 from layergram.probes.crossfit import Cell, Rows
 from layergram.probes.grid import Grid, Names, Place
 from layergram.probes.nested_selection import Selection
+from layergram.probes.repeats import Repeated
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.auroc import REFERENCES, Auroc
+from layergram.statistics.correlation import rank_correlation
 from layergram.statistics.folds import FEWEST_OF_CLASS
-from layergram.statistics.intervals import quantile
+from layergram.statistics.intervals import student_reach
 from layergram.statistics.permutation import p_values
+from layergram.statistics.simultaneous import drawn_errors, simultaneous_level
 
-P_VALUE = {"long_name": "p of the whole map"}
+FOLDS = ("test_fold", "left_out_fold")
+P_VALUE = {"long_name": "p of the whole map", "holds_for": "map"}
+POINTWISE = {"holds_for": "cell"}
+TOO_FEW = "fewer than {0} {1} or {0} {2} with features here"
+CONSTANT = "no feature varies"
+SIMULTANEOUS = {"holds_for": "map"}
 SHUFFLED = {"measure": "auroc_shuffled", "long_name": "AUROC of a probe for shuffled labels"}
 
 
@@ -34,6 +42,9 @@ class Run:
         cells: those that have been evaluated.
         statistics: of the true labels and of the control [2, first, second].
         largest: statistic of the largest cell of each permutation [permutation].
+        constant: cells where no feature varies.
+        maps: number of maps over which ``largest`` is taken.
+        judgements: what further partitions choose cells by [partition, fold].
     """
 
     names: Names
@@ -41,13 +52,21 @@ class Run:
     cells: dict[Place, Cell]
     statistics: Values
     largest: Values
+    constant: list[Place] = field(default_factory=list)
+    maps: int = 1
+    judgements: dict[Place, Values] = field(default_factory=dict)
 
 
 Baselines = Mapping[str, tuple[Auroc, Auroc]]  # a baseline, the chosen cell on the same examples
 
 
 def dataset(
-    run: Run, grid: Grid, selection: Selection, baselines: Baselines, options: Mapping[str, Any]
+    run: Run,
+    grid: Grid,
+    selection: Selection,
+    several: Repeated,
+    baselines: Baselines,
+    options: Mapping[str, Any],
 ) -> xr.Dataset:
     """The results under the names that :func:`layergram.probes.evaluate` promises."""
     level = options["level"]
@@ -63,21 +82,34 @@ def dataset(
         "groups": int(run.rows.groups.max()) + 1,
         "classes": class_counts(run.rows.positive, run.names),
     }
-    about = described(grid, run.names, options) | counts
+    about = described(grid, run.names, options) | counts | {"missing": _missing(run, grid)}
     result = auroc_map(values, grid.coordinates(), **about).to_dataset()
-    attributes = {"auroc_shuffled": result["auroc"].attrs | SHUFFLED, "p_value_shuffled": P_VALUE}
+    if run.maps > 1:
+        result["p_value"].attrs.update(long_name=f"p of all {run.maps} maps", holds_for="maps")
+    p_attributes = result["p_value"].attrs if run.largest.size else {}
+    attributes = {
+        "auroc_shuffled": result["auroc"].attrs | SHUFFLED,
+        "p_value_shuffled": p_attributes,
+    }
     for name, cells in shuffled.items():
         result[name] = (grid.axes, cells, attributes[name])
     if run.largest.size:
         result["p_map"] = float(result["p_value"].min())
         result["p_map_shuffled"] = float(result["p_value_shuffled"].min())
     result.attrs = {name: result["auroc"].attrs[name] for name in ("options", *counts)}
+    if run.largest.size:
+        same_order = rank_correlation(run.statistics[0], result["auroc"].values)
+        result.attrs["t_rank_correlation"] = same_order
     result.attrs["unconverged_cells"] = sum(not cell.converged for cell in run.cells.values())
     result.attrs["movable"] = int((run.rows.labellings() != run.rows.positive).any(0).sum())
     _put_examples(result, run, grid)
+    _put_cells(result, run, grid)
     _put_selection(result, grid, selection, level)
+    _put_highest(result, run, level)
+    _put_partitions(result, grid, several, level)
     if baselines:
-        _put_baselines(result, baselines, selection.auroc.fold_covariance, level)
+        area = selection.auroc
+        _put_baselines(result, baselines, area.fold_covariance + area.choice, level)
     return result
 
 
@@ -100,7 +132,7 @@ def auroc_map(
     coords: dict[Hashable, Any] = dict(axes.items())
     for name in maps.CELL_COORDINATES:
         if name in cells:
-            coords[name] = (dims, cells[name], P_VALUE if name == "p_value" else {})
+            coords[name] = (dims, cells[name], P_VALUE if name == "p_value" else POINTWISE)
     if not np.isnan(cells["auroc"]).any():
         attributes.pop("missing", None)
     return maps.make(
@@ -128,8 +160,7 @@ def described(grid: Grid, names: Names, options: Mapping[str, Any]) -> dict[str,
         "by a linear rule, not that the model uses it, nor that the rule carries over to other "
         "data; compare it with the baselines.",
         "references": REFERENCES,
-        "missing": f"fewer than {FEWEST_OF_CLASS} {positive} or {FEWEST_OF_CLASS} {negative} "
-        "with features here",
+        "missing": TOO_FEW.format(FEWEST_OF_CLASS, positive, negative),
         "options": dict(options),
         "seed": options["seed"],
     }
@@ -145,6 +176,8 @@ def _put_examples(result: xr.Dataset, run: Run, grid: Grid) -> None:
     if grid.item in grid.features.coords:
         result.coords[grid.item] = grid.features[grid.item].variable
     result[f"{grid.item}_fold"] = (grid.item, run.rows.folds)
+    result[f"{grid.item}_group"] = (grid.item, run.rows.groups)
+    result[f"{grid.item}_positive"] = (grid.item, run.rows.positive)
     classes = np.stack([~run.rows.positive, run.rows.positive]).astype(np.intp)
     result.coords["label"] = list(run.names)
     result["counts"] = (("label", grid.axes[1]), classes @ grid.present)
@@ -162,15 +195,59 @@ def _put_selection(result: xr.Dataset, grid: Grid, selection: Selection, level: 
     result["score"] = (grid.item, selection.scores)
 
 
-def _put_baselines(
-    result: xr.Dataset, baselines: Baselines, fold_covariance: float, level: float
-) -> None:
+def _put_highest(result: xr.Dataset, run: Run, level: float) -> None:
+    """The highest cell, with an interval that holds for all cells at once."""
+    cells = [run.cells[place] for place in sorted(run.cells)]
+    best = max(cells, key=lambda cell: cell.auroc.value).auroc
+    influence = np.stack([cell.auroc.influence for cell in cells])
+    known = influence[np.isfinite(influence).all(1)]
+    deviation = np.sqrt((known**2).sum(1))
+    together = simultaneous_level(drawn_errors(known), deviation, level)
+    result["best_auroc"] = best.value
+    for name, end in zip(("best_low", "best_high"), best.interval(together), strict=True):
+        result[name] = ((), end, SIMULTANEOUS)
+
+
+def _put_partitions(result: xr.Dataset, grid: Grid, several: Repeated, level: float) -> None:
+    """The nested choice and the highest cell in all partitions into folds."""
+    nested = several.nested
+    result["nested_auroc"] = nested.auroc.value
+    result["nested_low"], result["nested_high"] = nested.auroc.interval(level)
+    result["chosen_auroc_of_partition"] = ("partition", several.chosen)
+    result["best_auroc_of_partition"] = ("partition", several.best)
+    result["partition_fold"] = (("partition", grid.item), nested.folds)
+    result["nested_scores"] = (("partition", grid.item), nested.scores)
+    result["nested_gain"] = (("partition", *FOLDS), nested.gain)
+    result["nested_choice"] = nested.choice
+
+
+def _missing(run: Run, grid: Grid) -> str:
+    """Why some cells have no value."""
+    reasons = [CONSTANT] if run.constant else []
+    if len(run.cells) + len(run.constant) < np.prod(grid.shape):
+        reasons.insert(0, TOO_FEW.format(FEWEST_OF_CLASS, *run.names[::-1]))
+    return ", or ".join(reasons)
+
+
+def _put_cells(result: xr.Dataset, run: Run, grid: Grid) -> None:
+    """What comparisons of cells need: scores of examples, and what folds gain from each other."""
+    folds = int(run.rows.folds.max()) + 1
+    scores = np.full((grid.count, *grid.shape), np.nan, dtype=np.float32)
+    gain = np.full((folds, folds, *grid.shape), np.nan)
+    for (first, second), cell in run.cells.items():
+        scores[grid.present[:, second], first, second] = cell.scores
+        gain[:, :, first, second] = cell.gain
+    result["cell_scores"] = ((grid.item, *grid.axes), scores)
+    result["cell_gain"] = ((*FOLDS, *grid.axes), gain)
+
+
+def _put_baselines(result: xr.Dataset, baselines: Baselines, training: float, level: float) -> None:
     result.coords["baseline"] = list(baselines)
     rows = []
     for other, best in baselines.values():
         gain = best.value - other.value
-        variance = ((best.influence - other.influence) ** 2).sum()
-        reach = quantile(level) * np.sqrt(variance + fold_covariance)
+        variance = ((best.influence - other.influence) ** 2).sum() + training
+        reach = student_reach(level, best.smaller) * np.sqrt(variance)
         rows.append((other.value, *other.interval(level), gain, gain - reach, gain + reach))
     names = ("baseline_auroc", "baseline_low", "baseline_high", "gain", "gain_low", "gain_high")
     for name, column in zip(names, np.array(rows).T, strict=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch.linalg import vecdot
 
 from layergram.probes.products import symmetric_product
 from layergram.statistics.arrays import Labels, Numbers, Values
+from layergram.statistics.auroc import placements
 
 LEAST_VARIANCE = 1e-9  # of predictions of 0 and 1, above what rounding makes of a constant
 TALL = 3  # rows for each feature above which matrices of features are the smaller work
@@ -70,6 +72,77 @@ def ridge_statistics(features: Tensor, labels: Labels, folds: Numbers) -> Values
     return np.asarray(t.cpu().numpy())
 
 
+def ridge_without_pairs(features: Tensor, positive: Labels, several: Numbers) -> Values:
+    """How well a ridge probe tells the classes of a fold apart that was trained without one more.
+
+    It is what a nested choice among cells needs, in closed form, so that the choice can be made
+    anew for other partitions into folds. The predictions of two folds S by the probe of the others
+    are y_S − G_SS⁻¹ (G y)_S, with G as in :func:`ridge_statistics`.
+
+    Args:
+        features: finite numbers [row, feature].
+        positive: the class of each row.
+        several: the fold of each row in each partition [partition, row].
+
+    Returns:
+        For each partition and fold f: mean, over the other folds g, of the AUROC in g of the probe
+        that was trained without f and g [partition, f].
+
+    Example:
+        >>> x = torch.arange(24.0)[:, None]
+        >>> ridge_without_pairs(x, np.arange(24) >= 12, np.arange(24)[None] % 3).tolist()
+        [[1.0, 1.0, 1.0]]
+    """
+    count = int(several.max()) + 1
+    scaled, penalty = _standardised(features)
+    y = torch.as_tensor(positive, dtype=torch.float32, device=features.device)
+    predict = _without_by_features if len(scaled) > TALL * scaled.shape[1] else _without_by_rows
+    predicted = predict(scaled, penalty, y)
+    areas = np.full((len(several), count, count), np.nan)
+    for at, folds in enumerate(several):
+        for f, g in combinations(range(count), 2):
+            scores = np.full(len(positive), np.nan)
+            out = np.flatnonzero((folds == f) | (folds == g))
+            scores[out] = predicted(out).cpu().numpy()
+            for tested, other in ((f, g), (g, f)):
+                high, low = (scores[(folds == tested) & side] for side in (positive, ~positive))
+                if high.size and low.size:
+                    areas[at, other, tested] = placements(high, low).mean()
+    known = np.isfinite(areas).sum(-1)
+    return np.asarray(np.nansum(areas, axis=-1) / np.maximum(known, 1))
+
+
+def _without_by_rows(scaled: Tensor, penalty: Tensor, y: Tensor) -> Callable[[Numbers], Tensor]:
+    """Predictions of some rows by the probe of all others, through matrices of rows by rows."""
+    inverse = _inverse_of_rows(scaled, penalty)
+    pulled = inverse @ y
+
+    def predicted(out: Numbers) -> Tensor:
+        rows = torch.as_tensor(out, device=y.device)
+        lower = torch.linalg.cholesky(inverse[rows][:, rows])
+        return y[rows] - torch.cholesky_solve(pulled[rows, None], lower)[:, 0]
+
+    return predicted
+
+
+def _without_by_features(scaled: Tensor, penalty: Tensor, y: Tensor) -> Callable[[Numbers], Tensor]:
+    """The same through matrices of features by features, for many rows."""
+    products, answers = symmetric_product(scaled), y @ scaled
+    sums, total = scaled.sum(0), y.sum()
+
+    def predicted(out: Numbers) -> Tensor:
+        rows = torch.as_tensor(out, device=y.device)
+        x, count = scaled[rows], len(scaled) - out.size
+        mean, level = (sums - x.sum(0)) / count, (total - y[rows].sum()) / count
+        kept = products - symmetric_product(x) - count * torch.outer(mean, mean)
+        kept.diagonal().add_(penalty)
+        product = answers - y[rows] @ x - count * level * mean
+        weights = torch.cholesky_solve(product[:, None], torch.linalg.cholesky(kept))
+        return ((x - mean) @ weights)[:, 0]
+
+    return predicted
+
+
 def _standardised(features: Tensor) -> tuple[Tensor, Tensor]:
     """Features of mean 0 and deviation 1 over all rows, and the penalty on their weights."""
     centre = features.mean(0, dtype=torch.float64).to(features.dtype)
@@ -89,6 +162,17 @@ def _by_rows(scaled: Tensor, penalty: Tensor, targets: Tensor, bounds: Sequence[
 
     G = (Z Zᵀ + λ I)⁻¹ is, with fewer features than rows, (I − Z (Zᵀ Z + λ I)⁻¹ Zᵀ) / λ.
     """
+    inverse = _inverse_of_rows(scaled, penalty)
+    for first, last in bounds:
+        rows = inverse[first:last]
+        others = torch.cat([rows[:, :first], rows[:, last:]], 1)
+        weights = _inverted(rows[:, first:last]).neg_() @ others
+        predicted = targets[:, :first] @ weights[:, :first].T
+        yield (first, last), predicted.addmm_(targets[:, last:], weights[:, first:].T)
+
+
+def _inverse_of_rows(scaled: Tensor, penalty: Tensor) -> Tensor:
+    """Inverse of the regularised Gram matrix, without the constant direction [row, row]."""
     if scaled.shape[1] < scaled.shape[0]:
         lower = torch.linalg.cholesky(_penalised(scaled, penalty))
         half = torch.linalg.solve_triangular(lower, scaled.T, upper=False)
@@ -99,12 +183,7 @@ def _by_rows(scaled: Tensor, penalty: Tensor, targets: Tensor, bounds: Sequence[
         inverse = _inverted(_penalised(scaled.T, penalty))
     sums = inverse.sum(0)
     inverse -= torch.outer(sums, sums) / sums.sum()
-    for first, last in bounds:
-        rows = inverse[first:last]
-        others = torch.cat([rows[:, :first], rows[:, last:]], 1)
-        weights = _inverted(rows[:, first:last]).neg_() @ others
-        predicted = targets[:, :first] @ weights[:, :first].T
-        yield (first, last), predicted.addmm_(targets[:, last:], weights[:, first:].T)
+    return inverse
 
 
 def _by_features(

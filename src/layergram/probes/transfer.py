@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.probes.crossfit import Evaluation, assign_folds, crossfit
+from layergram.probes.comparison import OutOfFold
+from layergram.probes.crossfit import Evaluation, Rows, assign_folds, crossfit
 from layergram.probes.grid import CLASSES, Names, examples_of
-from layergram.probes.probe import fit
+from layergram.probes.logistic import logistic
 from layergram.probes.results import auroc_map
-from layergram.statistics.auroc import REFERENCES, auroc
+from layergram.statistics.arrays import Labels, Numbers
+from layergram.statistics.auroc import REFERENCES, Auroc, auroc, jackknife_variance
 
 
 def generalisation(
@@ -23,6 +26,7 @@ def generalisation(
     *,
     labels: Names = CLASSES,
     evaluation: Evaluation | None = None,
+    nested: Mapping[str, OutOfFold] | None = None,
 ) -> xr.DataArray:
     """AUROC of a probe trained on one set and tested on another, for every pair.
 
@@ -32,9 +36,14 @@ def generalisation(
             with NaN are left out.
         labels: what the negative and the positive class are called.
         evaluation: how to train, and how to cross-validate on the diagonal.
+        nested: by name, for a set whose own labels chose the cell: the scores of its nested choice
+            (:func:`out_of_fold` of its evaluation), which take the place of the cell's own on the
+            diagonal.
 
     Returns:
-        A map [train, test] with the interval of each cell. The diagonal is out of fold.
+        A map [train, test] with the interval of each cell, which covers other examples to train and
+        to test on alike. The diagonal is out of fold. Off it, the variance of training is a
+        jackknife of the folds: each probe is also trained without one of them.
 
     Raises:
         LayergramError: for fewer than two sets, sets of different width, and as :func:`evaluate`.
@@ -63,16 +72,16 @@ def generalisation(
             allowed="features of the same model",
         )
     cells = {name: np.empty((len(known), len(known))) for name in ("auroc", "low", "high")}
-    for row, (name, (values, positive, groups)) in enumerate(known.items()):
-        probe = fit(values, positive, groups=groups, labels=names[name], evaluation=evaluation)
-        for column, (other, (tested, truth, members)) in enumerate(known.items()):
-            if other == name:
-                rows = assign_folds(positive, groups, names[name], evaluation)
-                tensor = torch.as_tensor(values, device=evaluation.device)
-                area = crossfit(tensor, [rows], evaluation)[0].auroc
+    for row, (name, own) in enumerate(known.items()):
+        rows = assign_folds(own[1], own[2], names[name], evaluation)
+        for column, (other, tested) in enumerate(known.items()):
+            if other != name:
+                area = _transferred(own, rows, tested, evaluation)
+            elif nested is not None and name in nested:
+                area = nested[name].auroc
             else:
-                one_fold = np.zeros(truth.size, dtype=np.intp)
-                area = auroc(probe.score(tested), truth, one_fold, members)
+                tensor = torch.as_tensor(own[0], device=evaluation.device)
+                area = crossfit(tensor, [rows], evaluation)[0].auroc
             cells["auroc"][row, column] = area.value
             cells["low"][row, column], cells["high"][row, column] = area.interval(evaluation.level)
     return auroc_map(
@@ -91,3 +100,27 @@ def generalisation(
         options=asdict(evaluation),
         seed=evaluation.seed,
     )
+
+
+Examples = tuple[npt.NDArray[np.float32], Labels, Numbers]  # features, positive, groups
+
+
+def _transferred(own: Examples, rows: Rows, tested: Examples, evaluation: Evaluation) -> Auroc:
+    """AUROC on other examples of the probe of all examples, with the error of its training."""
+    every = np.ones_like(rows.positive)
+    inside = np.stack([every, *(rows.folds != fold for fold in range(evaluation.folds))])
+    trained = np.concatenate([inside, np.zeros((len(inside), len(tested[0])), dtype=bool)], axis=1)
+    truth = np.concatenate([rows.positive, tested[1]])
+    device = evaluation.device
+    fits = logistic(
+        torch.as_tensor(np.concatenate([own[0], tested[0]]), device=device),
+        torch.as_tensor(truth, device=device).expand(len(trained), -1),
+        torch.as_tensor(trained, device=device),
+        c=evaluation.c,
+        scale=evaluation.scale,
+    )
+    scores = fits.log_odds.cpu().numpy()[:, len(own[0]) :]
+    one_fold = np.zeros(tested[1].size, dtype=np.intp)
+    whole, *parts = (auroc(each, tested[1], one_fold, tested[2]) for each in scores)
+    training = jackknife_variance(np.array([part.value for part in parts]))
+    return replace(whole, fold_covariance=training)

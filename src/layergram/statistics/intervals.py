@@ -22,6 +22,16 @@ def quantile(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
+def student_reach(level: float, units: int) -> float:
+    """The same where the standard error is estimated from few independent units (Student's t).
+
+    Example:
+        >>> round(student_reach(0.95, 10), 2)
+        2.26
+    """
+    return float(student.ppf((1 + level) / 2, units - 1))
+
+
 def wilson(shares: Values, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's interval of the mean of numbers between 0 and 1.
 

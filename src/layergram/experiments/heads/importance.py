@@ -224,7 +224,7 @@ def auroc_map(probes: xr.Dataset, **provenance: Any) -> xr.DataArray:
         **provenance,
     )
     if "p_value" in array.coords:
-        array["p_value"].attrs["long_name"] = "p of the whole map of a function"
+        array["p_value"].attrs |= probes["p_value"].attrs
     return array
 
 

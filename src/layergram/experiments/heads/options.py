@@ -40,7 +40,9 @@ class HeadMapOptions:
     tokens: str | int = "content"
     chat: str = "auto"
     answers: str = "given"
-    evaluation: Evaluation = field(default_factory=lambda: Evaluation(permutations=200))
+    evaluation: Evaluation = field(
+        default_factory=lambda: Evaluation(permutations=200, partitions=1)
+    )
     training: Training = field(default_factory=Training)
     top: int | None = None
     masking: Masking | None = field(default_factory=Masking)

@@ -107,7 +107,7 @@ def probe_heads(
         array.assign_coords(p_value=(array.dims, p_values)) for array in (importance, contribution)
     )
     for array in (importance, contribution):
-        array["p_value"].attrs["long_name"] = "p over all heads and functions"
+        array["p_value"].attrs |= {"long_name": "p of all heads and functions", "holds_for": "map"}
     compared = accuracies(
         joint,
         features.values,

@@ -66,6 +66,10 @@ def probe_of(analysis: RoleAnalysis, model: Model, options: RoleMapOptions) -> P
             "max_new_tokens": options.answers.max_new_tokens,
             "like": _typical(analysis.used),
             "chosen_auroc": float(analysis.evaluation["chosen_auroc"]),
+            "nested_auroc": float(analysis.evaluation["nested_auroc"]),
+            "calibration": probes.calibration_record(
+                probes.calibration(probes.out_of_fold(analysis.evaluation))
+            ),
         },
     )
 
@@ -262,7 +266,8 @@ def generalisation(
 ) -> xr.DataArray:
     """Does a probe of one question set see the wrong answers of another? For every pair of sets.
 
-    All probes read the cell that is highest in the map of the first set.
+    All probes read the cell that is highest in the map of the first set; on the first set itself
+    stands the nested choice, as its own labels chose that cell.
 
     Args:
         analysis: of the first set.
@@ -288,7 +293,12 @@ def generalisation(
     for questions in others:
         name = questions.name
         sets[name] = _of_cell(questions, model, folder, spec, options, progress)
-    found = probes.generalisation(sets, labels=CLASSES, evaluation=options.evaluation)
+    found = probes.generalisation(
+        sets,
+        labels=CLASSES,
+        evaluation=options.evaluation,
+        nested={analysis.questions.name: probes.out_of_fold(analysis.evaluation)},
+    )
     return found.assign_attrs(
         long_name="AUROC across question sets",
         references=ABOUT["references"],
