@@ -15,7 +15,7 @@ from layergram.datasets.step_sequences import AnswerSpan, StepSequence
 from layergram.datasets.steps import Step, StepSet
 from layergram.engine.sampling import Sampling, Stream, generate
 from layergram.errors import LayergramError
-from layergram.figures import plan
+from layergram.figures import Style, plan
 from layergram.interventions.causal_test import causal_test, compared_steps, of_function
 from layergram.interventions.effects import causal_matrix, dose_map
 from layergram.interventions.masking import Masking, random_heads
@@ -362,6 +362,12 @@ def test_the_matrix_is_a_map_that_can_be_drawn_and_described(tested, tmp_path):
     panel = plan(matrix).panels[0]
     assert (panel.y.label, panel.x.label) == ("Top heads masked", "Steps scored")
     assert plan(matrix).scales[0].kind == "diverging"
+    outlined = plan(matrix, style=Style(mark=("diagonal",)))
+    assert [(one.rows, one.columns) for one in outlined.panels[0].regions] == [
+        ((0, 0), (0, 0)),
+        ((1, 1), (1, 1)),
+    ]
+    assert [entry.text for entry in outlined.legend] == ["masked function = scored function"]
     assert "| Masked function / scored function | Retrieval | Inference |" in describe(matrix)
     assert all(holds(matrix, fact) for fact in facts(matrix))
     again = maps.read(maps.write(matrix, tmp_path / "m.nc"))

@@ -48,7 +48,7 @@ def report(analysis: HeadAnalysis, model: Model) -> HeadMapResult:
         for score in causal["score"].values[:2]:
             matrix = causal_matrix(causal, score=str(score))
             maps[str(matrix.name)] = matrix
-            styles[str(matrix.name)] = _outlined(matrix)
+            styles[str(matrix.name)] = Style(mark=("diagonal",))
         if causal.sizes["dose"] and causal["dose_change"].isel(score=0).notnull().any():
             dose = dose_map(causal)
             maps[str(dose.name)] = dose
@@ -73,12 +73,6 @@ def report(analysis: HeadAnalysis, model: Model) -> HeadMapResult:
 def _differs(contribution: xr.DataArray) -> bool:
     """Whether a head that counts speaks against its function; otherwise importance says it all."""
     return bool(((contribution < 0) & (contribution["p_value"] <= ALPHA)).any())
-
-
-def _outlined(matrix: xr.DataArray) -> Style:
-    """The diagonal outlined: heads of a function on its own steps."""
-    own = [str(name) for name in matrix["masked"].values if name in matrix["function"].values]
-    return Style(mark=tuple(f"{name},{name}" for name in own))
 
 
 def _clipped(importance: xr.DataArray) -> Style:
