@@ -145,6 +145,7 @@ def write_heads(part: Part) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "heads"
         words = ("heads", "--limit", 16, "--permutations", calls.HEAD_PERMUTATIONS, "--draws", 2)
+        words += ("--top", 4)  # else a function may have no top heads
         calls.run_command(*map(str, words), "--out", folder)
         part.facts |= {"steps": calls.steps_in(folder), **calls.head_tables_in(folder)}
         part.arrays["head_outputs"] = calls.head_outputs_in(folder)

@@ -55,11 +55,13 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     assert importance["function"].values.tolist() == list(FUNCTIONS)
     assert (importance.sizes["layer"], importance.sizes["head"]) == (3, 4)
     assert {"low", "high"} <= set(importance.coords)
-    contribution = maps.read(here / "contribution.nc")
-    assert np.allclose(abs(contribution), importance)
+    assert {"p_value"} <= set(importance.coords)
+    alone = maps.read(here / "importance_alone.nc")
+    assert alone.dims == importance.dims and not np.allclose(alone, importance)
     auroc = maps.read(here / "head_auroc.nc")
     assert {"low", "high", "p_value"} <= set(auroc.coords)
     assert maps.read(here / "masked_log_likelihood.nc").dims == ("masked", "function")
+    assert maps.read(here / "dose_log_likelihood.nc").dims == ("function", "dose")
     assert maps.read(here / "without_head_log_likelihood.nc").dims == ("layer", "head")
     for name in ("attention_previous", "attention_first", "attention_induction"):
         assert maps.read(here / f"{name}.nc").dims == ("layer", "head")
@@ -84,6 +86,24 @@ def test_the_embedded_steps_become_maps_pictures_words_and_tables(run, tiny_llam
     causal = list(csv.DictReader((here / "masking.csv").open()))
     assert {row["score"] for row in causal} == {"log_likelihood", "token_accuracy", "exact"}
     assert {row["masked"] for row in causal} == set(FUNCTIONS)
+    for row in causal:
+        assert bool(row["p"]) == (row["masked"] == row["function"])
+
+
+def test_without_information_there_are_no_top_heads_and_nothing_is_masked(
+    run, steps_file, tiny_llama_folder, tmp_path
+):
+    words = ("heads", steps_file, "--columns", "question=passage", *FEW[:-2], "--test-share", 0.4)
+    code, out, err = run(*words, "--model", tiny_llama_folder)
+    assert (code, err) == (0, "")
+    assert "There are no top heads of any function: the probe is not clear of" in " ".join(
+        out.split()
+    )
+    assert "Nothing was masked: no function has top heads." in " ".join(out.split())
+    here = tmp_path / "heads"
+    assert not (here / "masking.csv").exists() and not (here / "top_heads.csv").exists()
+    found = json.loads((here / "summary.json").read_text())["functions"]
+    assert all(not one["top_heads"] and one["why_none"] for one in found.values())
 
 
 def test_a_second_run_reads_nothing_again_and_gives_the_same(
@@ -143,6 +163,7 @@ def test_own_answers_of_a_model_that_cannot_have_every_map(
         (("--top", "0"), "1 or more"),
         (("--limit", "10"), "test the masking"),
         (("--test-share", "0.9"), "0.1 to 0.5"),
+        (("--split", "words"), "templates"),
         (("--draws", "1"), "2 or more"),
         (("--columns", "answer"), "FIELD=COLUMN"),
         (("--model", "no/such/model/here"), "no/such/model/here"),

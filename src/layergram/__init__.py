@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from layergram.datasets.step_sequences import step_sequences as step_sequences
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
+    from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
-    from layergram.experiments.heads.pipeline import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.run import head_maps as head_maps
     from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
     from layergram.experiments.roles.over import probe_over as probe_over
@@ -66,7 +66,7 @@ _HOMES = {
     "Evaluation": "probes",
     "FeatureSpec": "features.hidden_states",
     "HeadEdit": "models.edits",
-    "HeadMapOptions": "experiments.heads.pipeline",
+    "HeadMapOptions": "experiments.heads.options",
     "LayergramError": "errors",
     "Masking": "interventions.masking",
     "RoleMapOptions": "experiments.roles.pipeline",

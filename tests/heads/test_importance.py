@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,17 @@ from layergram.datasets.steps import steps as load_steps
 from layergram.errors import LayergramError
 from layergram.experiments.heads.all_heads_probe import JointProbe, Training, _explain, joint_probes
 from layergram.experiments.heads.controls import accuracies
-from layergram.experiments.heads.importance import importance_maps, labelled, stability
-from layergram.experiments.heads.pipeline import HeadMapOptions, check_split
+from layergram.experiments.heads.importance import (
+    importance_maps,
+    importance_p_values,
+    labelled,
+    shuffled_labels,
+    stability,
+)
+from layergram.experiments.heads.options import HeadMapOptions
 from layergram.experiments.heads.single_heads import head_probes
-from layergram.experiments.heads.top_heads import elbow, top_heads
+from layergram.experiments.heads.split import split_steps
+from layergram.experiments.heads.top_heads import elbow, top_heads, why_no_top_heads
 from layergram.features.head_outputs import with_layer_mean
 from layergram.probes import Evaluation
 from layergram.statistics.folds import grouped_folds
@@ -82,13 +91,15 @@ def test_gradient_times_activation_is_that_of_finite_differences():
     torch.manual_seed(0)
     probe = JointProbe(heads=3, width=4, classes=3).double().eval()
     x, y = torch.randn(5, 3, 4).double(), torch.tensor([0, 2, 1, 1, 0])
-    _, found = _explain(probe, x, y)
+    trained = torch.randn(9, 3, 4).double()
+    _, found = _explain(probe, x, y, trained)
     with torch.no_grad():
-        e = probe.shared(x)
+        e, usual = probe.shared(x), probe.shared(trained).mean(0)
         for head in range(3):
             up, down = e.clone(), e.clone()
-            up[:, head] *= 1 + 1e-6
-            down[:, head] *= 1 - 1e-6
+            step = 1e-6 * (e - usual)[:, head]
+            up[:, head] += step
+            down[:, head] -= step
             change = (probe.decide(up) - probe.decide(down)).gather(1, y[:, None])[:, 0] / 2e-6
             assert torch.allclose(found[:, head], change / 64, atol=1e-7)
 
@@ -167,11 +178,26 @@ def test_a_head_beside_an_informed_one_is_not_taken_for_it(planted):
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.35, 0.5])
 def test_the_share_that_is_asked_for_is_put_aside_in_whole_main_questions(share):
     steps = load_steps("functions")
-    tested = check_split(steps, HeadMapOptions(test_share=share))
+    tested = split_steps(steps, HeadMapOptions(test_share=share, split="questions")).tested
     assert tested.mean() == pytest.approx(share, abs=0.03)
     groups = np.array([step.group for step in steps.steps])
     assert not set(groups[tested]) & set(groups[~tested])
-    assert not check_split(steps, HeadMapOptions(masking=None)).any()
+    assert not split_steps(steps, HeadMapOptions(masking=None)).tested.any()
+
+
+def test_templates_are_held_out_of_folds_and_tests_where_there_are_enough():
+    steps = load_steps("functions")
+    split = split_steps(steps, HeadMapOptions())
+    assert split.by == "templates"
+    template = np.array([step.template for step in steps.steps])
+    assert not set(template[split.tested]) & set(template[~split.tested])
+    mapped = template[~split.tested]
+    for fold in range(5):
+        assert not set(mapped[split.folds == fold]) & set(mapped[split.folds != fold])
+    # half of seven templates leave fewer than the folds need; so does a template for one step only
+    assert split_steps(steps, HeadMapOptions(test_share=0.5)).by == "questions"
+    loose = [replace(one, template="") if at == 0 else one for at, one in enumerate(steps.steps)]
+    assert split_steps(StepSet("loose", tuple(loose)), HeadMapOptions()).by == "questions"
 
 
 def test_too_few_main_questions_are_refused_before_any_work():
@@ -186,10 +212,10 @@ def test_too_few_main_questions_are_refused_before_any_work():
         )
 
     with pytest.raises(LayergramError, match="main questions"):
-        check_split(steps(3), HeadMapOptions())
+        split_steps(steps(3), HeadMapOptions())
     with pytest.raises(LayergramError, match="folds"):
-        check_split(steps(4), HeadMapOptions(masking=None))
-    assert check_split(steps(20), HeadMapOptions()).any()
+        split_steps(steps(4), HeadMapOptions(masking=None))
+    assert split_steps(steps(20), HeadMapOptions()).tested.any()
 
 
 def test_stability_is_1_for_equal_folds_and_about_0_for_noise(planted, explained):
@@ -201,9 +227,70 @@ def test_stability_is_1_for_equal_folds_and_about_0_for_noise(planted, explained
 
 
 def _with(joint, contributions):
-    from dataclasses import replace
-
     return replace(joint, contributions=contributions)
+
+
+def test_planted_heads_are_above_shuffled_labels_and_no_other_head_is(planted, explained):
+    known, joint = explained
+    p = importance_p_values(joint, planted[0], known, training=FAST)
+    assert p.shape == (3, LAYERS, HEADS)
+    for at, (layer, head) in enumerate(PLANTED.values()):
+        assert p[at, layer - 1, head] == pytest.approx(1 / 21)
+    rest = np.ones((LAYERS, HEADS), dtype=bool)
+    for layer, head in PLANTED.values():
+        rest[layer - 1, head] = False
+    assert (p[:, rest] > 0.05).all()
+
+
+@pytest.mark.slow
+def test_nothing_is_important_without_information(planted):
+    """The chance of any head is 1 in 21; 40 sets, three standard errors added."""
+    generator = np.random.default_rng(3)
+    classes = generator.integers(3, size=90)
+    known = labelled([NAMES[c] for c in classes], [f"{at // 2:02d}" for at in range(90)])
+    folds = grouped_folds(known.classes, known.groups, folds=3, seed=0)
+    training = Training(rate=1e-3, epochs=5)
+    alarms = []
+    for seed in range(40):
+        values = generator.normal(size=(90, 2, 2, 4)).astype(np.float32)
+        values[:, 0, 0] = 3  # a head that always says the same
+        features = xr.DataArray(values, dims=("example", "layer", "head", "feature"))
+        joint = joint_probes(features, known.classes, folds, training=replace(training, seed=seed))
+        assert np.allclose(joint.contributions[:, 0, 0], 0, atol=1e-7)
+        p = importance_p_values(joint, features, known, training=replace(training, seed=seed))
+        alarms.append((p <= 0.05).any())
+    assert np.mean(alarms) <= 1 / 21 + 3 * np.sqrt(1 / 21 * 20 / 21 / 40)
+
+
+def test_shuffled_labels_go_from_main_question_to_main_question(explained):
+    known, _ = explained
+    found = shuffled_labels(known, count=5, seed=0)
+    pairs = {tuple(pair) for pair in known.classes.reshape(-1, 2)}
+    for classes in found:
+        assert {tuple(pair) for pair in classes.reshape(-1, 2)} <= pairs
+        assert (np.bincount(classes) == np.bincount(known.classes)).all()
+        assert (classes != known.classes).mean() > 0.3
+
+
+def test_there_are_no_top_heads_where_importance_says_nothing(planted, explained):
+    known, joint = explained
+    importance, _ = importance_maps(joint, known, planted[0])
+    importance = importance.assign_coords(
+        p_value=(importance.dims, np.full(importance.shape, 0.04))
+    )
+    ways = ["majority", "shuffled", "words", "all_words"]
+    clear = xr.Dataset({"gain_low": ("way", [0.1] * 4)}, coords={"way": ways})
+    stable = dict.fromkeys(NAMES, 0.5)
+    assert why_no_top_heads(importance, stable, clear) == {}
+    assert why_no_top_heads(importance, {**stable, NAMES[1]: 0.1}, clear) == {
+        NAMES[1]: "stability 0.10, below 0.2"
+    }
+    assert list(why_no_top_heads(importance, {**stable, NAMES[0]: np.nan}, clear)) == [NAMES[0]]
+    level = xr.Dataset({"gain_low": ("way", [0.1, 0.1, 0.1, -0.1])}, coords={"way": ways})
+    why = set(why_no_top_heads(importance, stable, level).values())
+    assert why == {"the probe is not clear of the words of the passage and the step"}
+    importance["p_value"].loc[{"function": NAMES[2]}] = 0.2
+    assert list(why_no_top_heads(importance, stable, clear)) == [NAMES[2]]
 
 
 def test_heads_that_do_not_exist_are_nan_and_never_chosen(planted):

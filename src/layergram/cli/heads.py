@@ -29,9 +29,10 @@ def command(
     folds: int = 5,
     permutations: int = 200,
     top: int | None = None,
-    mask: Literal["scale", "zero", "mean", "none"] = "scale",
-    draws: int = 5,
+    mask: Literal["mean", "scale", "zero", "none"] = "mean",
+    draws: int = 39,
     score: Literal["forced", "generated"] = "forced",
+    split: Literal["templates", "questions"] = "templates",
     test_share: float = 0.25,
     sweep: Flag = False,
     seed: int = 0,
@@ -41,8 +42,10 @@ def command(
     """Map which attention heads have to do with which function, and what breaks without them.
 
     Writes maps as .nc, .png, .md: importance (a probe of all heads, gradient times activation),
-    contribution (the same with its sign), head_auroc (a probe of each head alone), masked_… (what
-    masking the top heads of one function does to all of them), and maps that need no labels
+    contribution (the same with its sign, where that matters), importance_alone (by a probe without
+    the layer's mean), head_auroc (a probe of each head alone), masked_… (what masking the top heads
+    of one function does to all, beyond random heads), dose_… (the first 1, 2, 4, 8 of them), and
+    maps that need no labels
     (previous token, first token, induction, …); top_heads.csv, masking.csv, steps.jsonl. A run
     that is stopped resumes when it is started again with the same --out.
 
@@ -58,11 +61,15 @@ def command(
             number of the least expected content tokens.
         folds: of the cross-validation.
         permutations: shuffles of the labels for the p-values of single heads.
-        top: how many top heads each function has; by default where its importance bends.
-        mask: how top heads are masked (scale: times 0.0001, as published); none: no test.
-        draws: sets of random heads to compare with.
+        top: how many top heads each function has; by default where its importance bends, and none
+            where importance says nothing.
+        mask: how heads are masked: at their mean output, times 0.0001 as published (scale; in
+            each case measured for the top heads), or zero; none: no test.
+        draws: sets of random heads of the same layers to compare with.
         score: the given answers (forced), or answers that the model generates.
-        test_share: share of the main questions that test the masking and make no map.
+        split: test on templates that were not trained on, where the steps have enough of them, or
+            on other main questions.
+        test_share: share of the templates or main questions that test the masking, and make no map.
         sweep: also mask every head by itself.
         seed: of folds, shuffles, training and draws.
         model: which model.
@@ -76,8 +83,9 @@ def command(
     model.check()
 
     from layergram.experiments.heads.all_heads_probe import Training
-    from layergram.experiments.heads.pipeline import HeadMapOptions, check_split
+    from layergram.experiments.heads.options import HeadMapOptions
     from layergram.experiments.heads.run import head_maps
+    from layergram.experiments.heads.split import split_steps
     from layergram.features.head_outputs import check_answer_tokens
     from layergram.interventions.masking import Masking
     from layergram.probes import Evaluation
@@ -89,14 +97,15 @@ def command(
         tokens=answer_tokens,
         chat=chat,
         answers=answers,
-        evaluation=Evaluation(folds=folds, permutations=permutations, seed=seed),
+        evaluation=Evaluation(folds=folds, permutations=permutations, partitions=1, seed=seed),
         training=Training(seed=seed),
         top=top,
         masking=masking,
+        split=split,
         test_share=test_share,
         sweep="each" if sweep else "none",
     )
-    check_split(found, options)
+    split_steps(found, options)
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()

@@ -140,10 +140,12 @@ def steps(source: str | Path, *, columns: Mapping[str, str] | None = None) -> St
     Example:
         >>> functions = steps("functions")
         >>> len(functions), functions.counts()["Inference"]
-        (560, 70)
-        >>> step = next(s for s in functions.steps if s.template == "inference-1")
-        >>> print(step.question, step.step, step.answer)
-        Rosa holds a boarding pass and looks for gate 12. Where is Rosa most likely? at an airport
+        (448, 56)
+        >>> step = functions.steps[180]
+        >>> print(step.question)
+        Tess plays the pianoforte. Rosa wears out a pair of sticks each week.
+        >>> print(step.step, step.answer)
+        What does Rosa play? drums
     """
     name = str(source)
     rows = _one_row_per_step(name, read_records(name, kind="step set", embedded=EMBEDDED))

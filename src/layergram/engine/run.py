@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache as remembered
 from itertools import pairwise
@@ -80,6 +81,7 @@ def read(
     batch: int = BATCH,
     lens: Lens | None = None,
     streams: Sequence[Stream] = (),
+    shared: int = 0,
 ) -> Iterator[Step]:
     """Feed token sequences through the model chunk by chunk, and hand each chunk to its collectors.
 
@@ -93,6 +95,8 @@ def read(
         lens: for collectors of lens views; the logit lens by default.
         streams: for each sequence how it goes on after its tokens, one token at a time; without
             streams it ends there. Only prompts of one length share a batch then.
+        shared: so many first tokens are the same in all sequences, and no collector looks at them;
+            they are read once for all batches, where the model's cache allows it.
 
     Yields:
         A step per sequence and chunk, when all collectors have taken it; the model is as before
@@ -109,6 +113,9 @@ def read(
         streams = ()
     lengths = list(map(len, sequences))
     mixed = model.batches and not streams
+    start, cache = 0, None
+    if shared and model.chunks and model.drops_rows and not streams:
+        start, cache = shared, _cache_of(model, sequences[0][:shared])
     for places in read_batches(model, lengths, size=batch, chunk=chunk, mixed=mixed):
         rows = [
             _Row(
@@ -119,7 +126,13 @@ def read(
             )
             for at in places
         ]
-        yield from _read_batch(model, rows, lens, chunk)
+        yield from _read_batch(model, rows, lens, chunk, start=start, cache=cache)
+
+
+def _cache_of(model: Model, ids: Sequence[int]) -> Any:
+    with torch.inference_mode():
+        given = torch.tensor([list(ids)], device=model.device)
+        return forward(model, given, cache=None, keep=True, extra={})[1]
 
 
 @dataclass(eq=False)
@@ -157,12 +170,17 @@ def _generated(model: Model, ids: Sequence[int], stream: Stream) -> list[int]:
     return draws.ids
 
 
-def _read_batch(model: Model, rows: list[_Row], lens: Lens, chunk: int) -> Iterator[Step]:
+def _read_batch(
+    model: Model, rows: list[_Row], lens: Lens, chunk: int, *, start: int, cache: Any
+) -> Iterator[Step]:
     longest = max(len(row.ids) for row in rows)
     size = chunk if model.chunks else longest
-    keep = model.chunks and (size < longest or not all(row.ended for row in rows))
-    start = 0
+    keep = model.chunks and (start + size < longest or not all(row.ended for row in rows))
     with _Pass(model, rows, lens) as one_pass:
+        if cache is not None:
+            one_pass.cache = deepcopy(cache)
+            first = torch.zeros(len(rows), dtype=torch.long, device=model.device)
+            one_pass.cache.batch_select_indices(first)
         while one_pass.rows:
             with torch.inference_mode():
                 logits = one_pass.forward(start, start + size, keep=keep)
@@ -286,12 +304,14 @@ class _Pass:
             return
         last = self.streams[-1][at, : row.new]
 
+        def last_stream(positions: Tensor) -> Tensor:
+            return last[positions.to(last.device) - start]
+
         def predict(positions: Tensor) -> Tensor:
-            h = last[positions.to(last.device) - start]
-            return torch.log_softmax(self.model.parts.readout.logits(h), dim=-1)
+            return torch.log_softmax(self.model.parts.readout.logits(last_stream(positions)), -1)
 
         for taker in row.takers("output"):
-            taker.take(OutputView(start, row.new, predict))
+            taker.take(OutputView(start, row.new, predict, last_stream))
         if takers := row.takers("heads"):
             next_ids = _next_ids(row, start, last.device)
 

@@ -96,11 +96,13 @@ class OutputView:
         start: position of the chunk's first token.
         tokens: how many there are.
         predict: positions of the sequence -> log-probabilities [positions, V] of what follows.
+        last: positions of the sequence -> last residual stream [positions, d], which may be kept.
     """
 
     start: int
     tokens: int
     predict: Callable[[Tensor], Tensor]
+    last: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)

@@ -162,16 +162,28 @@ def regions_of(values: Values, y: Cells, x: Cells, *, style: Style) -> tuple[Reg
         values: rows × columns.
         y: the rows.
         x: the columns.
-        style: its ``mark`` holds ``rows,columns`` with ``first:last`` labels each, or ``best``;
+        style: its ``mark`` holds ``rows,columns`` with ``first:last`` labels each, ``best``, or
+            ``diagonal`` for the cells whose row and column have one label;
             ``mark_least`` is the fewest rows and columns of the best block.
 
     Raises:
         LayergramError: if a mark is no region, lies outside the map, or nothing stands out.
     """
-    return tuple(
-        _best(values, y, x, style) if mark.strip() == "best" else _given(mark, y, x)
-        for mark in style.mark
-    )
+    found: list[Region] = []
+    for mark in map(str.strip, style.mark):
+        if mark == "diagonal":
+            found += _diagonal(y, x)
+        else:
+            found.append(_best(values, y, x, style) if mark == "best" else _given(mark, y, x))
+    return tuple(found)
+
+
+def _diagonal(y: Cells, x: Cells) -> list[Region]:
+    """The cells whose row and column have one label."""
+    shared = [label for label in y.labels if label in x.labels]
+    places = ((y.labels.index(label), x.labels.index(label)) for label in shared)
+    text = f"{y.axis.noun} = {x.axis.noun}"
+    return [Region((row, row), (column, column), "given", text) for row, column in places]
 
 
 def _given(mark: str, y: Cells, x: Cells) -> Region:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import comb, prod
 from typing import Any
 
 import numpy as np
 
 from layergram.errors import LayergramError, check_seed, unknown_name
 from layergram.interventions.scoring import SCORINGS
-from layergram.models.edits import MASK, Head, HeadEdit, editable_heads
-from layergram.models.model import Model
-
-OTHERS = {
-    "any": "any heads that are not among the function's own",
-    "same_layers": "such heads from the same layers, as many of each as there are",
-}
-"""Which random heads are masked to compare with, in words."""
+from layergram.models.edits import MASK, Head, HeadEdit, named
 
 FEWEST_DRAWS = 2
+CANDIDATES = 20  # random sets of which the one most alike in norm is taken, at most
 
 
 @dataclass(frozen=True)
@@ -27,22 +22,22 @@ class Masking:
     """How heads are masked, and how the effect is measured.
 
     Attributes:
-        how: ``scale``, ``zero`` or ``mean`` (:data:`layergram.models.edits.HOW`).
+        how: ``mean``, ``scale`` or ``zero`` (:data:`layergram.models.edits.HOW`).
         factor: of ``scale``.
         positions: ``every``, or ``last`` while the model generates (``scoring="generated"``).
-        others: which random heads to compare with (:data:`OTHERS`).
-        draws: how many sets of them.
+        draws: how many random sets of heads to compare with; with fewer than 19 no p can be 0.05.
+        doses: so many of the top heads are masked by themselves too, each beside random sets.
         scoring: ``forced`` or ``generated`` (:data:`layergram.interventions.scoring.SCORINGS`).
         seed: of the draws, and of the bootstrap.
         resamples: of the bootstrap over main questions.
         level: of the intervals.
     """
 
-    how: str = "scale"
+    how: str = "mean"
     factor: float = MASK
     positions: str = "every"
-    others: str = "any"
-    draws: int = 5
+    draws: int = 39
+    doses: tuple[int, ...] = (1, 2, 4, 8)
     scoring: str = "forced"
     seed: int = 0
     resamples: int = 2000
@@ -52,8 +47,7 @@ class Masking:
         """Refuse what cannot be tested."""
         check_seed(self.seed)
         for kind, name, known in (
-            ("way to mask a head", self.how, ("scale", "zero", "mean")),
-            ("choice of other heads", self.others, OTHERS),
+            ("way to mask a head", self.how, ("mean", "scale", "zero")),
             ("scoring of answers", self.scoring, SCORINGS),
         ):
             if name not in known:
@@ -63,6 +57,8 @@ class Masking:
                 f"{self.draws} draws of other heads",
                 allowed=f"{FEWEST_DRAWS} or more: one draw does not say how far draws differ",
             )
+        if not all(dose > 0 for dose in self.doses):
+            raise LayergramError(f"doses of {self.doses} heads", allowed="1 or more each")
         if self.positions == "last" and self.scoring == "forced":
             raise LayergramError(
                 "masking at the last position, scored on the given answers",
@@ -80,28 +76,48 @@ class Masking:
         return HeadEdit(tuple(heads), self.how, self.factor, vectors, self.positions)
 
 
-def other_heads(
-    model: Model, own: Sequence[Head], masking: Masking, place: int
+def random_heads(
+    own: Sequence[Head],
+    norms: Mapping[Head, float],
+    *,
+    draws: int,
+    seed: Sequence[int],
 ) -> list[list[Head]]:
-    """Random other heads, as many as the own ones, for every draw."""
-    rest = [head for head in editable_heads(model.parts) if head not in set(own)]
-    pools: list[tuple[list[Head], int]] = [(rest, len(own))]
-    if masking.others == "same_layers":
-        layers = sorted({layer for layer, _ in own})
-        pools = [
-            ([head for head in rest if head[0] == layer], sum(head[0] == layer for head in own))
-            for layer in layers
-        ]
-    if any(len(pool) < count for pool, count in pools):
+    """Random sets of heads: as many from each layer as the own ones, and about as loud.
+
+    Each is the one of 20 sets whose summed norm is nearest that of the own heads (of fewer where
+    there are not many sets, or it would always be the same one). Sets are drawn as
+    if the own heads had not been chosen, so one of them may be in a set: only then are own heads
+    that were chosen for nothing one more random set.
+
+    Args:
+        own: the heads to compare with, (layer, head).
+        norms: mean length of what each head of the model writes, ‖output · W_O‖.
+        draws: how many sets.
+        seed: of the draws.
+
+    Raises:
+        LayergramError: where the layers have no other heads.
+    """
+    layers = {layer: sum(at == layer for at, _ in own) for layer, _ in sorted(own)}
+    pools = {at: [head for head in norms if head[0] == at] for at in layers}
+    sets = prod(comb(len(pools[at]), count) for at, count in layers.items())
+    if sets == 1:
         raise LayergramError(
-            f"{len(own)} random other heads beside {len(own)} top heads",
-            got=f"a model of {len(rest) + len(own)} heads"
-            + (", too few of them in one of the same layers" if len(pools) > 1 else ""),
-            do="mask fewer heads with --top" + (", or compare with any" if len(pools) > 1 else ""),
+            f"random heads beside {named(own)}",
+            got="layers without other heads",
+            do="mask fewer heads with --top",
         )
+    candidates = max(1, min(CANDIDATES, sets // 10))
+    loudness = sum(norms[head] for head in own)
     found = []
-    for draw in range(masking.draws):
-        random = np.random.default_rng([masking.seed, place, draw])
-        heads = [pool[at] for pool, count in pools for at in random.permutation(len(pool))[:count]]
-        found.append(sorted(heads))
+    for draw in range(draws):
+        random = np.random.default_rng([*seed, draw])
+        # the first so many of each layer's heads in as many random orders as there are candidates
+        orders = {at: random.random((candidates, len(pools[at]))).argsort(1) for at in layers}
+        tried = [
+            sorted(pools[at][n] for at, count in layers.items() for n in orders[at][row, :count])
+            for row in range(candidates)
+        ]
+        found.append(min(tried, key=lambda heads: abs(sum(norms[h] for h in heads) - loudness)))
     return found

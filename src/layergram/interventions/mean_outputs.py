@@ -1,4 +1,4 @@
-"""Mean outputs of attention heads over texts, to put in the place of their outputs."""
+"""Mean outputs of attention heads over texts, and how much they write into the residual stream."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from transformers.pytorch_utils import Conv1D
 
 from layergram.datasets.step_sequences import StepSequence
 from layergram.engine.run import read
@@ -14,18 +15,29 @@ from layergram.models.model import Model
 
 
 class HeadSums:
-    """Collects the sum over positions of every head's output, layer by layer."""
+    """Collects sums over positions: of every head's output, and of the length of what it writes."""
 
     needs = ("heads",)
 
-    def __init__(self, layers: int) -> None:
-        self.sums: list[Tensor | None] = [None] * layers
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.sums: list[Tensor | None] = [None] * model.layers
+        self.norms: list[Tensor | None] = [None] * model.layers
 
     def take(self, view: HeadsView) -> None:
-        """Add up the outputs of one layer and chunk."""
-        part = view.outputs.sum(0).cpu().double()
-        before = self.sums[view.layer - 1]
-        self.sums[view.layer - 1] = part if before is None else before + part
+        """Add up one layer and chunk."""
+        at = view.layer - 1
+        sums, norms = view.outputs.sum(0), self._written(at, view.outputs).norm(dim=-1).sum(0)
+        for kept, part in ((self.sums, sums), (self.norms, norms)):
+            before, new = kept[at], part.cpu().double()
+            kept[at] = new if before is None else before + new
+
+    def _written(self, at: int, outputs: Tensor) -> Tensor:
+        """What the heads write [tokens, heads, d]: each one's output times its rows of W_O."""
+        projection = self.model.parts.projections[at]
+        weight: Tensor = projection.weight.float()  # type: ignore[union-attr,operator,assignment]
+        matrix = weight if isinstance(projection, Conv1D) else weight.T
+        return torch.einsum("thi,hid->thd", outputs, matrix.unflatten(0, (outputs.shape[1], -1)))
 
 
 def mean_outputs(model: Model, sequences: Sequence[StepSequence]) -> list[Tensor | None]:
@@ -39,12 +51,25 @@ def mean_outputs(model: Model, sequences: Sequence[StepSequence]) -> list[Tensor
         One entry per layer: [heads, d_head] in float32, in the units of the head's output; ``None``
         where a layer has no separate head outputs.
     """
-    collectors = [HeadSums(model.layers) for _ in sequences]
+    return outputs_and_norms(model, sequences)[0]
+
+
+def outputs_and_norms(
+    model: Model, sequences: Sequence[StepSequence]
+) -> tuple[list[Tensor | None], list[Tensor | None]]:
+    """Mean outputs as :func:`mean_outputs`, and the mean length of what each head writes [heads].
+
+    What a head writes is its output times its part of the output projection, ``‖output · W_O‖``.
+    """
+    collectors = [HeadSums(model) for _ in sequences]
     for _ in read(model, [one.ids for one in sequences], [[one] for one in collectors]):
         pass
     count = sum(len(one.ids) for one in sequences)
-    of_layers = zip(*(one.sums for one in collectors), strict=True)
-    return [
-        None if parts[0] is None else (torch.stack(list(parts)).sum(0) / count).float()  # type: ignore[arg-type]
-        for parts in of_layers
-    ]
+
+    def means(of_sequences: Sequence[list[Tensor | None]]) -> list[Tensor | None]:
+        return [
+            None if parts[0] is None else (torch.stack(list(parts)).sum(0) / count).float()  # type: ignore[arg-type]
+            for parts in zip(*of_sequences, strict=True)
+        ]
+
+    return means([one.sums for one in collectors]), means([one.norms for one in collectors])

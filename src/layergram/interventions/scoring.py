@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice, takewhile
 from statistics import fmean
 from typing import Any
 
 import torch
 import xarray as xr
+from torch import Tensor
 
 from layergram.datasets.step_sequences import AnswerSpan, StepSequence, digest_of_sequences
 from layergram.datasets.steps import StepSet
@@ -50,7 +52,7 @@ LABELS = {
 ENOUGH = 0.6  # of ROUGE-1, for an answer to be right
 SPARE = 8  # tokens that a model may take more than the given answer has
 GENERATION_BATCH = 16
-LOGIT_ROWS = 512  # positions whose predictions are computed together
+LOGIT_ROWS = 256  # positions whose predictions are computed together
 Progress = Callable[[int, int], None]
 
 
@@ -131,49 +133,55 @@ def _key(sequence: StepSequence) -> str:
     return "+".join(str(span.step) for span in sequence.spans)
 
 
-class AnswerLikelihoods:
-    """Collects log-likelihood and rank of the given answers' tokens of one sequence."""
+class AnswerStreams:
+    """Collects the last residual stream where the tokens of one sequence's answers are predicted.
+
+    What they come to is read off for all sequences at once: the unembedding is large, and costs as
+    much for one position as for many.
+    """
 
     needs = ("output",)
 
     def __init__(self, sequence: StepSequence) -> None:
-        self.sequence = sequence
         self.answers = [at for s in sequence.spans for at in range(s.first, s.last + 1)]
-        self.log_p: dict[int, float] = {}
-        self.likeliest: dict[int, float] = {}
+        self.ids = [sequence.ids[at] for at in self.answers]
+        self.rows: list[Tensor] = []
 
     def take(self, view: OutputView) -> None:
-        """Score the tokens that this chunk predicts."""
-        end = view.start + view.tokens
-        here = [at for at in self.answers if view.start < at <= end]
-        for a in range(0, len(here), LOGIT_ROWS):
-            part = here[a : a + LOGIT_ROWS]
-            log_p = view.predict(torch.tensor(part) - 1)
-            ids = torch.tensor([self.sequence.ids[at] for at in part], device=log_p.device)
-            own = log_p.gather(1, ids[:, None])[:, 0].tolist()
-            hits = (log_p.argmax(-1) == ids).float().tolist()
-            self.log_p |= dict(zip(part, own, strict=True))
-            self.likeliest |= dict(zip(part, hits, strict=True))
-
-    def scores(self) -> list[list[float]]:
-        """For each answer the scores in the order of :data:`FORCED`."""
-        found = []
-        for span in self.sequence.spans:
-            places = range(span.first, span.last + 1)
-            hits = [self.likeliest[at] for at in places]
-            log_p = [self.log_p[at] for at in places]
-            found.append([fmean(log_p), fmean(hits), min(hits)])
-        return found
+        """Keep what predicts the answers' tokens of this chunk."""
+        here = [at - 1 for at in self.answers if view.start < at <= view.start + view.tokens]
+        if here:
+            self.rows.append(view.last(torch.tensor(here)))
 
 
 def _forced(
     model: Model, sequences: Sequence[StepSequence], steps: StepSet
 ) -> list[list[list[float]]]:
-    """The scores of each sequence's given answers."""
-    collectors = [AnswerLikelihoods(one) for one in sequences]
-    for _ in read(model, [one.ids for one in sequences], [[one] for one in collectors]):
+    """The scores of each sequence's given answers, in the order of :data:`FORCED`."""
+    collectors = [AnswerStreams(one) for one in sequences]
+    ids = [one.ids for one in sequences]
+    # the token that predicts an answer's first one is the last that has to be seen
+    seen = min(one.spans[0].first for one in sequences) - 1
+    columns = zip(*(each[:seen] for each in ids), strict=True)
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    for _ in read(model, ids, [[one] for one in collectors], shared=shared):
         pass
-    return [one.scores() for one in collectors]
+    streams = torch.cat([row for one in collectors for row in one.rows])
+    told = torch.tensor([token for one in collectors for token in one.ids], device=streams.device)
+    log_p, hits = [], []
+    with torch.inference_mode():
+        for rows, own in zip(streams.split(LOGIT_ROWS), told.split(LOGIT_ROWS), strict=True):
+            of_rows = torch.log_softmax(model.parts.readout.logits(rows), -1)
+            log_p += of_rows.gather(1, own[:, None])[:, 0].tolist()
+            hits += (of_rows.argmax(-1) == own).float().tolist()
+    tokens = iter(zip(log_p, hits, strict=True))
+    found: list[list[list[float]]] = []
+    for one in sequences:
+        found.append([])
+        for span in one.spans:
+            of_span, likeliest = zip(*islice(tokens, span.last + 1 - span.first), strict=True)
+            found[-1].append([fmean(of_span), fmean(likeliest), min(likeliest)])
+    return found
 
 
 def _generated(

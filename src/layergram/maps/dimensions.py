@@ -123,6 +123,11 @@ _RECORDS = (
         "What was measured, where a table has several measures side by side",
         across=14, down=15, kind="names", bare=True,
     ),
+    Dimension(
+        "dose", "number of heads", "numbers of heads", "Top heads masked",
+        "How many of the top heads were masked",
+        across=0, down=15, kind="numbers", ordered=True, joined=True,
+    ),
 )  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {record.name: record for record in _RECORDS}

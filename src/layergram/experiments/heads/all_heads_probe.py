@@ -48,8 +48,8 @@ class Joint:
 
     Attributes:
         predicted: the function each step is held for, as a number [step].
-        contributions: gradient × activation of every head for the step's own function
-            [step, layer, head]; NaN where there is no such head.
+        contributions: gradient × (activation − its mean over training steps) of every head for the
+            step's own function [step, layer, head]; NaN where there is no such head.
         folds: the fold of each step, whose probe saw none of it [step].
         epochs: passes that each fold's probe took.
     """
@@ -97,7 +97,8 @@ def joint_probes(
 
     The fold after the one that is left out tells when to stop; features are standardised by the
     training steps. What head (l, h) contributes to the decision for the step's own function c is
-    the mean over the 64 projected numbers e of ∂z_c/∂e · e, z_c being the logit.
+    the mean over the 64 projected numbers e of ∂z_c/∂e · (e − ē), z_c being the logit and ē the
+    mean over the training steps: a head that always says the same contributes nothing.
 
     Args:
         features: numbers [step, layer, head, width]; NaN where there is no such head.
@@ -136,7 +137,7 @@ def joint_probes(
         scaled = (x - mean) / torch.where(spread > 1e-6, spread, 1.0)
         probe, taken = _train(scaled, y, train, judge, training, seed=training.seed + at)
         epochs.append(taken)
-        decided, shares = _explain(probe, scaled[out], y[out])
+        decided, shares = _explain(probe, scaled[out], y[out], scaled[train])
         predicted[out.numpy()] = decided.numpy()
         of_fold = np.full((int(out.sum()), *known.shape), np.nan)
         of_fold[:, known] = shares.numpy()
@@ -181,12 +182,12 @@ def _still_gains(losses: list[float], training: Training) -> bool:
     return min(since) < min(before) - training.gain
 
 
-def _explain(probe: JointProbe, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The decisions [n], and each head's gradient × activation for its own class [n, heads]."""
+def _explain(probe: JointProbe, x: Tensor, y: Tensor, trained: Tensor) -> tuple[Tensor, Tensor]:
+    """The decisions [n], and what each head contributes to the step's own class [n, heads]."""
     with torch.no_grad():
-        projected = probe.shared(x)
+        projected, usual = probe.shared(x), probe.shared(trained).mean(0)
     projected.requires_grad_(True)
     logits = probe.decide(projected)
     own = logits.gather(1, y[:, None]).sum()
     (slope,) = torch.autograd.grad(own, projected)
-    return logits.detach().argmax(1), (slope * projected).detach().mean(-1)
+    return logits.detach().argmax(1), (slope * (projected - usual)).detach().mean(-1)

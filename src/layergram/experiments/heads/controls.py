@@ -14,21 +14,21 @@ from sklearn.pipeline import make_pipeline
 
 from layergram.datasets.steps import Step
 from layergram.experiments.heads.all_heads_probe import Joint, Training, joint_probes
-from layergram.experiments.heads.importance import Labelled
+from layergram.experiments.heads.importance import Labelled, shuffled_labels
 from layergram.statistics.bootstrap import Bootstrap
 from layergram.statistics.folds import grouped_folds
-from layergram.statistics.permutation import shuffles
 
 Classes = npt.NDArray[np.intp]
 DEALS = 20  # ways to deal templates into folds that are tried
 Progress = Callable[[int, int], None]
 
 ACCURACIES = {
-    "joint": "a probe of all heads, on main questions that it was not trained on",
+    "joint": "a probe of all heads, on templates or main questions that it was not trained on",
     "majority": "always the function that most training steps have",
     "shuffled": "the probe of all heads, trained and tested on labels that main questions of as "
     "many steps have exchanged",
     "words": "a classifier that sees the words of the step alone",
+    "all_words": "a classifier that sees the words of the passage and the step",
     "templates": "the probe of all heads, on templates that it was not trained on",
     "words_templates": "the words of the step alone, on templates that were not trained on",
 }
@@ -41,6 +41,7 @@ def accuracies(
     steps: Sequence[Step],
     known: Labelled,
     *,
+    by: str = "questions",
     training: Training,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -51,6 +52,8 @@ def accuracies(
         features: [step, layer, head, feature].
         steps: the steps.
         known: their functions and main questions as numbers.
+        by: what the folds of the probe keep together, ``questions`` or ``templates``; in the first
+            case it is trained again with templates held out, where the steps have enough.
         training: how the probe was trained.
         progress: called with the trainings done, and how many there are.
 
@@ -60,21 +63,23 @@ def accuracies(
         the probe of all heads is above it. NaN for templates where the steps have too few.
     """
     folds, count = joint.folds, len(np.unique(joint.folds))
-    apart = _template_folds(steps, known, count, training.seed)
+    apart = None
+    if by == "questions":
+        apart = _template_folds(steps, known, count, training.seed)
     total = count * (1 if apart is None else 2)
     report = progress or (lambda done, total: None)
-    # groups of one step are numbered, and so drawn, before those of two
-    by_size = np.bincount(known.groups)[known.groups] * len(steps) + known.groups
-    shuffled = shuffles(known.classes, by_size, count=1, seed=training.seed)[0]
+    shuffled = shuffled_labels(known, count=1, seed=training.seed)[0]
     control = joint_probes(
         features, shuffled, folds, training=training, progress=lambda at, _: report(at, total)
     )
     bags = [step.step for step in steps]
+    everything = [f"{step.question} {step.step}" for step in steps]
     correct = {
         "joint": joint.predicted == known.classes,
         "majority": _majority(known.classes, folds) == known.classes,
         "shuffled": control.predicted == shuffled,
         "words": _by_words(bags, known.classes, folds, None) == known.classes,
+        "all_words": _by_words(everything, known.classes, folds, None) == known.classes,
     }
     if apart is not None:
         held_out = joint_probes(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,18 +13,23 @@ import xarray as xr
 
 from layergram import maps
 from layergram.datasets.steps import FUNCTIONS
-from layergram.experiments.heads.all_heads_probe import Joint
+from layergram.experiments.heads.all_heads_probe import Joint, Training, joint_probes
 from layergram.statistics.correlation import rank_correlation
 from layergram.statistics.folds import numbered
 from layergram.statistics.intervals import mean_interval
+from layergram.statistics.permutation import p_values, shuffles
 
 Classes = npt.NDArray[np.intp]
+
+SHUFFLES = 20  # of the labels, each with a training of the probe
+SPACED = 1000  # between the seeds of two trainings, which number their folds
 
 PAPER = "Ma et al., Cognitive Mirrors, NeurIPS 2025 (arXiv 2512.10978)"
 CONTRIBUTION = (
     "Gradient × activation of a head in a probe of all heads for a function: mean over held-out "
     "steps of the function, and over the 64 numbers e that the probe makes of the head's output, "
-    "of ∂z/∂e · e, with z the probe's logit for the function."
+    "of ∂z/∂e · (e − ē), with z the probe's logit for the function and ē the mean of e over the "
+    "steps that the probe was trained on."
 )
 CAVEAT = (
     "Importance says what a probe uses to name the function of a step, not what the model uses to "
@@ -111,6 +116,62 @@ def _mean(contributions: npt.NDArray[Any], steps: Labelled, function: int) -> tu
     return mean_interval(sums, counts)
 
 
+def importance_p_values(
+    joint: Joint,
+    features: xr.DataArray,
+    steps: Labelled,
+    *,
+    training: Training,
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float64]:
+    """p-values of importance against probes trained on labels shuffled between main questions.
+
+    Importance is measured in units of its own error over main questions, because a probe that has
+    learned something answers more steeply, also to heads that told it nothing.
+
+    Args:
+        joint: what the probes of all heads say.
+        features: [example, layer, head, feature], what they see.
+        steps: functions and main questions of the steps.
+        training: how they were trained; on shuffled labels with other seeds.
+        progress: called with the trainings done, and how many there are.
+
+    Returns:
+        [function, layer, head]: the share of :data:`SHUFFLES` trainings (and the true one) whose
+        largest importance, over all heads and functions, is as large. It holds for the whole map.
+    """
+    sets = shuffled_labels(steps, count=SHUFFLES, seed=training.seed + 1)
+    largest = []
+    for at, classes in enumerate(sets, start=1):
+        seeded = replace(training, seed=training.seed + SPACED * at)
+        again = joint_probes(features, classes, joint.folds, training=seeded)
+        largest.append(np.nanmax(_strength(again, replace(steps, classes=classes))))
+        if progress is not None:
+            progress(at, SHUFFLES)
+    return p_values(_strength(joint, steps), np.array(largest))
+
+
+def _strength(joint: Joint, steps: Labelled) -> npt.NDArray[np.float64]:
+    """Importance over half the width of its interval [function, layer, head]; 0 for 0 / 0."""
+    found = []
+    for function in range(len(steps.functions)):
+        mean, low, high = _mean(joint.contributions, steps, function)
+        half = (high - low) / 2
+        found.append(np.divide(abs(mean), half, out=np.where(half == 0, 0.0, half), where=half > 0))
+    return np.stack(found)
+
+
+def shuffled_labels(steps: Labelled, *, count: int, seed: int) -> Classes:
+    """Functions as they could be if heads had nothing to do with them [shuffle, step].
+
+    Main questions of as many steps exchange their functions, wherever they lie.
+    """
+    # groups of one step are numbered, and so drawn, before those of two
+    size = np.bincount(steps.groups)[steps.groups]
+    by_size = size * len(steps.groups) + steps.groups
+    return shuffles(steps.classes, by_size, count=count, seed=seed)
+
+
 def stability(joint: Joint, steps: Labelled) -> dict[str, float]:
     """How alike importance is for probes of different folds and seeds, function by function.
 
@@ -163,7 +224,7 @@ def auroc_map(probes: xr.Dataset, **provenance: Any) -> xr.DataArray:
         **provenance,
     )
     if "p_value" in array.coords:
-        array["p_value"].attrs["long_name"] = "p of the whole map of a function"
+        array["p_value"].attrs |= probes["p_value"].attrs
     return array
 
 

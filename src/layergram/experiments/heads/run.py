@@ -6,8 +6,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.steps import StepSet
-from layergram.experiments.heads.pipeline import HeadMapOptions, check_split, run_head_analysis
+from layergram.experiments.heads.options import HeadMapOptions
+from layergram.experiments.heads.pipeline import run_head_analysis
 from layergram.experiments.heads.report import HeadMapResult, report
+from layergram.experiments.heads.split import split_steps
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
 from layergram.storage.folder import RunFolder
@@ -41,7 +43,7 @@ def head_maps(
             another run.
     """
     options = options or HeadMapOptions()
-    check_split(steps, options)
+    split_steps(steps, options)
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
         analysis = run_head_analysis(model, steps, folder, options=options, progress=progress)
         found = report(analysis, model)

@@ -24,7 +24,7 @@ def head_probes(
     """AUROC, for every function and head, of a linear probe on the head's numbers alone.
 
     One function against all others, by :func:`layergram.probes.evaluate_each`: folds that keep
-    groups together, intervals, p-values of the whole map of a function, shuffled labels.
+    groups together, intervals, p-values that hold for the maps of all functions, shuffled labels.
 
     Args:
         features: [example, layer, head, feature], each head's own numbers; NaN where there is no
@@ -51,6 +51,7 @@ def head_probes(
         groups=groups,
         others="other functions",
         evaluation=evaluation,
+        p_over="maps",
         progress=progress,
     )
     kept = [name for name in NUMBERS if name in found[names[0]]]

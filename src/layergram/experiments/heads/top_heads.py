@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from layergram.models.edits import Head
+
+STABLE = 0.2
+"""Rank correlation of importance between folds below which its order says nothing."""
+
+BEATEN = {
+    "majority": "the most frequent function",
+    "shuffled": "the probe on shuffled labels",
+    "words": "the words of the step",
+    "all_words": "the words of the passage and the step",
+}
+"""Ways to name a step's function that the probe has to be clear of for its heads to count."""
 
 
 def elbow(values: npt.ArrayLike) -> int:
@@ -45,3 +58,27 @@ def top_heads(importance: xr.DataArray, *, top: int | None = None) -> list[Head]
     places = [np.unravel_index(at, values.shape) for at in order[: min(take, count)]]
     layers, heads = importance["layer"].values, importance["head"].values
     return [(int(layers[row]), int(heads[column])) for row, column in places]
+
+
+def why_no_top_heads(
+    importance: xr.DataArray, stability: Mapping[str, float], accuracies: xr.Dataset
+) -> dict[str, str]:
+    """The functions whose heads cannot be told apart by importance, each with the reason.
+
+    Args:
+        importance: [function, layer, head] with ``p_value``.
+        stability: rank correlation of importance between folds, by function.
+        accuracies: of the probe of all heads, and what it has to beat.
+    """
+    gain = accuracies["gain_low"]
+    level = [words for way, words in BEATEN.items() if not float(gain.sel(way=way)) > 0]
+    if level:
+        why = f"the probe is not clear of {' and '.join(level)}"
+        return {str(name): why for name in importance["function"].values}
+    found = {}
+    for name, value in stability.items():
+        if not value >= STABLE:
+            found[name] = f"stability {value:.2f}, below {STABLE}"
+        elif not (importance["p_value"].sel(function=name) <= 0.05).any():
+            found[name] = "no head above the largest of shuffled labels"
+    return found
