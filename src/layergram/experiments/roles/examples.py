@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +56,20 @@ class Examples:
     def groups(self) -> list[str]:
         """The group of each example."""
         return [row.group for row in self.rows]
+
+    def same_token(self, roles: Sequence[str]) -> dict[str, dict[str, float]]:
+        """For each role, the later roles that are the same token, with the share of examples.
+
+        The share is of the examples that have both roles; pairs that never coincide are left out.
+        """
+        places = np.array([[row.roles.get(role, -1) for role in roles] for row in self.rows])
+        found: dict[str, dict[str, float]] = {}
+        for (i, one), (j, other) in combinations(enumerate(roles), 2):
+            both = (places[:, i] >= 0) & (places[:, j] >= 0)
+            share = float((places[both, i] == places[both, j]).mean()) if both.any() else 0.0
+            if share:
+                found.setdefault(one, {})[other] = share
+        return found
 
     @property
     def about(self) -> dict[str, str]:

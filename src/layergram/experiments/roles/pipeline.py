@@ -25,6 +25,7 @@ from layergram.progress import Progress, no_progress, stage_progress
 from layergram.statistics.folds import FEWEST_OF_CLASS
 from layergram.storage.folder import RunFolder
 
+INTERVAL = ("auroc", "low", "high")
 P_TRUE = "P(True): the model, asked whether its answer is true, in both orders of the options"
 Cut = Literal["leave-out", "keep"]
 RandomWeights = Literal["random-weights", "none"]
@@ -227,7 +228,17 @@ def analyse(
     evaluation = examples.evaluate(
         states["features"], options.evaluation, progress=stage_progress(progress, "probes")
     )
-    evaluation["auroc"].attrs.update({**examples.about, **made_from})
+    nested = {f"chosen_{name}": float(evaluation[f"nested_{name}"]) for name in INTERVAL}
+    evaluation["auroc"].attrs.update(
+        {
+            **examples.about,
+            **made_from,
+            **(nested if np.isfinite(list(nested.values())).all() else {}),
+            "same_token": json.dumps(
+                examples.same_token(list(map(str, states["features"]["role"].values)))
+            ),
+        }
+    )
     by_role = nested_by_role(examples, states["features"], options.evaluation)
     fresh = _random_weights(model, examples, folder, options, progress)
     return RoleAnalysis(

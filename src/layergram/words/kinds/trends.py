@@ -191,7 +191,7 @@ def _find_direction(view: View) -> list[Fact]:
     change = mean(view.values[-third:], axis=0) - mean(view.values[:third], axis=0)
     change = change[np.isfinite(change)]
     lower, higher = (int((s * change > SMALL_CHANGE * view.range).sum()) for s in (-1, 1))
-    if max(lower, higher) < 0.7 * len(change):
+    if not len(change) or max(lower, higher) < 0.7 * len(change):
         return []
     numbers = {
         "lower": lower,
