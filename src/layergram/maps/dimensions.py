@@ -126,7 +126,7 @@ _RECORDS = (
     Dimension(
         "dose", "number of heads", "numbers of heads", "Top heads masked",
         "How many of the top heads were masked",
-        across=0, down=15, kind="numbers", ordered=True, joined=True,
+        across=0, down=16, kind="numbers", ordered=True, joined=True,
     ),
 )  # fmt: skip
 

@@ -87,7 +87,7 @@ def dataset(
     }
     about = described(grid, run.names, options) | counts | {"missing": _missing(run, grid)}
     result = auroc_map(values, grid.coordinates(), **about).to_dataset()
-    if run.maps > 1:
+    if run.maps > 1 and run.largest.size:
         result["p_value"].attrs.update(long_name=f"p of all {run.maps} maps", holds_for="maps")
     p_attributes = result["p_value"].attrs if run.largest.size else {}
     attributes = {

@@ -14,8 +14,13 @@ from layergram.words.names import Names
 from layergram.words.part import BY_DEFINITION
 from layergram.words.view import axes_of
 
-NOUNS = [axis.noun for axis in (*DIMENSIONS.values(), SCORED_FUNCTION) if not axis.bare]
-OUR_WORDS = re.compile(rf"(all|over|under|position|{'|'.join(NOUNS)})s? ")
+NOUNS = [
+    noun
+    for axis in (*DIMENSIONS.values(), SCORED_FUNCTION)
+    if not axis.bare
+    for noun in (axis.noun, axis.plural)
+]
+OUR_WORDS = re.compile(rf"(all|over|under|positions?|{'|'.join(NOUNS)}) ")
 """What begins a sentence with a capital; a label of the map stays as it is."""
 
 ALIGNMENTS = {
