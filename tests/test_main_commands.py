@@ -86,9 +86,11 @@ def test_head_maps_of_sixteen_steps_of_each_function(smollm2, tmp_path):
     found = json.loads(layergram(*words, "--out", tmp_path, "--json"))
     assert found["steps"] == 128 and len(found["functions"]) == 8
     accuracy = {way: row["accuracy"] for way, row in found["accuracy"].items()}
-    assert accuracy["joint"] == pytest.approx(0.737, abs=0.06)
-    assert accuracy["majority"] == pytest.approx(0.105, abs=0.01)
-    assert accuracy["words"] == pytest.approx(0.895, abs=0.02)
+    assert accuracy["joint"] == pytest.approx(0.284, abs=0.06)
+    assert accuracy["majority"] == pytest.approx(0.125, abs=0.01)
+    assert accuracy["words"] == pytest.approx(0.136, abs=0.02)
+    assert accuracy["all_words"] == pytest.approx(0.386, abs=0.02)
+    assert "Nothing was masked" in found["findings"][-1]
     importance = maps.read(tmp_path / "importance.nc")
     assert importance.dims == ("function", "layer", "head")
     assert importance.shape == (8, 30, 9) and np.isfinite(importance.values).all()
