@@ -129,8 +129,8 @@ def _say_differing(fact: Fact, names: Names) -> str:
     text = f"{count(n['cells'], 'cell')} of {int(n['of']):,} {have} {_such(rule)}"
     if over == "cell":
         text += f"; by chance alone about {SIGNIFICANT * n['of']:.0f} would"
-    text += f". Furthest from {_null(names.array) or 0:g} is {names.place(fact.coordinates)}: "
-    text += names.number(n["value"])
+    which = "It is" if n["cells"] == 1 else f"The one furthest from {_null(names.array) or 0:g} is"
+    text += f". {which} {names.place(fact.coordinates)}: {names.number(n['value'])}"
     if over == "cell" and {"low", "high"} <= set(n):
         text += f" (its own interval {names.span(n['low'], n['high'])})"
     return f"{text}."
