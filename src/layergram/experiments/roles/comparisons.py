@@ -71,8 +71,11 @@ class Comparison:
 
 
 def interval(low: float, high: float, *, sign: str = "") -> str:
-    """An interval in brackets, or nothing where there is none."""
-    return "" if math.isnan(low) else f" ({low:{sign}.2f} to {high:{sign}.2f})"
+    """An interval in brackets, its ends rounded outward, or nothing where there is none."""
+    if math.isnan(low):
+        return ""
+    low, high = math.floor(100 * low + 1e-6) / 100, math.ceil(100 * high - 1e-6) / 100
+    return f" ({low:{sign}.2f} to {high:{sign}.2f})"
 
 
 # kind, name, in words, scores; None where no feature varies
