@@ -111,6 +111,8 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("layergram.maps").layergram_version()
     if name not in _HOMES:
         raise AttributeError(f"module 'layergram' has no attribute '{name}'")
     home, _, own = _HOMES[name].partition(":")
@@ -118,4 +120,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "__version__"})

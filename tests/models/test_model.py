@@ -110,3 +110,7 @@ def test_another_model_is_proved_anew(change, tiny_llama_folder, tmp_path, monke
         next((tmp_path / "cache" / "proofs").glob("*.json")).write_text('{"parts": {}}')
     load(folder, dtype="bfloat16" if change == "dtype" else "auto")
     assert proved == [1]
+
+
+def test_a_model_is_one_line(tiny):
+    assert "\n" not in repr(tiny) and "3 layers, float32 on cpu" in repr(tiny)

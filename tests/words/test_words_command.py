@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import layergram
 from gallery_facts import peaked
 from layergram import maps
 from layergram.cli import main
@@ -54,3 +55,11 @@ def test_torch_is_not_imported(file):
         "assert not {'torch', 'transformers', 'matplotlib', 'sklearn'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_a_notebook_shows_a_description_as_markdown():
+    array = maps.make([[0.25, 0.5]], ("layer", "head"), measure="weight")
+    found = layergram.describe(array)
+    assert found._repr_markdown_() == found and found.startswith("# Weight")
+    assert layergram.__version__ == maps.layergram_version()
+    assert "__version__" in dir(layergram)

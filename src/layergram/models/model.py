@@ -39,6 +39,13 @@ class Model:
     parts: Parts
     proofs: tuple[Proof, ...]
 
+    def __repr__(self) -> str:
+        kind = str(self.dtype).removeprefix("torch.")
+        return (
+            f"Model({self.name}: {self.model_type}, {self.layers} layers, {kind} on "
+            f"{self.device.type}, revision {self.revision})"
+        )
+
     @property
     def layers(self) -> int:
         """Number of layers."""

@@ -27,6 +27,15 @@ from layergram.words.view import View, axes_of
 Form = Literal["full", "short", "caption"]
 
 
+class Description(str):
+    """A description of a map: a string of Markdown, which notebooks show as such."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
 def describe(
     array: xr.DataArray,
     *,
@@ -34,7 +43,7 @@ def describe(
     controls: Sequence[xr.DataArray] = (),
     beside: Mapping[str, xr.DataArray] | None = None,
     known: Facts | None = None,
-) -> str:
+) -> Description:
     """A map in words, as Markdown: overview, axes, details, key observations, interpretation.
 
     What the numbers are is counted and not tested. What stands out is told only where there is
@@ -50,7 +59,7 @@ def describe(
         known: its facts (:func:`layergram.words.facts`), where they have been computed already.
 
     Returns:
-        Markdown that ends with a newline.
+        Markdown that ends with a newline; a string, which notebooks show as Markdown.
 
     Raises:
         LayergramError: for an unknown form, fewer than 19 controls, or controls of another shape.
@@ -69,7 +78,7 @@ def describe(
         raise unknown_name("form of a description", form, forms)
     names = Names(array)
     found = facts(array, controls=controls, beside=beside) if known is None else known
-    return forms[form](array, names, found) + "\n"
+    return Description(forms[form](array, names, found) + "\n")
 
 
 def _full(array: xr.DataArray, names: Names, found: Facts) -> str:
