@@ -31,6 +31,7 @@ def test_the_commands_of_the_readme_work(smollm2, tiny_llama_folder, tmp_path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-model").symlink_to(tiny_llama_folder)
     (tmp_path / "essay.txt").write_text("A layer reads what the layers before it wrote.")
+    (tmp_path / "my.csv").write_text("question,answer\nWhat is up?,the sky\n")
     words = ("--model", "my-model", "--measure", "divergence", "--quiet")
     for name in ("before", "after"):
         assert main(["map", "The sum of 8 and 5 is 13.", *words, "--out", name]) == 0
