@@ -124,16 +124,22 @@ def test_cut_answers_are_left_out_and_counted(
         numbers = [
             int(model.tokenizer.decode(p).split("number ")[1].split("?")[0]) for p in prompts
         ]
-        return [ids[:-1] if at % 6 == 0 else ids for at, ids in zip(numbers, said, strict=True)]
+        return [ids[:-1] if at % 6 in cut else ids for at, ids in zip(numbers, said, strict=True)]
+
+    cut = {0}
 
     monkeypatch.setattr("layergram.answers.ask.generate", some_cut)
     words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--control", "none")
     code, out, _ = run(*words)
     assert code == 0 and "50 of 60 answers make the map: 30 right answers, 20 wrong" in out
-    assert "10 were cut at the token limit." in out
+    assert "10 were cut at the token limit." in out and "Most answers were cut" not in out
     assert not (tmp_path / "roles/auroc_random_weights.nc").exists()
     code, out, _ = run(*words, "--cut", "keep", "--out", "kept")
     assert code == 0 and "60 make the map: 30 right answers, 30 wrong" in out
+    cut ^= {0, 1, 2, 4, 5}
+    code, out, _ = run(*words, "--out", "mostly")
+    assert code == 0 and "20 of 60 answers make the map: 10 right answers" in out
+    assert "40 were cut at the token limit. Most answers were cut: a larger" in out
 
 
 def test_labels_that_cannot_be_exchanged_are_told(run, set_file, tiny_llama_folder, tmp_path):

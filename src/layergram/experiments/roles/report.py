@@ -43,6 +43,8 @@ KEPT = (
 PLAIN = Style(significance="none")
 """Without a sign at every cell: in role maps almost all of them differ from chance."""
 
+CUT = "were cut at the token limit"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RoleMapResult(Result):
@@ -200,11 +202,13 @@ def _counts(analysis: RoleAnalysis) -> str:
     text = f"{len(examples.rows)}{of} make the map: {right} {negative}, {count} {positive}."
     used = {row.key for row in examples.rows}
     left = [row for row in analysis.rows if row.key not in used]
-    lost = Counter(
-        "were cut at the token limit" if row.valid else "have no exact answer" for row in left
-    )
+    lost = Counter(CUT if row.valid else "have no exact answer" for row in left)
     reasons = " and ".join(f"{number} {why}" for why, number in lost.items())
     text = f"{text} {reasons[0].upper()}{reasons[1:]}." if reasons else text
+    if lost[CUT] > len(examples.rows):
+        text += (
+            " Most answers were cut: a larger --max-new-tokens, or --cut keep, brings them back."
+        )
     if not any(row.accepted for row in analysis.rows):
         return text
     counts = coverage(analysis.rows)
