@@ -60,7 +60,6 @@ class Trace:
         options = dict(options or {})
         self.records = select_measures(list(measures), options)
         self.given = source.tokens(model, chat=self.run.chat)
-        model.check_ids(self.given.ids)
         prompted = source.prompt is not None
         for record in self.records:
             error = unsupported(model, self.given, record, options, prompted=prompted)

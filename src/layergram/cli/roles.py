@@ -82,8 +82,8 @@ def command(
         permutations: shuffles of the labels for the whole-map p-value.
         control: random-weights also maps a model of the same shape that learned nothing (one
             forward pass per answer); none does not.
-        cut: leave-out leaves out answers that were cut at --max-new-tokens, which are wrong by
-            their length; keep keeps them.
+        cut: leave-out leaves out answers that were cut at --max-new-tokens, which tend to be wrong
+            by their length; keep keeps them.
         difference: a role, such as last_q; also map how much higher every cell is than that role
             at the same layer, with limits for all cells at once (auroc_difference.nc).
         paper: also make the map by the published recipe (one split, no scaling).

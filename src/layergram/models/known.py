@@ -1,8 +1,8 @@
 """What was found and proved about a model before, kept in the cache folder.
 
 Finding the parts of a model and proving them takes a few forward passes. For the same weights,
-configuration, types and library versions the outcome is the same, so it is kept; ``layergram
-check`` tries everything out anew.
+configuration, types, library versions and code of this folder the outcome is the same, so it is
+kept; ``layergram check`` tries everything out anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def _path(source: Source) -> Path | None:
     model = source.model
     facts = [
         layergram_version(),
+        _digest_of_code(),
         transformers.__version__,
         torch.__version__,
         source.revision,
@@ -66,6 +68,15 @@ def _path(source: Source) -> Path | None:
     ]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     return cache_folder() / "proofs" / f"{digest[:32]}.json"
+
+
+@cache
+def _digest_of_code() -> str:
+    """Changes with any file of this folder, so that no change of a proof goes unseen."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _plain(parts: Parts) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from layergram.models.locate_attention import (
     find_attention,
     find_kv_groups,
     output_projections,
+    same,
 )
 from layergram.models.parts import Call, Parts, Readout
 
@@ -215,7 +216,7 @@ def _readout(
     path: list[nn.Module] = []
     now = first_tensor(calls[end].output)
     for call in calls[end + 1 :]:
-        if call.module is head or _same(now.to(at_head.input.dtype), at_head.input):
+        if call.module is head or same(now.to(at_head.input.dtype), at_head.input):
             break
         leads_on = call.output is not None and call.output.shape[:2] == now.shape[:2]
         between = _between(now, call.input) if leads_on and call.input is not None else None
@@ -236,13 +237,9 @@ def _readout(
 
 def _between(before: Tensor, after: Tensor) -> tuple[nn.Module, ...] | None:
     """What turns one tensor into the other: nothing, an activation, or ``None`` if neither does."""
-    if _same(before, after):
+    if same(before, after):
         return ()
-    return next(((f,) for f in ACTIVATIONS if _same(f(before), after)), None)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(torch.equal(a, b))
+    return next(((f,) for f in ACTIVATIONS if same(f(before), after)), None)
 
 
 def _ratio(a: Tensor, b: Tensor) -> float | None:

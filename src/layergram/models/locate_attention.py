@@ -118,8 +118,8 @@ def _candidate(calls: Sequence[Call], attention: nn.Module, heads: int) -> nn.Mo
     """
     own = next(call for call in calls if call.module is attention)
     inside = set(attention.modules()) - {attention}
-    made_inside = [c for c in calls if c.module in inside and not _equal(c.input, own.input)]
-    behind = [c for c in calls if c.module not in inside and _equal(c.input, own.output)]
+    made_inside = [c for c in calls if c.module in inside and not same(c.input, own.input)]
+    behind = [c for c in calls if c.module not in inside and same(c.input, own.output)]
     for call in (*reversed(made_inside), *behind):
         weight = getattr(call.module, "weight", None)
         if weight is not None and call.input is not None and call.output is not None:
@@ -128,7 +128,8 @@ def _candidate(calls: Sequence[Call], attention: nn.Module, heads: int) -> nn.Mo
     return None
 
 
-def _equal(a: Tensor | None, b: Tensor | None) -> bool:
+def same(a: Tensor | None, b: Tensor | None) -> bool:
+    """Whether both are there, of one shape, and equal in every number."""
     return a is not None and b is not None and a.shape == b.shape and bool(torch.equal(a, b))
 
 

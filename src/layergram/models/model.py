@@ -206,14 +206,15 @@ class Model:
 
     def check_ids(self, ids: Sequence[int]) -> None:
         """Refuse token ids without an embedding, such as those that a tokenizer was given later."""
-        for token in ids:
-            if not 0 <= token < self.vocabulary:
-                raise LayergramError(
-                    f"to read {len(ids)} tokens with the model '{self.name}'",
-                    got=f"the id {token}, for which it has no embedding",
-                    allowed=f"0 to {self.vocabulary - 1}",
-                    do="take the model's own tokenizer, or resize the model's embedding",
-                )
+        size = self.vocabulary
+        unknown = next((token for token in ids if not 0 <= token < size), None)
+        if unknown is not None:
+            raise LayergramError(
+                f"to read {len(ids)} tokens with the model '{self.name}'",
+                got=f"the id {unknown}, for which it has no embedding",
+                allowed=f"0 to {size - 1}",
+                do="take the model's own tokenizer, or resize the model's embedding",
+            )
 
     def check_length(self, tokens: int, *, room: int = 0) -> None:
         """Refuse texts of fewer than 2 tokens, and of more than the context less ``room``."""
