@@ -27,6 +27,7 @@ from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.token_sources import Source
 from layergram.tokens import Tokens
 
+CELLS = ("layer", "token")
 HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
 
 
@@ -139,6 +140,20 @@ class Trace:
         values[record.name] = array
         return np.asarray(array, dtype=np.float32)
 
+    def _named(self, record: Measure) -> dict[Hashable, Any]:
+        """The tokens that the cells of a map belong to, as coordinates; none for most measures."""
+        ids = None if record.source else self.reducers[record.name].token_ids(len(self.tokens))
+        if ids is None:
+            return {}
+        if record.alignment == "predicts":
+            ids = np.concatenate([np.full_like(ids[:, :1], -1), ids[:, :-1]], axis=1)
+        known = {-1: ""} | {
+            int(i): self.model.tokenizer.decode([int(i)], clean_up_tokenization_spaces=False)
+            for i in np.unique(ids[ids >= 0])
+        }
+        texts = np.array([[known[int(i)] for i in row] for row in ids], dtype=object)
+        return {"top_token_id": (CELLS, ids), "top_token_text": (CELLS, texts)}
+
     def _own(self, record: Measure) -> dict[str, Any]:
         return {name: self.options.get(name, value) for name, value in record.options.items()}
 
@@ -151,7 +166,7 @@ class Trace:
             array,
             dims,
             measure=record.name,
-            coords=_coordinates(self.tokens),
+            coords=_coordinates(self.tokens) | self._named(record),
             long_name=record.long_name,
             units=record.units,
             valid_min=record.valid_min,
@@ -253,7 +268,8 @@ def trace(  # noqa: PLR0913
     Returns:
         A dataset with one map per measure, [layer, token] in float32 (settling_depth [token];
         measures of attention [layer, head, token] with ``heads="each"``), all on one token axis
-        with the coordinates ``token_text``, ``token_id``, ``char_start``, ``char_end``, ``part``.
+        with the coordinates ``token_text``, ``token_id``, ``char_start``, ``char_end``, ``part``;
+        ``lens_token`` adds ``top_token_id`` and ``top_token_text`` over (layer, token).
         NaN cells have their reason in the attribute ``missing``.
 
     Raises:

@@ -56,6 +56,10 @@ class Reducer:
         """[layer, head, token] with NaN where there is no value."""
         raise NotImplementedError
 
+    def token_ids(self, tokens: int) -> npt.NDArray[np.int64] | None:
+        """[layer, token], a token of the vocabulary for each value; ``None`` for most reducers."""
+        return None
+
 
 class QueryColumns(Reducer):
     """Keeps the columns of each chunk's own tokens: the function gives [token] or [head, token]."""
@@ -82,6 +86,42 @@ class LayerColumns(QueryColumns):
         """Reduce one view and append its columns."""
         for own, row in zip(self.parts, self.reduction.function(view), strict=True):
             own.append(row[None])
+
+
+@dataclass(frozen=True)
+class NamedTokens:
+    """One value per token of a view, and the token of the vocabulary that it belongs to.
+
+    Attributes:
+        values: [token].
+        ids: [token], int64.
+    """
+
+    values: Tensor
+    ids: Tensor
+
+
+class TokenColumns(QueryColumns):
+    """Keeps the columns of each chunk, and their ids: the function gives :class:`NamedTokens`."""
+
+    def __init__(self, reduction: Reduction) -> None:
+        super().__init__(reduction)
+        self.ids: list[list[Tensor]] = [[] for _ in range(reduction.layers)]
+
+    def take(self, view: Any) -> None:
+        """Reduce one view and append its columns."""
+        named: NamedTokens = self.reduction.function(view)
+        self.parts[view.layer - 1].append(named.values[None])
+        self.ids[view.layer - 1].append(named.ids)
+
+    def token_ids(self, tokens: int) -> npt.NDArray[np.int64]:
+        """[layer, token], −1 where there is no value."""
+        found = np.full((len(self.ids), tokens), -1, dtype=np.int64)
+        for row, parts in zip(found, self.ids, strict=True):
+            if parts:
+                known = torch.cat(parts).cpu().numpy()
+                row[: len(known)] = known
+        return found
 
 
 @dataclass(frozen=True)

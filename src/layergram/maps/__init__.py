@@ -9,6 +9,7 @@ from layergram.maps.plain import to_plain
 from layergram.maps.vocabulary import (
     ATTRIBUTES,
     CELL_COORDINATES,
+    LENS_COORDINATES,
     ROLES,
     TEXT_ROLES,
     TOKEN_COORDINATES,
@@ -18,6 +19,7 @@ __all__ = [
     "ATTRIBUTES",
     "CELL_COORDINATES",
     "DIMENSIONS",
+    "LENS_COORDINATES",
     "ROLES",
     "TEXT_ROLES",
     "TOKEN_COORDINATES",

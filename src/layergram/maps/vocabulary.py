@@ -16,6 +16,11 @@ CELL_COORDINATES: dict[str, str] = {
     "p_value": "p-value of the cell",
 }
 
+LENS_COORDINATES: dict[str, str] = {
+    "top_token_id": "number in the vocabulary of the layer's likeliest token; −1 where none",
+    "top_token_text": "the text of that token; empty where none",
+}
+
 ROLES: tuple[str, ...] = (
     "last_q",
     "first_answer",

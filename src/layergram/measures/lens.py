@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layergram.engine.reducers import NamedTokens, TokenColumns
 from layergram.engine.views import LensView
 from layergram.measures.registry import measure
 
@@ -129,6 +130,31 @@ def lens_rank(view: LensView) -> Tensor:
     own = _of_next(view)
     rank = (view.log_p > own[:, None]).sum(-1).float() + 1
     return torch.where(own.isnan(), torch.nan, rank)
+
+
+@measure(
+    "lens",
+    long_name="probability of the likeliest token",
+    units="1",
+    valid_min=0.0,
+    valid_max=1.0,
+    alignment="predicts",
+    reducer=TokenColumns,
+    caveat=LENS,
+    references=NOSTALGEBRAIST,
+)
+def lens_token(view: LensView) -> NamedTokens:
+    """Probability of the token that a layer holds likeliest to follow, with that token.
+
+    p[t, l](v) at its largest over the vocabulary, 0..1. The map names the token of each cell in its
+    coordinates ``top_token_id`` and ``top_token_text`` over (layer, token): −1 and an empty text
+    where nothing is predicted. Of tokens exactly as likely, any one is named.
+
+    Returns:
+        values and ids, both [position].
+    """
+    log_p, ids = view.log_p.max(dim=-1)
+    return NamedTokens(log_p.exp(), ids)
 
 
 def _of_next(view: LensView) -> Tensor:

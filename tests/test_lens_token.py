@@ -1,0 +1,58 @@
+"""The likeliest token of every cell of the lens, against plain transformers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from layergram import maps
+from layergram.maps.build import storable
+from layergram.recipe import Run
+from layergram.tracing import trace
+
+TEXT = "The capital of France is Paris, is it not?"
+
+
+@pytest.fixture(scope="module", params=[1, 5, 1000])
+def found(request, tiny):
+    return trace(tiny, TEXT, measures=["lens_token"], run=Run(chunk=request.param))["lens_token"]
+
+
+def predictions(model, ids):
+    """Probabilities [layer, token, V] after each token: hidden states, norm, unembedding."""
+    inside = model.network
+    with torch.no_grad():
+        states = inside(torch.tensor([ids]), output_hidden_states=True).hidden_states[1:]
+        layers = [inside.lm_head(inside.model.norm(state[0])) for state in states[:-1]]
+        layers.append(inside.lm_head(states[-1][0]))  # transformers has normed the last one
+    return torch.stack(layers).double().softmax(-1).numpy()
+
+
+def test_tokens_and_probabilities_are_those_of_the_hidden_states(tiny, found):
+    expected = predictions(tiny, found["token_id"].values.tolist())[:, :-1]
+    ids = found["top_token_id"].values
+    assert found["top_token_id"].dims == ("layer", "token") and ids.dtype.kind == "i"
+    np.testing.assert_array_equal(ids[:, 1:], expected.argmax(-1))
+    np.testing.assert_allclose(found.values[:, 1:], expected.max(-1), atol=1e-5)
+    assert len(np.unique(ids)) > 2
+
+
+def test_texts_are_those_of_the_tokenizer_and_nothing_predicts_the_first_token(tiny, found):
+    ids, texts = found["top_token_id"].values, found["top_token_text"].values
+    assert (ids[:, 0] == -1).all() and (texts[:, 0] == "").all()
+    assert np.isnan(found.values[:, 0]).all()
+    for at in np.ndindex(ids[:, 1:].shape):
+        piece = tiny.tokenizer.decode([int(ids[:, 1:][at])], clean_up_tokenization_spaces=False)
+        assert texts[:, 1:][at] == storable(piece)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".json", ".zarr"])
+def test_tokens_survive_files_and_slices(found, tmp_path, suffix):
+    again = maps.read(maps.write(found, tmp_path / f"map{suffix}"))
+    for name in maps.LENS_COORDINATES:
+        assert again[name].dims == ("layer", "token")
+        np.testing.assert_array_equal(again[name].values, found[name].values)
+        part = again.isel(layer=-1, token=slice(2, 5))[name]
+        np.testing.assert_array_equal(part.values, found[name].values[-1, 2:5])
+    assert again["top_token_id"].dtype.kind == "i"
