@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from layergram.figures.cell_marks import RASTER_FROM, paint_dots, paint_texts
 from layergram.figures.fonts import families_for
 from layergram.figures.spec import Figure, HeatPanel, LinePanel, Panel, Region, Scale, Values
 
@@ -70,6 +71,8 @@ def _words(figure: Figure) -> Iterator[str]:
         for axis in (panel.x, panel.y):
             yield axis.label
             yield from (tick.label for tick in axis.ticks)
+        if isinstance(panel, HeatPanel) and panel.texts is not None:
+            yield from (text for row in panel.texts.rows for text in row)
         if isinstance(panel, LinePanel):
             yield from (line.label for line in panel.lines)
     for scale in figure.scales:
@@ -261,7 +264,6 @@ def _footer(painted: Painted, figure: Figure) -> None:
         legend.set_in_layout(False)
 
 
-RASTER_FROM = 20_000  # cells; more are one image inside a vector file
 HATCH: dict[str, Any] = {
     "facecolor": "0.95",
     "hatch": "//////",
@@ -293,41 +295,12 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         snap=True,
     )
     if panel.significant is not None:
-        _dots(ax, panel, scale, size)
+        paint_dots(ax, panel, scale, size)
+    if panel.texts is not None:
+        paint_texts(ax, panel, panel.texts, scale)
     for region in panel.regions:
         _rectangle(ax, region)
     return mesh
-
-
-def _dots(ax: Axes, panel: HeatPanel, scale: Scale, size: tuple[float, float]) -> None:
-    """A dot in every significant cell, dark on light colours and light on dark ones."""
-    mask = panel.significant & ~np.isnan(panel.values)
-    rows, columns = np.nonzero(mask)
-    if rows.size == 0:
-        return
-    pitch = 72 * min(size[0] / panel.values.shape[1], size[1] / panel.values.shape[0])
-    shade = _lightness(panel.values[mask], scale)
-    ax.scatter(
-        columns,
-        rows,
-        s=min(max(0.22 * pitch, 0.4), 2.5) ** 2,
-        c=np.where(shade > 0.55, "black", "white"),
-        linewidths=0,
-        rasterized=rows.size > RASTER_FROM,
-    )
-
-
-def _lightness(values: Values, scale: Scale) -> Values:
-    from matplotlib.colors import to_rgb
-
-    clipped = np.clip(values, scale.low, scale.high)
-    if scale.kind == "log":
-        place = np.log(clipped / scale.low) / np.log(scale.high / scale.low)
-    else:
-        place = (clipped - scale.low) / (scale.high - scale.low)
-    rgb = np.array([to_rgb(colour) for colour in scale.colours])
-    light = rgb @ [0.299, 0.587, 0.114]
-    return np.asarray(light[(place * (len(light) - 1)).round().astype(int)])
 
 
 def _rectangle(ax: Axes, region: Region) -> None:

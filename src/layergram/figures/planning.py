@@ -12,6 +12,7 @@ import xarray as xr
 from layergram import maps as currency
 from layergram.errors import LayergramError
 from layergram.figures import labels, scales
+from layergram.figures.cell_texts import texts_of, widened
 from layergram.figures.labels import cells_of
 from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of
@@ -59,7 +60,7 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     for (title, _), (array, _), group in zip(titled, drawn, groups, strict=True):
         parts += parts_of(array, title if len(titled) > 1 else "", group, style=style)
     columns = _columns(parts, len(titled), style)
-    size = _size(parts, columns, len(titled), style)
+    size = widened(_size(parts, columns, len(titled), style), parts, style)
     names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
     parts = [replace(part, title=name) for part, name in zip(parts, names, strict=True)]
     coloured = sorted({part.group for part in parts if part.heat})
@@ -74,7 +75,7 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         if part.heat and part.y is not None:
             scale = coloured.index(part.group)
             panel, said = heat_panel(part, part.y, scale=scale, size=size, style=style)
-            panels.append(panel)
+            panels.append(replace(panel, texts=texts_of(part, size, style)))
         else:
             lines, said = line_panel(part.array, part.title, size=size, style=style)
             panels.append(lines)

@@ -94,6 +94,14 @@ class Region:
 
 
 @dataclass(frozen=True)
+class CellTexts:
+    """Words in the cells of a heatmap: rows × columns of text, and their size in points."""
+
+    rows: tuple[tuple[str, ...], ...]
+    size: float
+
+
+@dataclass(frozen=True)
 class HeatPanel:
     """A heatmap.
 
@@ -106,6 +114,7 @@ class HeatPanel:
         regions: marked blocks.
         significant: cells that differ from no effect, or None where the map does not say.
         missing: why NaN cells have no value.
+        texts: what is written into the cells, or None.
     """
 
     title: str
@@ -116,6 +125,7 @@ class HeatPanel:
     regions: tuple[Region, ...] = ()
     significant: Mask | None = None
     missing: str = ""
+    texts: CellTexts | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class Style:
             definition.
         first_layer: where the first layer stands; auto: on top of role maps, else at the bottom.
         significance: mark the cells that differ from no effect, where the map says so.
+        cells: text writes the likeliest token of each cell into it, for maps that have one, up to
+            25 columns; auto does so for lens_token where the words can be read.
         alpha: p-value under which a cell is significant.
         title: what stands above the figure.
         bar: the label of the colour bar, instead of the map's own.
@@ -73,6 +75,7 @@ class Style:
     final_layer: Literal["auto", "keep"] = "auto"
     first_layer: Literal["auto", "bottom", "top"] = "auto"
     significance: Literal["dots", "none"] = "dots"
+    cells: Literal["auto", "colours", "text"] = "auto"
     alpha: float = 0.05
     title: str = ""
     bar: str = ""

@@ -1,0 +1,64 @@
+"""Painting what stands in the cells of a heatmap: dots and words, readable on every colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from layergram.figures.spec import CellTexts, HeatPanel, Scale, Values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RASTER_FROM = 20_000  # cells; more are one image inside a vector file
+
+
+def paint_texts(ax: Axes, panel: HeatPanel, texts: CellTexts, scale: Scale) -> None:
+    """A word in every cell that has a value, dark on light colours and light on dark ones."""
+    known = ~np.isnan(panel.values)
+    light = np.zeros(panel.values.shape)
+    light[known] = _lightness(panel.values[known], scale)
+    for row, column in zip(*np.nonzero(known), strict=True):
+        ax.text(
+            column,
+            row,
+            texts.rows[row][column],
+            ha="center",
+            va="center_baseline",
+            fontsize=texts.size,
+            color="black" if light[row, column] > 0.55 else "white",
+            in_layout=False,
+        )
+
+
+def paint_dots(ax: Axes, panel: HeatPanel, scale: Scale, size: tuple[float, float]) -> None:
+    """A dot in every significant cell, dark on light colours and light on dark ones."""
+    mask = panel.significant & ~np.isnan(panel.values)
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        return
+    pitch = 72 * min(size[0] / panel.values.shape[1], size[1] / panel.values.shape[0])
+    shade = _lightness(panel.values[mask], scale)
+    ax.scatter(
+        columns,
+        rows,
+        s=min(max(0.22 * pitch, 0.4), 2.5) ** 2,
+        c=np.where(shade > 0.55, "black", "white"),
+        linewidths=0,
+        rasterized=rows.size > RASTER_FROM,
+    )
+
+
+def _lightness(values: Values, scale: Scale) -> Values:
+    """Luminance of the colour of each value, 0..1."""
+    from matplotlib.colors import to_rgb
+
+    clipped = np.clip(values, scale.low, scale.high)
+    if scale.kind == "log":
+        place = np.log(clipped / scale.low) / np.log(scale.high / scale.low)
+    else:
+        place = (clipped - scale.low) / (scale.high - scale.low)
+    rgb = np.array([to_rgb(colour) for colour in scale.colours])
+    light = rgb @ [0.299, 0.587, 0.114]
+    return np.asarray(light[(place * (len(light) - 1)).round().astype(int)])

@@ -1,0 +1,60 @@
+"""Words in the cells of a heatmap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from layergram import maps
+from layergram.errors import LayergramError
+from layergram.figures import Style, plan
+from layergram.figures.painting import paint
+
+
+def lens(columns, rows=3, measure="lens_token"):
+    values = np.linspace(0, 1, rows * columns).reshape(rows, columns)
+    texts = np.array([[f" t{r}{c}" for c in range(columns)] for r in range(rows)], dtype=object)
+    texts[0, :2] = ["\n", " "]
+    return maps.make(
+        values,
+        ("layer", "token"),
+        measure=measure,
+        valid_min=0,
+        valid_max=1,
+        coords={"top_token_text": (("layer", "token"), texts)},
+    )
+
+
+def test_the_plan_holds_the_tokens_with_visible_white_space():
+    texts = plan(lens(4)).panels[0].texts
+    assert texts.rows[0] == ("↵", "␣", "t02", "t03") and texts.rows[2][3] == "t23"
+    assert texts.size >= 4.5
+
+
+def test_a_selection_takes_its_own_tokens():
+    texts = plan(lens(40), style=Style(cells="text", select=("token=10:12", "layer=2:3"))).panels[0]
+    assert texts.texts.rows == (("t110", "t111", "t112"), ("t210", "t211", "t212"))
+
+
+def test_too_many_columns_are_refused_or_left_to_the_colours():
+    assert plan(lens(25)).panels[0].texts is not None
+    assert plan(lens(26)).panels[0].texts is None
+    with pytest.raises(LayergramError, match="26 columns"):
+        plan(lens(26), style=Style(cells="text"))
+
+
+def test_words_are_asked_of_maps_that_have_them():
+    other = lens(4, measure="divergence")
+    assert plan(other).panels[0].texts is None
+    assert plan(other, style=Style(cells="text")).panels[0].texts is not None
+    with pytest.raises(LayergramError, match="top_token_text"):
+        plan(other.drop_vars("top_token_text"), style=Style(cells="text"))
+
+
+def test_words_are_dark_on_light_cells_and_light_on_dark_ones():
+    figure = plan(lens(4))
+    colours = figure.scales[0].colours
+    light = [sum(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (colours[0], colours[-1])]
+    drawn = {t.get_text(): t.get_color() for t in paint(figure).axes[0].texts}
+    expected = ["black" if shade > 382 else "white" for shade in light]
+    assert [drawn["↵"], drawn["t23"]] == expected
