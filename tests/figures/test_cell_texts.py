@@ -58,3 +58,21 @@ def test_words_are_dark_on_light_cells_and_light_on_dark_ones():
     drawn = {t.get_text(): t.get_color() for t in paint(figure).axes[0].texts}
     expected = ["black" if shade > 382 else "white" for shade in light]
     assert [drawn["↵"], drawn["t23"]] == expected
+
+
+def test_prompt_and_answer_are_bracketed_with_a_line_between_them():
+    parts = np.array(["prompt"] * 3 + ["answer"] * 2, dtype=object)
+    panel = plan(lens(5).assign_coords(part=("token", parts))).panels[0]
+    assert [(s.first, s.last, s.label) for s in panel.spans] == [(0, 2, "prompt"), (3, 4, "answer")]
+    ax = paint(plan(lens(5).assign_coords(part=("token", parts)))).axes[0]
+    assert [2.5, 2.5] in [list(line.get_xdata()) for line in ax.lines]
+    assert {"prompt", "answer"} <= {t.get_text() for t in ax.texts}
+
+
+def test_pooled_columns_and_maps_of_one_part():
+    parts = np.array(["prompt"] * 5 + ["answer"] * 3, dtype=object)
+    pooled = Style(most_columns=4)
+    panel = plan(lens(8).assign_coords(part=("token", parts)), style=pooled).panels[0]
+    assert [(s.first, s.last) for s in panel.spans] == [(0, 2), (3, 3)]
+    one = lens(3).assign_coords(part=("token", np.array(["prompt"] * 3, dtype=object)))
+    assert plan(one).panels[0].spans == ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.spec import CellTexts, HeatPanel, Scale, Values
+from layergram.figures.spec import CellTexts, HeatPanel, Scale, Span, Values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,27 @@ def paint_texts(ax: Axes, panel: HeatPanel, texts: CellTexts, scale: Scale) -> N
             color="black" if light[row, column] > 0.55 else "white",
             in_layout=False,
         )
+
+
+def paint_spans(ax: Axes, spans: Sequence[Span]) -> None:
+    """A bracket with its label above the columns of each span, and a line between two of them."""
+    for span in spans[1:]:
+        ax.axvline(span.first - 0.5, color="white", linewidth=2.0, zorder=4)
+        ax.axvline(span.first - 0.5, color="black", linewidth=0.8, zorder=4)
+    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    for span in spans:
+        gap = 0.15 * min(1.0, span.last - span.first + 1)
+        ends = (span.first - 0.5 + gap, span.last + 0.5 - gap)
+        ax.plot(
+            [ends[0], ends[0], ends[1], ends[1]],
+            [1.008, 1.018, 1.018, 1.008],
+            transform=ax.get_xaxis_transform(),
+            color="black",
+            linewidth=0.8,
+            clip_on=False,
+        )
+        middle = (ends[0] + ends[1]) / 2
+        ax.annotate(span.label, (middle, 1.018), (0, 2), ha="center", va="bottom", **place)
 
 
 def paint_dots(ax: Axes, panel: HeatPanel, scale: Scale, size: tuple[float, float]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.cell_marks import RASTER_FROM, paint_dots, paint_texts
+from layergram.figures.cell_marks import RASTER_FROM, paint_dots, paint_spans, paint_texts
 from layergram.figures.fonts import families_for
 from layergram.figures.spec import Figure, HeatPanel, LinePanel, Panel, Region, Scale, Values
 
@@ -71,6 +71,8 @@ def _words(figure: Figure) -> Iterator[str]:
         for axis in (panel.x, panel.y):
             yield axis.label
             yield from (tick.label for tick in axis.ticks)
+        if isinstance(panel, HeatPanel):
+            yield from (span.label for span in panel.spans)
         if isinstance(panel, HeatPanel) and panel.texts is not None:
             yield from (text for row in panel.texts.rows for text in row)
         if isinstance(panel, LinePanel):
@@ -149,7 +151,8 @@ def _axes(ax: Axes, panel: Panel, *, write_x: bool, write_y: bool) -> None:
     if write_y:
         ax.set_ylabel(y.label)
     if panel.title:
-        ax.set_title(panel.title, pad=4)
+        spans = isinstance(panel, HeatPanel) and panel.spans
+        ax.set_title(panel.title, pad=18 if spans else 4)
 
 
 def _colour_bar(
@@ -298,6 +301,7 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         paint_dots(ax, panel, scale, size)
     if panel.texts is not None:
         paint_texts(ax, panel, panel.texts, scale)
+    paint_spans(ax, panel.spans)
     for region in panel.regions:
         _rectangle(ax, region)
     return mesh

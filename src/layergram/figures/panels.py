@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import xarray as xr
@@ -13,7 +14,7 @@ from layergram import maps as currency
 from layergram.errors import LayergramError
 from layergram.figures import labels, scales
 from layergram.figures.labels import Cells, describe_range, range_of
-from layergram.figures.spec import HeatPanel, Mask, Region, Values
+from layergram.figures.spec import HeatPanel, Mask, Region, Span, Values
 from layergram.figures.style import Pooling, Style
 from layergram.maps.blocks import best_block
 
@@ -151,8 +152,26 @@ def heat_panel(
         regions=part.regions,
         significant=part.significant,
         missing=missing,
+        spans=_spans(part),
     )
     return panel, [note for note in (x_note, y_note) if note]
+
+
+def _spans(part: Part) -> tuple[Span, ...]:
+    """The prompt and the answer among the columns; nothing where the columns are of one of them."""
+    coord = part.array.coords.get("part")
+    if coord is None or coord.dims != (part.x.dim,):
+        return ()
+    spans: list[Span] = []
+    at = 0
+    for label, run in groupby(coord.values.tolist()):
+        end = at + len(list(run))
+        first = spans[-1].last + 1 if spans else 0  # a pooled column belongs to where it begins
+        last = (end - 1) // part.x.pool
+        if last >= first:
+            spans.append(Span(first, last, str(label)))
+        at = end
+    return tuple(spans) if len(spans) > 1 else ()
 
 
 def regions_of(values: Values, y: Cells, x: Cells, *, style: Style) -> tuple[Region, ...]:

@@ -94,6 +94,15 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Neighbouring columns that belong together: the first, the last, and what they are."""
+
+    first: int
+    last: int
+    label: str
+
+
+@dataclass(frozen=True)
 class CellTexts:
     """Words in the cells of a heatmap: rows × columns of text, and their size in points."""
 
@@ -115,6 +124,7 @@ class HeatPanel:
         significant: cells that differ from no effect, or None where the map does not say.
         missing: why NaN cells have no value.
         texts: what is written into the cells, or None.
+        spans: the prompt and the answer, bracketed above the cells with a line between them.
     """
 
     title: str
@@ -126,6 +136,7 @@ class HeatPanel:
     significant: Mask | None = None
     missing: str = ""
     texts: CellTexts | None = None
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
