@@ -56,3 +56,9 @@ def test_tokens_survive_files_and_slices(found, tmp_path, suffix):
         part = again.isel(layer=-1, token=slice(2, 5))[name]
         np.testing.assert_array_equal(part.values, found[name].values[-1, 2:5])
     assert again["top_token_id"].dtype.kind == "i"
+
+
+def test_the_numbers_of_tokens_are_not_taken_for_the_values_of_a_table(found, tmp_path):
+    again = maps.read(maps.write(found, tmp_path / "map.csv"))
+    assert again.name == "lens_token"
+    np.testing.assert_allclose(again.values, found.values, rtol=1e-6)

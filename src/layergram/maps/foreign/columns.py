@@ -13,7 +13,12 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.maps.dimensions import DIMENSIONS, axis_named, split_words
 from layergram.maps.foreign.axes import HEAD_NAME, SPREADS, are_metrics, axes_named
 from layergram.maps.foreign.cells import Cells, is_number, missing, number_in
-from layergram.maps.vocabulary import CELL_COORDINATES, ROLES, TOKEN_COORDINATES
+from layergram.maps.vocabulary import (
+    CELL_COORDINATES,
+    LENS_COORDINATES,
+    ROLES,
+    TOKEN_COORDINATES,
+)
 
 Layout = Literal["auto", "long", "wide"]
 INTERVALS = {
@@ -24,7 +29,7 @@ INTERVALS = {
 BESIDE = frozenset(
     ("ci", "conf", "confidence", "interval", "bound", "limit", "value", "val", "90", "95", "99")
 )
-KNOWN = {*TOKEN_COORDINATES, *CELL_COORDINATES} - set(INTERVALS)
+KNOWN = {*TOKEN_COORDINATES, *CELL_COORDINATES, *LENS_COORDINATES} - set(INTERVALS)
 PERCENTILES = {("2", "5"): "low", ("97", "5"): "high", ("5",): "low", ("95",): "high"}
 
 
