@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Callable, Iterable
 from functools import partial
 
+NEAR = 0.65  # similarity, 0 to 1, from which a name is suggested: nope and copper have 0.6
+
 
 class LayergramError(Exception):
     """A request that cannot be met, in words a user can act on.
@@ -60,7 +62,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> LayergramError:
         Do: did you mean 'divergence'?
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=NEAR)
     do = f"did you mean '{near[0]}'?" if near else f"choose a {kind} from the list"
     return LayergramError(
         f"{kind} '{name}'", got=f"no {kind} of that name", allowed=", ".join(names), do=do

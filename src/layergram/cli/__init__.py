@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -61,7 +62,13 @@ def main(tokens: Sequence[str] | None = None) -> int:
 def run() -> None:
     """Entry point of the ``layergram`` command."""
     _return_freed_memory()
-    sys.exit(main())
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
 
 
 def _return_freed_memory() -> None:

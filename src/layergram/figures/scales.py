@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from layergram.errors import LayergramError
+from layergram.errors import NEAR, LayergramError
 from layergram.figures.spec import Scale, Tick, Values
 from layergram.figures.style import Style
 
@@ -204,7 +204,7 @@ def colours_of(palette: str, *, direction: str = "forward", count: int = 256) ->
 
     if palette not in colormaps:
         folded = {name.lower(): name for name in colormaps}
-        near = difflib.get_close_matches(palette.lower(), list(folded), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(palette.lower(), list(folded), n=1, cutoff=NEAR)
         raise LayergramError(
             f"the colour map '{palette}'",
             got="no colour map of that name",
