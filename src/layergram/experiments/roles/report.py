@@ -168,7 +168,10 @@ def _best_of(name: str, lines: list[Comparison]) -> str:
     if not lines:
         return ""
     best = max(lines, key=lambda line: line.auroc)
-    clear = "" if best.gain_low > 0 else ", which is not clear of 0"
+    if best.gain_high < 0:
+        clear = ": the probe does worse"
+    else:
+        clear = "" if best.gain_low > 0 else ", which is not clear of 0"
     return (
         f"The best {name} is {best.about}: {best.text}. The gain of the probe over it is "
         f"{best.gain_text}{clear}."
