@@ -41,6 +41,16 @@ def test_a_ridge_probe_without_two_folds_needs_no_fit(n, d):
     assert found == pytest.approx(expected.sum(2) / 3, abs=1e-6)
 
 
+def test_rows_with_the_same_features_are_not_told_apart_by_their_own_labels():
+    """As in the embeddings of a role where nearly all answers have one of a few tokens."""
+    generator = np.random.default_rng(0)
+    kinds = generator.normal(size=(7, 576))
+    of_row = np.minimum(generator.geometric(0.9, 1500), 7) - 1
+    y, folds = generator.random(1500) < 0.5, generator.integers(0, 4, 1500)
+    found = ridge_without_pairs(torch.as_tensor(kinds[of_row]).float(), y, folds[None])[0]
+    assert found == pytest.approx(0.5, abs=0.05)  # the labels were drawn
+
+
 def test_partitions_are_those_of_every_other_evaluation():
     features, wrong = drawn(0)
     features[:, 2, 1, 0] += 1.5 * wrong

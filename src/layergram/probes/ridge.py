@@ -16,6 +16,7 @@ from layergram.statistics.auroc import placements
 
 LEAST_VARIANCE = 1e-9  # of predictions of 0 and 1, above what rounding makes of a constant
 TALL = 3  # rows for each feature above which matrices of features are the smaller work
+TIE = 6  # decimals of a prediction of 0 or 1; what differs by less is rounding
 RIDGE = 0.1  # penalty as a share of the mean squared length of an example
 
 
@@ -77,7 +78,9 @@ def ridge_without_pairs(features: Tensor, positive: Labels, several: Numbers) ->
 
     It is what a nested choice among cells needs, in closed form, so that the choice can be made
     anew for other partitions into folds. The predictions of two folds S by the probe of the others
-    are y_S − G_SS⁻¹ (G y)_S, with G as in :func:`ridge_statistics`.
+    are y_S − G_SS⁻¹ (G y)_S, with G as in :func:`ridge_statistics`. The label of a row cancels in
+    them only as far as the numbers reach: in float32 rows with the same features would be told
+    apart by what is left of their own labels. So they are float64, and rounded.
 
     Args:
         features: finite numbers [row, feature].
@@ -94,8 +97,10 @@ def ridge_without_pairs(features: Tensor, positive: Labels, several: Numbers) ->
         [[1.0, 1.0, 1.0]]
     """
     count = int(several.max()) + 1
-    scaled, penalty = _standardised(features)
-    y = torch.as_tensor(positive, dtype=torch.float32, device=features.device)
+    if features.device.type == "mps":  # has no float64
+        features = features.cpu()
+    scaled, penalty = (each.double() for each in _standardised(features))
+    y = torch.as_tensor(positive, dtype=torch.float64, device=features.device)
     predict = _without_by_features if len(scaled) > TALL * scaled.shape[1] else _without_by_rows
     predicted = predict(scaled, penalty, y)
     areas = np.full((len(several), count, count), np.nan)
@@ -103,7 +108,7 @@ def ridge_without_pairs(features: Tensor, positive: Labels, several: Numbers) ->
         for f, g in combinations(range(count), 2):
             scores = np.full(len(positive), np.nan)
             out = np.flatnonzero((folds == f) | (folds == g))
-            scores[out] = predicted(out).cpu().numpy()
+            scores[out] = predicted(out).round(decimals=TIE).cpu().numpy()
             for tested, other in ((f, g), (g, f)):
                 high, low = (scores[(folds == tested) & side] for side in (positive, ~positive))
                 if high.size and low.size:
