@@ -167,7 +167,7 @@ def _tiled(
         if start > done:
             start = done
         follows = at + 1 < len(offsets) and offsets[at + 1][0] < end
-        if follows and text[start:end].strip() and not _decode(tokenizer, [ids[at]]).strip():
+        if follows and text[start:end].strip() and not decode(tokenizer, [ids[at]]).strip():
             end = start  # a word-boundary mark that the text has no character for
         spans.append((start, end))
         done = max(done, end)
@@ -228,7 +228,8 @@ def _spelled(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     return [str(tokenizer.convert_ids_to_tokens(i)) for i in ids]
 
 
-def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
+def decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The text of ids, special tokens and spaces as they are."""
     text = tokenizer.decode(
         list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
     )
@@ -255,14 +256,14 @@ def texts_of(
     # One complete token (so that a leading space is kept) and the ids since the last complete
     # character are decoded; bytes of earlier characters would corrupt those that follow.
     context = _last_complete(tokenizer, before)
-    decoded = _decode(tokenizer, context)
+    decoded = decode(tokenizer, context)
     group: list[int] = []
     pending: list[int] = []  # positions with bytes of an incomplete character
     for at, token_id in enumerate(ids):
         group.append(token_id)
-        fresh = _decode(tokenizer, [*context, *group])[len(decoded) :]
+        fresh = decode(tokenizer, [*context, *group])[len(decoded) :]
         whole = fresh.rstrip(BROKEN)
-        single = _decode(tokenizer, [token_id])
+        single = decode(tokenizer, [token_id])
         byte = not single and _is_byte(tokenizer, token_id)
         spans[at] = [len(text), len(text) + len(whole)]
         if pending and whole:
@@ -278,7 +279,7 @@ def texts_of(
             pending.append(at)
             continue
         context = context if BROKEN in single or byte else [token_id]
-        group, decoded = [], _decode(tokenizer, context)
+        group, decoded = [], decode(tokenizer, context)
     if pending:
         text += BROKEN
         for token in pending:
@@ -290,7 +291,7 @@ def texts_of(
 def _last_complete(tokenizer: Any, ids: Sequence[int]) -> list[int]:
     """The last id, within a character's length of the end, that decodes to whole characters."""
     for token_id in reversed(ids[-5:]):
-        single = _decode(tokenizer, [token_id])
+        single = decode(tokenizer, [token_id])
         if BROKEN not in single and not (not single and _is_byte(tokenizer, token_id)):
             return [token_id]
     return []

@@ -25,7 +25,7 @@ from layergram.models.load import load
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.token_sources import Source
-from layergram.tokens import Tokens
+from layergram.tokens import Tokens, decode
 
 CELLS = ("layer", "token")
 HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
@@ -148,8 +148,7 @@ class Trace:
         if record.alignment == "predicts":
             ids = np.concatenate([np.full_like(ids[:, :1], -1), ids[:, :-1]], axis=1)
         known = {-1: ""} | {
-            int(i): self.model.tokenizer.decode([int(i)], clean_up_tokenization_spaces=False)
-            for i in np.unique(ids[ids >= 0])
+            int(i): decode(self.model.tokenizer, [int(i)]) for i in np.unique(ids[ids >= 0])
         }
         texts = np.array([[known[int(i)] for i in row] for row in ids], dtype=object)
         return {"top_token_id": (CELLS, ids), "top_token_text": (CELLS, texts)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from layergram.errors import LayergramError
 from layergram.figures.panels import Part
 from layergram.figures.spec import CellTexts
-from layergram.figures.style import Style
+from layergram.figures.style import PAGE, Style
 from layergram.tokens import display
 
 COORDINATE = "top_token_text"
@@ -15,7 +15,7 @@ MOST_COLUMNS = 25
 LEAST_POINTS = 4.5  # smaller print is not read
 LETTER = 0.62  # width of a letter as a share of its size
 LEAST_LETTERS = 5
-PAGE, PITCH = 7.2, 0.55  # inches: a page of two columns; a column of cells with words
+PITCH = 0.55  # inches: the width of a column of cells with words
 
 
 def has_texts(part: Part, style: Style) -> bool:

@@ -73,8 +73,8 @@ def _words(figure: Figure) -> Iterator[str]:
             yield from (tick.label for tick in axis.ticks)
         if isinstance(panel, HeatPanel):
             yield from (span.label for span in panel.spans)
-        if isinstance(panel, HeatPanel) and panel.texts is not None:
-            yield from (text for row in panel.texts.rows for text in row)
+            if panel.texts is not None:
+                yield from (text for row in panel.texts.rows for text in row)
         if isinstance(panel, LinePanel):
             yield from (line.label for line in panel.lines)
     for scale in figure.scales:

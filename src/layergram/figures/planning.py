@@ -18,7 +18,7 @@ from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of
 from layergram.figures.scales import label_of
 from layergram.figures.spec import Figure, HeatPanel, LegendEntry, Panel, Scale
-from layergram.figures.style import Style
+from layergram.figures.style import PAGE, Style
 from layergram.figures.titles import fitted
 from layergram.maps import Dimension
 
@@ -267,7 +267,6 @@ def legend_of(
     return tuple(dict.fromkeys(entries))
 
 
-PAGE = 7.2  # inches: the width of a page of two columns
 LINE = 1.25 / 72  # inches per point of font size
 
 

@@ -11,6 +11,7 @@ Kind = Literal["auto", "heatmap", "lines"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
 Pooling = Literal["max", "mean"]
 FirstToken = Literal["keep", "off_scale", "leave_out", "auto"]
+PAGE = 7.2  # inches: the width of a page of two columns
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from layergram.errors import LayergramError, unknown_name
+from layergram.errors import NEAR, LayergramError, unknown_name
 from layergram.models.sources import embedded
 from layergram.models.sources.gguf import check_gguf
 
@@ -120,7 +120,7 @@ def _classify(model: Any) -> Request:
         )
     if isinstance(model, str) and _HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
         return Request("hub", name, asked)
-    near = difflib.get_close_matches(name, [embedded.NAME], cutoff=0.5)
+    near = difflib.get_close_matches(name, [embedded.NAME], cutoff=NEAR)
     do = (
         f"did you mean '{near[0]}'?"
         if near
