@@ -69,6 +69,21 @@ def test_a_sink_has_five_times_the_median_of_the_columns(times, found):
     assert (figure.scales[0].most > figure.scales[0].high) == found
 
 
+def test_columns_that_are_many_or_end_where_the_others_do_are_no_sinks():
+    many = np.full((6, 20), 0.01)
+    many[:, :5] = 0.9  # a quarter of the columns
+    mixed = np.full((6, 20), 0.01)
+    mixed[:, 3] = 0.9
+    mixed[0] = 0.8  # a row in which all are high
+    for values in (many, mixed):
+        figure = plan(maps.make(values, ("layer", "token"), measure="divergence"))
+        assert figure.notes == ()
+        assert (figure.scales[0].high, figure.scales[0].above) == (1, 0)
+    many[:, 4] = 0.01
+    figure = plan(maps.make(many, ("layer", "token"), measure="divergence"))
+    assert figure.notes[0].startswith("4 tokens")
+
+
 @pytest.mark.parametrize(
     ("most", "label"), [(0.124, "0.12+"), (0.00085, "0.0008+"), (0.0062, "0.006+"), (640, "600+")]
 )

@@ -173,8 +173,9 @@ def sinks_of(array: xr.DataArray, style: Style) -> tuple[int, ...]:
     """The columns that lie so far above the others that they alone would set the colours.
 
     A sink is a column of tokens or keys, at any position, whose median is ``SINK`` times the
-    median of all columns' medians or more. Only maps without negative values can have one, and
-    only where neither limits nor a log, diverging or percentile scale are asked for.
+    median of all columns' medians or more. At most a fifth of the columns can be sinks, and they
+    must reach twice the 99th percentile of the rest; otherwise the map has none. Nor has one with
+    negative values, or where limits or a log, diverging or percentile scale are asked for.
 
     Returns:
         Their places among the columns that are drawn, in order.
@@ -201,7 +202,11 @@ def sinks_of(array: xr.DataArray, style: Style) -> tuple[int, ...]:
     usual = float(np.median(medians))
     if len(filled) < 3 or usual <= 0:
         return ()
-    return tuple(int(at) for at in filled[medians >= SINK * usual])
+    found = filled[medians >= SINK * usual]
+    rest = np.delete(values, found, axis=0)
+    towering = np.nanmax(values[found], initial=0.0) >= 2 * np.nanpercentile(rest, 99)
+    few = len(found) <= max(1, len(filled) // 5)
+    return tuple(int(at) for at in found) if towering and few else ()
 
 
 def sinks_named(array: xr.DataArray, sinks: Sequence[int], style: Style) -> list[str]:
