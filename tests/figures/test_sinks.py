@@ -161,6 +161,20 @@ def test_a_range_around_0_is_cut_to_the_side_in_use(low, high, limits, kind):
     assert scale.below == scale.above == 0
 
 
+def test_few_values_of_the_other_sign_are_drawn_and_not_cut_off():
+    array = maps.make(
+        [[-0.1, 0.4, 1.2, 0.8]],
+        ("layer", "head"),
+        measure="effect",
+        valid_min=-2,
+        valid_max=2,
+        null_value=0.0,
+    )
+    scale = scale_of(array)
+    assert (scale.kind, scale.centre, scale.below) == ("diverging", 0, 0)
+    assert -scale.low == scale.high >= 1.2
+
+
 def test_the_palette_of_negative_values_grows_darker_away_from_0():
     positive, negative = scale_of(cosines(0.1, 0.9)), scale_of(cosines(-0.9, -0.1))
     assert negative.colours == positive.colours[::-1]

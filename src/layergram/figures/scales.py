@@ -109,10 +109,10 @@ def label_of(attrs: dict[str, Any]) -> str:
 def kind_of(values: Values, attrs: dict[str, Any], style: Style) -> str:
     """``"linear"``, ``"log"`` or ``"diverging"``, as asked or as the map suggests.
 
-    A map is signed if it has a ``null_value`` and its values reach below it by more than a fifth
-    of how far they reach above, or if no smallest valid value keeps them above it. One that can
-    be positive and negative, such as a cosine, is signed where both signs occur, and linear where
-    one does. Counts from 1 upwards that span a factor of 100 are shown by factors.
+    A map that can be positive and negative, such as a cosine, is signed where both signs occur
+    and linear where one does. One with another ``null_value`` is signed if its values reach below
+    it by more than a fifth of how far they reach above, or if no smallest valid value keeps them
+    above it. Counts from 1 upwards that span a factor of 100 are shown by factors.
     """
     low, high = float(values.min()), float(values.max())
     if style.scale == "log":
@@ -127,10 +127,7 @@ def kind_of(values: Values, attrs: dict[str, Any], style: Style) -> str:
         return style.scale
     null = attrs.get("null_value")
     if signed_range(attrs) and not low == high == 0:
-        if not low < 0 < high:
-            return "linear"
-        if null is None:
-            return "diverging"
+        return "diverging" if low < 0 < high else "linear"
     if null is not None:
         null = float(null)
         bounded = float(attrs.get("valid_min", -np.inf)) > -np.inf
