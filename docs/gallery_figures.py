@@ -201,10 +201,9 @@ def examples() -> dict[str, Example]:
         ),
         "heads_of_tokens": Example(
             "A panel per head",
-            "A map of layer × head × token, with the first token out of the colour limits.",
+            "A map of layer × head × token; the first token does not count for the colour limits.",
             attention(tokens[:16], heads=6),
-            Style(first_token="off_scale"),
-            "--first-token off_scale",
+            Style(),
         ),
         "measures_in_a_row": Example(
             "Several measures over the same tokens",

@@ -10,8 +10,10 @@ import sys
 import numpy as np
 import pytest
 
+import layergram as lg
 from layergram import maps
 from layergram.cli import main
+from layergram.figures import plan
 from layergram.measures import MEASURES
 
 TEXT = "The capital of France is Paris. \\boxed{(D)}"
@@ -45,6 +47,17 @@ def test_two_measures_write_map_picture_and_words_each(run, tiny_llama_folder, t
     for name in names:
         assert name in out
     assert out.count("\n  - ") >= 4  # findings
+
+
+def test_map_draw_and_the_python_call_make_one_picture(run, tiny_llama_folder, tmp_path):
+    asked = ("--measure", "attention_from", "--measure", "residual_norm", "--query", "last")
+    assert run("map", TEXT, *asked, "--model", tiny_llama_folder, "--out", "here")[0] == 0
+    for name in ("attention_from", "residual_norm"):
+        file = tmp_path / "here" / f"{name}.nc"
+        assert run("draw", file, "-o", "drawn.png")[::2] == (0, "")
+        assert (tmp_path / "drawn.png").read_bytes() == file.with_suffix(".png").read_bytes()
+        ends = [axes.get_ylim() for axes in lg.draw(lg.read(file)).axes]
+        assert plan(maps.read(file)).scales[0].high in [end for pair in ends for end in pair]
 
 
 def test_json_is_all_that_stdout_holds(run, tiny_llama_folder):

@@ -26,8 +26,7 @@ def save_map(
         array: the map.
         out: the folder.
         name: of the files; the map's own by default.
-        style: of the pictures. By default the first token does not set the colours where it alone
-            would, and the picture says so.
+        style: of the pictures.
         suffixes: of the pictures, such as ``.png``, ``.svg``, ``.pdf``.
         below: Markdown to stand below the words.
         facts: of the map, where they have been computed already.
@@ -36,7 +35,6 @@ def save_map(
         The files: numbers, pictures, words.
     """
     name = name or str(array.name)
-    style = style or figures.Style(first_token="auto")
     painted = figures.paint(figures.plan(array, style=style))
     text = words.describe(array, known=facts) + (f"\n{below}" if below else "")
     return [

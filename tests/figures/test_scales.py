@@ -7,7 +7,8 @@ from gallery_figures import examples, importance
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import Style, plan
-from layergram.figures.scales import DIVERGING, PALETTES, colours_of, linear_limits, ticks_between
+from layergram.figures.scales import DIVERGING, PALETTES, colours_of, linear_limits
+from layergram.figures.ticks import ticks_between
 
 
 def grid(values, *, dims=("layer", "token"), **attributes):
@@ -98,6 +99,18 @@ def test_log_scale_covers_the_positive_values_and_counts_the_rest_as_below():
     assert "log scale" in scale.label
 
 
+def test_a_log_scale_begins_at_the_first_percentile_and_says_what_lies_below():
+    values = np.geomspace(0.011, 0.9, 1000).reshape(20, 50)
+    values[3, 4], values[7, 8] = 1e-6, 3e-5
+    figure = plan(grid(values), style=Style(scale="log"))
+    first = np.sort(values, axis=None)[9]  # the 1st percentile of 1,000 cells
+    scale = figure.scales[0]
+    assert (scale.low, scale.high) == (pytest.approx(0.01), pytest.approx(1))
+    assert scale.low <= first < 0.02
+    assert (scale.below, labels(scale)[0]) == (2, "≤0.01")
+    assert any("2 of 1,000 cells lie below 0.01" in note for note in figure.notes)
+
+
 def test_ranks_are_drawn_by_factors():
     assert scale_of(grid([[1, 40], [3000, 49000]], valid_min=1)).kind == "log"
 
@@ -114,9 +127,10 @@ def test_the_first_token_can_be_left_out_of_the_scale_or_the_figure_and_the_figu
     values = np.full((4, 6), 0.02)
     values[:, 0] = 0.9
     array = grid(values, coords={"token_text": ("token", list("ABCDEF"))})
-    kept = plan(array)
+    kept = plan(array, style=Style(first_token="keep"))
     assert kept.scales[0].high >= 0.9
-    assert "first_token" in kept.hints[0]
+    assert kept.notes == ()
+    assert "\"A\" at position 0. First_token 'auto'" in kept.hints[0]
     off = plan(array, style=Style(first_token="off_scale"))
     assert off.scales[0].high < 0.1
     assert off.scales[0].above == 4
@@ -124,16 +138,6 @@ def test_the_first_token_can_be_left_out_of_the_scale_or_the_figure_and_the_figu
     out = plan(array, style=Style(first_token="leave_out"))
     assert out.panels[0].x.names == tuple("BCDEF")
     assert "The first token (A) is left out." in out.notes
-
-
-@pytest.mark.parametrize(("first", "choice"), [(0.9, "off_scale"), (0.05, "keep")])
-def test_auto_leaves_the_first_token_out_of_the_scale_where_it_would_set_it(first, choice):
-    values = np.full((4, 6), 0.02)
-    values[:, 0] = first
-    auto = plan(grid(values), style=Style(first_token="auto"))
-    assert auto.to_plain() == plan(grid(values), style=Style(first_token=choice)).to_plain()
-    given = Style(first_token="auto", limits=(0, 1))
-    assert plan(grid(values), style=given).notes == ()
 
 
 def test_maps_of_one_measure_share_a_scale_and_others_do_not():

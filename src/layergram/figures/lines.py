@@ -9,7 +9,7 @@ import xarray as xr
 
 from layergram import maps as currency
 from layergram.errors import LayergramError, unknown_name
-from layergram.figures import labels, scales
+from layergram.figures import labels, scales, ticks
 from layergram.figures.spec import Axis, Line, LinePanel, Values
 from layergram.figures.style import Style
 
@@ -145,14 +145,14 @@ def _value_axis(array: xr.DataArray, lines: tuple[Line, ...], style: Style, *, b
             least, most = min(least, float(null)), max(most, float(null))
         if bars:
             least, most = min(least, 0.0), max(most, 0.0)
-        low, high = scales.round_limits(least, most)
+        low, high = ticks.round_limits(least, most)
         low = max(low, min(least, float(attrs.get("valid_min", -np.inf))))
         high = min(high, max(most, float(attrs.get("valid_max", np.inf))))
     return Axis(
         dim="",
         label=style.bar or scales.label_of(array.attrs),
         names=(),
-        ticks=scales.ticks_between(low, high, log=log),
+        ticks=ticks.ticks_between(low, high, log=log),
         limits=(low, high),
         direction="up",
         growth="log" if log else "linear",

@@ -35,6 +35,7 @@ class Part:
         significant: cells that differ from no effect.
         regions: marked blocks.
         signed: whether the values lie on both sides of no effect.
+        sinks: places of the columns that the limits do not come from.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Part:
     significant: Mask | None = None
     regions: tuple[Region, ...] = ()
     signed: bool = False
+    sinks: tuple[int, ...] = ()
 
     @property
     def units(self) -> str:
@@ -56,8 +58,18 @@ class Part:
         return "" if units == "1" else units
 
 
-def parts_of(array: xr.DataArray, title: str, group: int, *, style: Style) -> Iterator[Part]:
-    """The panels of one map: one per label of its facets."""
+def parts_of(
+    array: xr.DataArray, title: str, group: int, *, style: Style, sinks: tuple[int, ...] = ()
+) -> Iterator[Part]:
+    """The panels of one map: one per label of its facets.
+
+    Args:
+        array: the map.
+        title: what stands above the panels, before the labels of the facets.
+        group: which maps share a colour scale.
+        style: the person's choices.
+        sinks: places of the columns that do not count for the limits of the colours.
+    """
     facets, y_dim, x_dim = labels.axes_of(array, style)
     signed = scales.kind_of(array.values[np.isfinite(array.values)], array.attrs, style)
     centre = float(array.attrs.get("null_value", 0.0)) if signed == "diverging" else None
@@ -69,11 +81,16 @@ def parts_of(array: xr.DataArray, title: str, group: int, *, style: Style) -> It
             y = labels.cells_of(piece, y_dim) if y_dim else None
             yield Part(full, piece, group, x, y, False, empty, empty)
         else:
-            yield _pooled(piece.transpose(y_dim, x_dim), full, group, centre, style)
+            yield _pooled(piece.transpose(y_dim, x_dim), full, group, centre, style, sinks)
 
 
 def _pooled(
-    piece: xr.DataArray, title: str, group: int, centre: float | None, style: Style
+    piece: xr.DataArray,
+    title: str,
+    group: int,
+    centre: float | None,
+    style: Style,
+    sinks: tuple[int, ...],
 ) -> Part:
     """One heatmap's values with long axes pooled, and its marked blocks."""
     y, x = (
@@ -86,7 +103,7 @@ def _pooled(
         return pool(across, y.pool, axis=0, rule=style.pooling, centre=centre)
 
     values = piece.values.astype(np.float64)
-    basis = values
+    basis = np.delete(values, sinks, axis=1)
     if style.first_token == "off_scale":
         basis = labels.without_first_token(piece).values.astype(np.float64)
     significant = _significant(piece, style)
@@ -106,6 +123,7 @@ def _pooled(
         significant,
         found,
         centre is not None,
+        sinks,
     )
 
 

@@ -22,6 +22,9 @@ from layergram.figures.style import PAGE, Style
 from layergram.figures.titles import fitted
 from layergram.maps import Dimension
 
+SINK = 5  # a sink's median is this multiple of the median of the columns' medians, or more
+NAMED = 5  # a note names this many sinks and counts the rest
+
 Maps = xr.DataArray | xr.Dataset | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
 
 
@@ -52,13 +55,18 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     groups = _scale_groups([array for _, array in titled])
     drawn = [labels.drawn_part(currency.check(array), style) for _, array in titled]
     notes = [note for _, left_out in drawn for note in left_out]
-    hints = [hint for array, _ in drawn for hint in sink_hint(array, style)]
-    if style.first_token == "auto":
-        style = replace(style, first_token="off_scale" if hints else "keep")
-        hints = []
+    hints: list[str] = []
     parts: list[Part] = []
     for (title, _), (array, _), group in zip(titled, drawn, groups, strict=True):
-        parts += parts_of(array, title if len(titled) > 1 else "", group, style=style)
+        title = title if len(titled) > 1 else ""
+        sinks = sinks_of(array, style)
+        remark = sinks_named(array, sinks, style)
+        if style.first_token != "keep":
+            notes += [f"{title}: {line}" if title else line for line in remark]
+            parts += parts_of(array, title, group, style=style, sinks=sinks)
+        else:
+            hints += [f"{line} First_token 'auto' shows more of the rest." for line in remark]
+            parts += parts_of(array, title, group, style=style)
     columns = _columns(parts, len(titled), style)
     size = widened(_size(parts, columns, len(titled), style), parts, style)
     names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
@@ -129,6 +137,7 @@ def _scale_of(parts: Sequence[Part], style: Style) -> Scale:
         columns=first.x.dim,
         rows=first.y.dim if first.y else "",
         basis=[part.basis for part in parts],
+        sinks=any(part.sinks for part in parts),
     )
 
 
@@ -160,26 +169,68 @@ def _size(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tuple
     return panel_size(x, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size)
 
 
-def sink_hint(array: xr.DataArray, style: Style) -> list[str]:
-    """A hint where the first token's largest value is three times that of all others or more.
+def sinks_of(array: xr.DataArray, style: Style) -> tuple[int, ...]:
+    """The columns that lie so far above the others that they alone would set the colours.
 
-    The first token draws most attention in many models, and alone sets the scale.
+    A sink is a column of tokens or keys, at any position, whose median is ``SINK`` times the
+    median of all columns' medians or more. At most a fifth of the columns can be sinks, and they
+    must reach twice the 99th percentile of the rest; otherwise the map has none. Nor has one with
+    negative values, or where limits or a log, diverging or percentile scale are asked for.
+
+    Returns:
+        Their places among the columns that are drawn, in order.
+
+    Example:
+        >>> from layergram import maps
+        >>> row = [0.02, 0.03, 0.9, 0.02, 0.03]
+        >>> m = maps.make([row, row], ("layer", "token"), measure="attention_received")
+        >>> sinks_of(m, Style())
+        (2,)
     """
-    untouched = style.first_token in ("keep", "auto") and style.limits is None
-    if not untouched or style.scale not in ("auto", "linear"):
+    untouched = style.first_token != "off_scale" and style.limits is None
+    if not untouched or style.scale not in ("auto", "linear") or style.kind == "lines":
+        return ()
+    _, rows, dim = labels.axes_of(array, style)
+    if not rows or dim not in ("token", "key") or "null_value" in array.attrs:
+        return ()
+    values = array.transpose(dim, ...).values.reshape(array.sizes[dim], -1).astype(np.float64)
+    known = values[np.isfinite(values)]
+    if known.min() < 0 or scales.kind_of(known, array.attrs, style) != "linear":
+        return ()
+    filled = np.flatnonzero(np.isfinite(values).any(axis=1))
+    medians = np.array([np.median(row[np.isfinite(row)]) for row in values[filled]])
+    usual = float(np.median(medians))
+    if len(filled) < 3 or usual <= 0:
+        return ()
+    found = filled[medians >= SINK * usual]
+    rest = np.delete(values, found, axis=0)
+    towering = np.nanmax(values[found], initial=0.0) >= 2 * np.nanpercentile(rest, 99)
+    few = len(found) <= max(1, len(filled) // 5)
+    return tuple(int(at) for at in found) if towering and few else ()
+
+
+def sinks_named(array: xr.DataArray, sinks: Sequence[int], style: Style) -> list[str]:
+    """The sinks of a map in one sentence: how many, and which."""
+    if not sinks:
         return []
-    if array.sizes.get("token", 0) < 3 or "null_value" in array.attrs:
-        return []
-    cells = cells_of(array.isel(token=slice(0, 1)), "token")
-    first, rest = array.isel(token=0).values, array.isel(token=slice(1, None)).values
-    if cells.labels[0] != 0 or not (np.isfinite(first).any() and np.isfinite(rest).any()):
-        return []
-    top, other = float(np.nanmax(first)), float(np.nanmax(rest))
-    if not 0 < 3 * other < top:
-        return []
+    cells = cells_of(array, labels.axes_of(array, style)[2])
+    names = [
+        f'"{cells.names[at]}" at position {cells.labels[at]}'
+        if cells.texts
+        else f"position {cells.labels[at]}"
+        for at in sinks[:NAMED]
+    ]
+    if len(sinks) > NAMED:
+        names.append(f"{len(sinks) - NAMED:,} more")
+    listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+    if len(sinks) == 1:
+        noun, verb, does = cells.axis.noun, "lies", "does"
+    else:
+        noun, verb, does = cells.axis.plural, "lie", "do"
+    counting = f" and {does} not count for the limits of the colours"
     return [
-        f"The first token ({cells.names[0]}) reaches {top:.3g}, all others at most {other:.3g}: "
-        "first_token 'off_scale' or 'leave_out', or scale 'log', shows more of the rest."
+        f"{len(sinks):,} {noun} {verb} far above the others"
+        f"{counting if style.first_token != 'keep' else ''}: {listed}."
     ]
 
 

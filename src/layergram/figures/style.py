@@ -35,8 +35,9 @@ class Style:
         mark_least: fewest rows and columns of the best block.
         pooling: what stands for pooled columns: max keeps peaks, mean keeps levels.
         most_columns: more columns than this are pooled.
-        first_token: off_scale leaves the first token out of the colour limits, leave_out out
-            of the figure; auto is off_scale where it alone would set the limits, else keep.
+        first_token: auto leaves sinks, tokens at any place that lie far above the others, out of
+            the colour limits and names them; off_scale does so with the first token alone,
+            leave_out leaves it out of the figure; keep counts every token.
         final_layer: auto leaves the final layer out of divergence maps, where it is 0 by
             definition.
         first_layer: where the first layer stands; auto: on top of role maps, else at the bottom.
@@ -72,7 +73,7 @@ class Style:
     mark_least: tuple[int, int] = (3, 2)
     pooling: Pooling = "max"
     most_columns: int = 512
-    first_token: FirstToken = "keep"
+    first_token: FirstToken = "auto"
     final_layer: Literal["auto", "keep"] = "auto"
     first_layer: Literal["auto", "bottom", "top"] = "auto"
     significance: Literal["dots", "none"] = "dots"
