@@ -128,6 +128,18 @@ def difference() -> xr.DataArray:
     )
 
 
+def rounded() -> xr.DataArray:
+    """A difference of two maps that is rounding in all but three tokens."""
+    values = 0.3 + 0.2 * np.abs(_noise(16, 12))
+    other = values + 1e-7 * _noise(16, 12, seed=1)
+    other[4:, 6:9] -= 0.1
+    first, second = (
+        _tokens(x, "divergence", units="bit", valid_min=0, valid_max=1, dtype="float32")
+        for x in (values, other)
+    )
+    return maps.difference(first, second)
+
+
 def diagonal() -> xr.DataArray:
     """Three panels with a diagonal band of growing width and so of different level."""
     layer, head = np.mgrid[0:16, 0:16]
@@ -237,6 +249,7 @@ EXAMPLES: dict[str, Callable[[], xr.DataArray]] = {
     "focus": moving,
     "concentration": sparse,
     "panel_levels": diagonal,
+    "equal": rounded,
 }
 """Which map shows which kind of fact."""
 

@@ -24,14 +24,15 @@ def command(
     /,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o", "--file"])] = Path(),
-    match: Literal["exact", "common"] = "exact",
+    match: Literal["exact", "common", "position"] = "exact",
     value: str = "",
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """The difference of two maps, A less B, as a map, a picture and words.
 
-    Tokens are matched by position and have to be the same; layers, heads, roles and functions
-    are matched by name.
+    Tokens are matched by position and have to be the same, unless --match says otherwise; layers,
+    heads, roles and functions are matched by name. Cells that differ by no more than rounding can
+    make are grey in the picture, and 0 in the words.
 
     Args:
         a: map file.
@@ -39,7 +40,8 @@ def command(
         out: folder for difference.nc, difference.png and difference.md; or one file: a map (.nc,
             .zarr, .json, .csv), a picture (.png, .svg, .pdf) or words (.md).
         match: exact refuses maps whose labels differ; common compares what both have, of tokens
-            those before the first that differs.
+            those before the first that differs; position compares texts of as many tokens position
+            by position, and names both tokens where they differ.
         value: the column or variable with the values, where a file has several.
         output: how much to print.
     """
@@ -64,6 +66,8 @@ def command(
             "lowest": float(result.min()),
             "highest": float(result.max()),
             "mean_absolute": float(abs(result).mean()),
+            "cells": int(result.count()),
+            "within_rounding": int(maps.within_rounding(result).sum()),
             "findings": found,
         }
         output.summary(summary)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.spec import CellTexts, HeatPanel, Scale, Span, Values
+from layergram.figures.spec import CellTexts, HeatPanel, Mask, Scale, Span, Values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+EQUAL_GREY = "0.8"  # darker than the middle of a diverging palette, lighter than a hatched ground
 RASTER_FROM = 20_000  # cells; more are one image inside a vector file
 
 
@@ -52,6 +53,24 @@ def paint_spans(ax: Axes, spans: Sequence[Span]) -> None:
         )
         middle = (ends[0] + ends[1]) / 2
         ax.annotate(span.label, (middle, 1.018), (0, 2), ha="center", va="bottom", **place)
+
+
+def paint_equal(ax: Axes, equal: Mask) -> None:
+    """Grey cells, over which no colour says which side they lean to."""
+    from matplotlib.colors import ListedColormap
+
+    rows, columns = equal.shape
+    ax.pcolormesh(
+        np.arange(columns + 1) - 0.5,
+        np.arange(rows + 1) - 0.5,
+        np.ma.masked_where(~equal, np.zeros(equal.shape)),
+        cmap=ListedColormap([EQUAL_GREY]),
+        rasterized=equal.size > RASTER_FROM,
+        antialiased=False,
+        edgecolors="face",
+        linewidth=0.4,
+        snap=True,
+    )
 
 
 def paint_dots(ax: Axes, panel: HeatPanel, scale: Scale, size: tuple[float, float]) -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.cell_marks import RASTER_FROM, paint_dots, paint_spans, paint_texts
+from layergram.figures.cell_marks import (
+    EQUAL_GREY,
+    RASTER_FROM,
+    paint_dots,
+    paint_equal,
+    paint_spans,
+    paint_texts,
+)
 from layergram.figures.fonts import families_for
 from layergram.figures.spec import Figure, HeatPanel, LinePanel, Panel, Region, Scale, Values
 
@@ -246,6 +253,7 @@ def _footer(painted: Painted, figure: Figure) -> None:
     if figure.legend:
         signs = {
             "hatched": Patch(facecolor="0.95", edgecolor="0.6", hatch="//////", linewidth=0.5),
+            "grey": Patch(facecolor=EQUAL_GREY, linewidth=0),
             "dot": Line2D([], [], linestyle="", marker="o", markersize=2.5, color="black"),
             "rectangle": Patch(facecolor="none", edgecolor="black", linewidth=1.3),
             "dashed rectangle": Patch(
@@ -297,6 +305,8 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         linewidth=0.4,
         snap=True,
     )
+    if panel.equal is not None:
+        paint_equal(ax, panel.equal & ~np.isnan(panel.values))
     if panel.significant is not None:
         paint_dots(ax, panel, scale, size)
     if panel.texts is not None:

@@ -14,6 +14,7 @@ from layergram import maps as currency
 from layergram.errors import LayergramError
 from layergram.figures import labels, scales
 from layergram.figures.labels import Cells, describe_range, range_of
+from layergram.figures.rounding import beyond
 from layergram.figures.spec import HeatPanel, Mask, Region, Span, Values
 from layergram.figures.style import Pooling, Style
 from layergram.maps.blocks import best_block
@@ -33,6 +34,7 @@ class Part:
         values: the values that are drawn as a heatmap, rows × columns, pooled.
         basis: the values that the limits of the scale come from.
         significant: cells that differ from no effect.
+        equal: cells of a difference that are equal to within rounding.
         regions: marked blocks.
         signed: whether the values lie on both sides of no effect.
         sinks: places of the columns that the limits do not come from.
@@ -50,6 +52,7 @@ class Part:
     regions: tuple[Region, ...] = ()
     signed: bool = False
     sinks: tuple[int, ...] = ()
+    equal: Mask | None = None
 
     @property
     def units(self) -> str:
@@ -103,13 +106,17 @@ def _pooled(
         return pool(across, y.pool, axis=0, rule=style.pooling, centre=centre)
 
     values = piece.values.astype(np.float64)
-    basis = np.delete(values, sinks, axis=1)
+    equal = currency.within_rounding(piece)
+    basis = np.delete(values if equal is None else beyond(piece, values, equal), sinks, axis=1)
     if style.first_token == "off_scale":
         basis = labels.without_first_token(piece).values.astype(np.float64)
+
+    def pooled_any(mask: Mask) -> Mask:
+        return pool_any(pool_any(mask, x.pool, axis=1), y.pool, axis=0)
+
     significant = _significant(piece, style)
     if significant is not None:
-        significant = pool_any(significant, x.pool, axis=1)
-        significant = pool_any(significant, y.pool, axis=0)
+        significant = pooled_any(significant)
     found = regions_of(values, y, x, style=style)
     return Part(
         title,
@@ -124,6 +131,7 @@ def _pooled(
         found,
         centre is not None,
         sinks,
+        None if equal is None else ~pooled_any(np.isfinite(piece.values) & ~equal),
     )
 
 
@@ -169,6 +177,7 @@ def heat_panel(
         scale=scale,
         regions=part.regions,
         significant=part.significant,
+        equal=part.equal,
         missing=missing,
         spans=_spans(part),
     )

@@ -16,6 +16,7 @@ from layergram.figures.cell_texts import texts_of, widened
 from layergram.figures.labels import cells_of
 from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of
+from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
 from layergram.figures.spec import Figure, HeatPanel, LegendEntry, Panel, Scale
 from layergram.figures.style import PAGE, Style
@@ -90,6 +91,8 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         notes += said
     notes += pooling_notes(parts, style)
     notes += scale_notes(parts, colour, style)
+    notes += rounding_notes([part.array for part in parts])
+    notes += matching_notes([part.array for part in parts])
     return Figure(
         title=style.title,
         panels=tuple(panels),
@@ -301,6 +304,8 @@ def legend_of(
     """The signs that occur in the panels, each once, with their meaning."""
     entries = [LegendEntry("hatched", panel.missing) for panel in panels if panel.missing]
     for part in parts:
+        if part.equal is not None and (part.equal & np.isfinite(part.values)).any():
+            entries.append(LegendEntry("grey", EQUAL))
         if part.significant is not None and part.significant.any():
             null = part.array.attrs.get("null_value", 0)
             text = f"interval excludes {null:g}"

@@ -186,6 +186,7 @@ def _limits(
         return apart(least, most)
     if style.scale == "auto" and attrs.get("measure") == "difference":
         least, most = min(least, 0.0), max(most, 0.0)
+        attrs = {key: value for key, value in attrs.items() if key != "null_value"}
     if sinks:
         most = float(np.percentile(values, 99))
     return linear_limits(least, most, attrs, nearest=sinks)

@@ -122,6 +122,7 @@ class HeatPanel:
         scale: which of the figure's scales colours it.
         regions: marked blocks.
         significant: cells that differ from no effect, or None where the map does not say.
+        equal: cells of a difference that rounding alone can explain, drawn grey, or None.
         missing: why NaN cells have no value.
         texts: what is written into the cells, or None.
         spans: the prompt and the answer, bracketed above the cells with a line between them.
@@ -134,6 +135,7 @@ class HeatPanel:
     scale: int
     regions: tuple[Region, ...] = ()
     significant: Mask | None = None
+    equal: Mask | None = None
     missing: str = ""
     texts: CellTexts | None = None
     spans: tuple[Span, ...] = ()
@@ -181,7 +183,7 @@ Panel = HeatPanel | LinePanel
 class LegendEntry:
     """One sign of the figure and its meaning."""
 
-    look: Literal["hatched", "dot", "rectangle", "dashed rectangle"]
+    look: Literal["hatched", "grey", "dot", "rectangle", "dashed rectangle"]
     text: str
 
 

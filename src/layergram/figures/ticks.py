@@ -91,7 +91,7 @@ def ticks_between(
     """
     if log:
         inner = _decades(low, high)
-        labels = [_factor(at) for at in inner]
+        labels = [written(at) for at in inner]
     else:
         step = nice_step(high - low)
         first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
@@ -106,7 +106,7 @@ def ticks_between(
         if 1e6 <= largest < 1e15 and digits > 3:
             labels = [f"{at:,.{places + (at in uneven)}f}" for at in inner]
         elif largest < 1e-4 or largest >= 1e6:
-            labels = [_factor(at, digits) for at in inner]
+            labels = [written(at, digits) for at in inner]
     labels = [label.replace("-", "−") for label in labels]
     labels = [
         "0" + label[2:] if not label.strip("−0.") and label[0] == "−" else label for label in labels
@@ -123,15 +123,15 @@ def _rounded(value: float, digits: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _factor(value: float, digits: int = 3) -> str:
+def written(value: float, digits: int = 3) -> str:
     """A number of any size: plain from a hundredth to ten thousand, else as a power of ten.
 
     Example:
-        >>> [_factor(value) for value in (20, 0.01, 1e-5, -5e-4)]
+        >>> [written(value) for value in (20, 0.01, 1e-5, -5e-4)]
         ['20', '0.01', '10⁻⁵', '-5·10⁻⁴']
     """
     if value <= 0:
-        return f"-{_factor(-value, digits)}" if value < 0 else "0"
+        return f"-{written(-value, digits)}" if value < 0 else "0"
     if 0.01 * (1 - 1e-9) <= value < 99_999:
         return f"{value:.{digits}g}" if value < 1000 else f"{value:.0f}"
     power = math.floor(math.log10(value) + 1e-9)

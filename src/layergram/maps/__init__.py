@@ -6,9 +6,11 @@ from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layou
 from layergram.maps.files import read, replacing, write, write_json, write_text
 from layergram.maps.foreign import read_table
 from layergram.maps.plain import to_plain
+from layergram.maps.rounding import within_rounding, without_rounding
 from layergram.maps.vocabulary import (
     ATTRIBUTES,
     CELL_COORDINATES,
+    DIFFERENCE_COORDINATES,
     LENS_COORDINATES,
     ROLES,
     TEXT_ROLES,
@@ -18,6 +20,7 @@ from layergram.maps.vocabulary import (
 __all__ = [
     "ATTRIBUTES",
     "CELL_COORDINATES",
+    "DIFFERENCE_COORDINATES",
     "DIMENSIONS",
     "LENS_COORDINATES",
     "ROLES",
@@ -36,6 +39,8 @@ __all__ = [
     "read_table",
     "replacing",
     "to_plain",
+    "within_rounding",
+    "without_rounding",
     "write",
     "write_json",
     "write_text",

@@ -1,4 +1,4 @@
-"""The difference of two maps, cell by cell where both have the same labels."""
+"""The difference of two maps, cell by cell where both have the same labels or positions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import xarray as xr
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps.build import check, make
 from layergram.maps.dimensions import DIMENSIONS
+from layergram.maps.rounding import ROUNDING, rounding_between
 from layergram.maps.vocabulary import CELL_COORDINATES
 
-Match = Literal["exact", "common"]
+Match = Literal["exact", "common", "position"]
 SAME = ("measure", "of", "units", "alignment")
 MADE_BY = (
     "model",
@@ -44,15 +45,18 @@ def difference(
     Args:
         a, b: maps of the same measure in the same unit, on the same axes.
         match: ``"exact"`` refuses maps whose labels differ; ``"common"`` keeps the labels that
-            both have, of tokens those before the first that differs.
+            both have, of tokens those before the first that differs; ``"position"`` compares
+            texts of as many tokens position by position, whatever their tokens are, and names
+            both where they differ: ``she / he``.
         names: what to call the two maps in messages.
 
     Returns:
         A map ``difference`` in the unit of ``a``, with ``null_value`` 0 and limits as far as the
         measure's own limits allow. NaN where either map has none. ``of`` names the measure;
         what made both maps is kept, and what made only one of them stands in the JSON attributes
-        ``minuend`` and ``subtrahend``. Intervals and p-values of the maps are not those of their
-        difference, and left out.
+        ``minuend`` and ``subtrahend``. The coordinate ``rounding`` says how large a difference
+        rounding alone can make in each cell (:func:`layergram.maps.within_rounding`). Intervals and
+        p-values of the maps are not those of their difference, and left out.
 
     Raises:
         LayergramError: that shows the first place where the maps do not match.
@@ -79,11 +83,14 @@ def difference(
         keep = _matching(asked, dim, a, b, match, names)
         a, b = a.sel({dim: keep}), b.sel({dim: keep})
     b = b.transpose(*a.dims)
+    coords = _shared_coordinates(a, b) | (_both_texts(a, b) if match == "position" else {})
+    coords[ROUNDING] = (a.dims, rounding_between(a, b).astype(a.dtype))
     return make(
         a.values - b.values,
         [str(dim) for dim in a.dims],
         measure="difference",
-        coords=_shared_coordinates(a, b),
+        coords=coords,
+        matched=match,
         **_attributes(a, b, names),
     )
 
@@ -107,7 +114,10 @@ def _matching(
     mine, other = a[dim].values.tolist(), b[dim].values.tolist()
     common = [label for label in mine if label in set(other)]
     only = [[x for x in mine if x not in set(other)], [x for x in other if x not in set(mine)]]
-    if DIMENSIONS[dim].kind == "positions":
+    if DIMENSIONS[dim].kind == "positions" and match == "position":
+        if mine != other:
+            raise _other_length(asked, dim, (mine, other), names)
+    elif DIMENSIONS[dim].kind == "positions":
         at = _first_difference(dim, common, a, b)
         if match == "exact" and at is not None:
             raise LayergramError(
@@ -117,10 +127,10 @@ def _matching(
                 f"{_described(dim, common[at], b)} in {names[1]}",
                 allowed="the same tokens in both maps",
                 do="make both maps from the same text, or compare only the tokens before it with "
-                "match 'common'",
+                "match 'common', or texts of as many tokens with match 'position'",
             )
         common = common[:at]
-    if match == "exact" and any(only):
+    if match != "common" and any(only):
         plural = DIMENSIONS[dim].plural
         lists = [f"only in {name}: {_short(x)}" for name, x in zip(names, only, strict=True) if x]
         raise LayergramError(
@@ -136,6 +146,34 @@ def _matching(
             allowed=f"at least one {dim} that both maps have",
         )
     return common
+
+
+def _other_length(
+    asked: str, dim: str, labels: tuple[list[Any], list[Any]], names: tuple[str, str]
+) -> LayergramError:
+    plural = DIMENSIONS[dim].plural
+    counts = [f"{len(own)} {plural} in {name}" for own, name in zip(labels, names, strict=True)]
+    alike = len(labels[0]) == len(labels[1])
+    return LayergramError(
+        f"{asked}, position by position",
+        got=" and ".join(counts) + (", at other positions" if alike else ""),
+        allowed=f"texts of as many {plural}, read from the same position on",
+        do="change one text until both have as many, or compare what both begin with by "
+        "match 'common'",
+    )
+
+
+def _both_texts(a: xr.DataArray, b: xr.DataArray) -> dict[Any, Any]:
+    """The texts of tokens that are compared by position: both, where they differ."""
+    found = {}
+    for dim in map(str, a.dims):
+        mine, other = (_texts(dim, x[dim].values.tolist(), x, "text") for x in (a, b))
+        if mine is None or other is None or mine == other:
+            continue
+        pairs = zip(mine, other, strict=True)
+        joined = [x if x == y else f"{x} / {y.removeprefix(' ')}" for x, y in pairs]
+        found[f"{dim}_text"] = (dim, np.array(joined, dtype=object))
+    return found
 
 
 def _texts(dim: str, labels: list[Any], array: xr.DataArray, kind: str) -> list[Any] | None:

@@ -21,6 +21,10 @@ LENS_COORDINATES: dict[str, str] = {
     "top_token_text": "the text of that token; empty where none",
 }
 
+DIFFERENCE_COORDINATES: dict[str, str] = {
+    "rounding": "how large a difference rounding alone can make in the cell",
+}
+
 ROLES: tuple[str, ...] = (
     "last_q",
     "first_answer",
@@ -76,6 +80,7 @@ ATTRIBUTES: dict[str, str] = {
     "caveat": "what the measure does not say",
     "references": "where the measure was published",
     "of": "measure that a difference was taken of",
+    "matched": "how the tokens of a difference were matched: 'exact', 'common' or 'position'",
     # how the map was made
     "model": "model as it was asked for",
     "revision": "revision of the model: a commit, or a digest of its weights",

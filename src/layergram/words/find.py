@@ -8,9 +8,10 @@ from itertools import islice
 
 import xarray as xr
 
-from layergram.maps import check
+from layergram.maps import check, without_rounding
 from layergram.words.checking import same
 from layergram.words.fact import Fact, registry
+from layergram.words.kinds.rounding import EQUAL, all_equal
 from layergram.words.limits import MOST_COUNTED
 from layergram.words.null import tested
 from layergram.words.part import dominating, final_layer, in_log_space, logarithm, without
@@ -67,6 +68,10 @@ def facts(
         (['level', 'extremes'], [])
     """
     check(array)
+    equal = EQUAL.find(View.of(array))
+    if all_equal(equal):
+        return Facts(equal, [], "The two maps are equal to within rounding; nothing was tested.")
+    array = without_rounding(array)
     final = final_layer(array)
     inner = without(array, final)
     dominant = dominating(inner)
@@ -80,9 +85,9 @@ def facts(
         "part": (View.of(logarithm(part) if log else part, without=columns), left_out, log),
         "raw part": (View.of(part, without=columns), left_out, False),
     }
-    told: list[Fact] = []
+    told: list[Fact] = list(equal)
     for kind in registry().values():
-        if kind.section == "tested":
+        if kind.section == "tested" or kind is EQUAL:
             continue
         view, gone, scaled = views[kind.seen]
         found = (replace(fact, without=gone, log=scaled) for fact in kind.find(view))
@@ -104,9 +109,10 @@ def holds(array: xr.DataArray, fact: Fact) -> bool:
 
     An error of a checker is a fault of the program, not a fact that does not hold: it is raised.
     """
+    kind = registry()[fact.kind]
+    array = array if kind is EQUAL else without_rounding(array)
     part = without(array, dict(fact.without))
     part = logarithm(part) if fact.log else part
-    kind = registry()[fact.kind]
     if kind.holds is not None:
         return kind.holds(part, fact)
     columns = [x for dim in axes_of(array)[1:2] for x in fact.without.get(dim, [])]

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from layergram.maps import without_rounding
 from layergram.words.fact import Fact
 from layergram.words.find import Facts, facts
 from layergram.words.names import Names
@@ -78,8 +79,8 @@ def findings(array: xr.DataArray, count: int = 3, *, known: Facts | None = None)
         count: at most how many.
         known: its facts, where they have been computed already.
     """
-    names = Names(array, "plain")
     known = facts(array) if known is None else known
+    names = Names(without_rounding(array), "plain")
     order = {"key": 0, "tested": 1, "counted": 2, "overview": 3}
     ranked = sorted(known, key=lambda fact: (order[fact.section], -fact.strength))
     first = {fact.kind: fact for fact in reversed(ranked)}
@@ -96,10 +97,13 @@ def alt_text(array: xr.DataArray) -> str:
         Heatmap of weight for 1 layer by 2 heads, with values from 0.25 to 0.50, the highest at
         layer 1, head 1.
     """
-    names = Names(array, "plain")
-    found = {fact.kind: fact for fact in reversed(facts(array).numbers)}
+    names = Names(without_rounding(array), "plain")
+    known = facts(array)
+    found = {fact.kind: fact for fact in reversed(known.numbers)}
     what = "Heatmap" if axes_of(array)[1] else "Line plot"
     text = f"{what} of {array.attrs['long_name']} for {shape_of_map(array, names)}"
+    if "level" not in found:
+        return f"{text}, {values_of(known, names)}."
     if "extremes" not in found:
         return f"{text}, all values {names.number(found['level'].numbers['mean'])}."
     n, where = found["extremes"].numbers, found["extremes"].coordinates
@@ -115,7 +119,7 @@ def alt_text(array: xr.DataArray) -> str:
 
 def facts_json(array: xr.DataArray, *, controls: Sequence[xr.DataArray] = ()) -> dict[str, Any]:
     """The facts of a map as plain data for JSON, each with its sentence in plain text."""
-    names = Names(array, "plain")
+    names = Names(without_rounding(array), "plain")
     found = facts(array, controls=controls)
 
     def plain(fact: Fact) -> dict[str, Any]:

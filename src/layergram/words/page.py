@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import unknown_name
-from layergram.maps import DIMENSIONS
+from layergram.maps import DIMENSIONS, without_rounding
 from layergram.words.find import Facts, facts
 from layergram.words.forms import caption, short
 from layergram.words.limits import MOST_COLUMNS, MOST_ROWS
@@ -76,8 +76,9 @@ def describe(
     forms = {"full": _full, "short": short, "caption": caption}
     if form not in forms:
         raise unknown_name("form of a description", form, forms)
-    names = Names(array)
     found = facts(array, controls=controls, beside=beside) if known is None else known
+    array = without_rounding(array)
+    names = Names(array)
     return Description(forms[form](array, names, found) + "\n")
 
 

@@ -10,6 +10,7 @@ from layergram.maps import DIMENSIONS
 from layergram.maps.dimensions import SCORED_FUNCTION
 from layergram.words.fact import Fact, registry
 from layergram.words.find import Facts
+from layergram.words.kinds.rounding import all_equal
 from layergram.words.names import Names
 from layergram.words.part import BY_DEFINITION
 from layergram.words.view import axes_of
@@ -63,6 +64,8 @@ def by_definition(names: Names, found: Facts) -> str:
 def values_of(found: Facts, names: Names) -> str:
     """From which value to which."""
     told = {fact.kind: fact.numbers for fact in found.numbers}
+    if all_equal(found.numbers):
+        return "all cells equal to within rounding"
     if "extremes" not in told:
         return f"all values {names.number(told['level']['mean'])}"
     return f"values {names.span(told['extremes']['lowest'], told['extremes']['highest'])}"

@@ -15,6 +15,7 @@ from layergram.maps.foreign.axes import HEAD_NAME, SPREADS, are_metrics, axes_na
 from layergram.maps.foreign.cells import Cells, is_number, missing, number_in
 from layergram.maps.vocabulary import (
     CELL_COORDINATES,
+    DIFFERENCE_COORDINATES,
     LENS_COORDINATES,
     ROLES,
     TOKEN_COORDINATES,
@@ -29,7 +30,12 @@ INTERVALS = {
 BESIDE = frozenset(
     ("ci", "conf", "confidence", "interval", "bound", "limit", "value", "val", "90", "95", "99")
 )
-KNOWN = {*TOKEN_COORDINATES, *CELL_COORDINATES, *LENS_COORDINATES} - set(INTERVALS)
+KNOWN = {
+    *TOKEN_COORDINATES,
+    *CELL_COORDINATES,
+    *LENS_COORDINATES,
+    *DIFFERENCE_COORDINATES,
+} - set(INTERVALS)
 PERCENTILES = {("2", "5"): "low", ("97", "5"): "high", ("5",): "low", ("95",): "high"}
 
 

@@ -13,7 +13,12 @@ from layergram.maps.build import numbered
 from layergram.maps.dimensions import DIMENSIONS, axis_named, under_new_names
 from layergram.maps.foreign.axes import in_text_order, labels_of
 from layergram.maps.plain import plain_value
-from layergram.maps.vocabulary import CELL_COORDINATES, LENS_COORDINATES, TOKEN_COORDINATES
+from layergram.maps.vocabulary import (
+    CELL_COORDINATES,
+    DIFFERENCE_COORDINATES,
+    LENS_COORDINATES,
+    TOKEN_COORDINATES,
+)
 
 NETCDF3 = b"CDF"
 AS_THEY_ARE: dict[str, Any] = {"decode_times": False, "decode_timedelta": False}
@@ -76,7 +81,8 @@ def _only_map(groups: dict[str, xr.Dataset], path: Path, value: str) -> xr.DataA
 
 
 def _is_coordinate(name: str) -> bool:
-    return name in TOKEN_COORDINATES | CELL_COORDINATES | LENS_COORDINATES
+    known = TOKEN_COORDINATES | CELL_COORDINATES | LENS_COORDINATES | DIFFERENCE_COORDINATES
+    return name in known
 
 
 def _chosen(groups: dict[str, xr.Dataset], path: Path, value: str) -> tuple[str, str]:
