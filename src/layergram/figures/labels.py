@@ -362,6 +362,7 @@ def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[st
             c.names[i]
             if isinstance(c.labels[i], str)
             else f"{c.axis.noun.capitalize()} {c.labels[i]}"
+            + (f": {c.names[i]}" if c.texts else "")
             for c, i in zip(cells, places, strict=True)
         ]
         part = array.isel(dict(zip(facets, places, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 from layergram import maps as currency
 from layergram.errors import LayergramError, unknown_name
 from layergram.figures import labels, scales, ticks
+from layergram.figures.settling import last_layer, settling_bars
 from layergram.figures.spec import Axis, Line, LinePanel, Values
 from layergram.figures.style import Style
 
@@ -18,12 +20,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 DASHES: tuple[Literal["solid", "dashed", "dotted", "dashdot"], ...] = (
     *("solid", "dashed", "dashdot", "dotted"),
 )
+HEADROOM = 1.06  # of the axis of settling depths: the last layer is below the frame
 MOST_DISTINCT = 10
 MOST_NAMED = 16
 
 
 def line_panel(
-    array: xr.DataArray, title: str, *, size: tuple[float, float], style: Style
+    array: xr.DataArray,
+    title: str,
+    *,
+    size: tuple[float, float],
+    style: Style,
+    beside: Sequence[xr.DataArray] = (),
 ) -> tuple[LinePanel, list[str]]:
     """One or two axes of a map as a panel of lines or bars.
 
@@ -33,6 +41,7 @@ def line_panel(
         title: what stands above the panel.
         size: width and height in inches.
         style: the person's choices.
+        beside: the maps of all panels that share the axis of values with this one.
 
     Returns:
         The panel, and what has to be said about it. Up to ten lines differ in colour and dash;
@@ -53,6 +62,7 @@ def line_panel(
         raise unknown_name("axis to run along", along, dims)
     across = [dim for dim in dims if dim != along]
     array = array.transpose(*across, along)
+    every = beside or [array]
     bars = not across and not currency.DIMENSIONS[along].joined and style.kind != "lines"
     lines, notes = _lines(array, across, sign="Whiskers" if bars else "Bands")
     x, x_note = labels.axis_of(
@@ -66,14 +76,20 @@ def line_panel(
     said = scales.label_of({**array.attrs, "units": "1"}) == title.replace(
         "\n", " "
     )  # along the axis of values
+    kinds, kind_of, limits = settling_bars(array) if bars else ((), (), ())
     panel = LinePanel(
         title="" if said else title,
         x=x,
-        y=_value_axis(array, lines, style, bars=bars),
+        y=_value_axis(
+            every, style, bars=bars, intervals=any(line.low is not None for line in lines)
+        ),
         lines=lines,
         look="bars" if bars else "lines",
         baseline=array.attrs.get("null_value"),
         missing=str(array.attrs.get("missing", "no value")) if missing else "",
+        kinds=kinds,
+        kind_of=kind_of,
+        limits=limits,
     )
     return panel, [*notes, *([x_note] if x_note else [])]
 
@@ -127,11 +143,18 @@ def _lines(
     return lines, notes
 
 
-def _value_axis(array: xr.DataArray, lines: tuple[Line, ...], style: Style, *, bars: bool) -> Axis:
-    """The axis of values, chosen as the limits of a colour scale are."""
+def _value_axis(
+    arrays: Sequence[xr.DataArray], style: Style, *, bars: bool, intervals: bool
+) -> Axis:
+    """The axis of values of some panels, chosen as the limits of a colour scale are."""
+    array = arrays[0]
     attrs = dict(array.attrs)
-    every = [v for line in lines for v in (line.values, line.low, line.high) if v is not None]
-    known = np.concatenate([v[np.isfinite(v)] for v in every])
+    every = [one.values for one in arrays]
+    for name in ("low", "high") if intervals else ():
+        every += [one[name].values for one in arrays if name in one.coords]
+    if "rounding" in array.coords:  # an axis that is finer would show digits without meaning
+        every += [sign * one["rounding"].values for one in arrays for sign in (-1, 1)]
+    known = np.concatenate([v[np.isfinite(v)].astype(np.float64) for v in every])
     log = style.scale == "log" or (not bars and scales.kind_of(known, attrs, style) == "log")
     if style.limits is not None:
         low, high = style.limits
@@ -148,12 +171,14 @@ def _value_axis(array: xr.DataArray, lines: tuple[Line, ...], style: Style, *, b
         low, high = ticks.round_limits(least, most)
         low = max(low, min(least, float(attrs.get("valid_min", -np.inf))))
         high = min(high, max(most, float(attrs.get("valid_max", np.inf))))
+        if bars and last_layer(array):
+            low, high = 0.0, float(last_layer(array))
     return Axis(
         dim="",
         label=style.bar or scales.label_of(array.attrs),
         names=(),
         ticks=ticks.ticks_between(low, high, log=log),
-        limits=(low, high),
+        limits=(low, high * HEADROOM if bars and last_layer(array) else high),
         direction="up",
         growth="log" if log else "linear",
     )

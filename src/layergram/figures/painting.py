@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from layergram.figures.bars import paint_bars, sign_of_bar
 from layergram.figures.cell_marks import (
     EQUAL_GREY,
     RASTER_FROM,
@@ -18,7 +19,15 @@ from layergram.figures.cell_marks import (
     paint_texts,
 )
 from layergram.figures.fonts import families_for
-from layergram.figures.spec import Figure, HeatPanel, LinePanel, Panel, Region, Scale, Values
+from layergram.figures.spec import (
+    BarKind,
+    Figure,
+    HeatPanel,
+    LinePanel,
+    Panel,
+    Region,
+    Scale,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 
 LINE = 1.3 / 72  # inches per point of font size, for text of several lines
 BAR_WIDTH, TALLEST_BAR = 0.1, 6.0  # inches
+STUB = 0.05  # of the height: the hatched foot of a bar without a value
 ROUNDS = 3  # times that the figure's size is set right after measuring its panels
 
 
@@ -78,10 +88,9 @@ def _words(figure: Figure) -> Iterator[str]:
         for axis in (panel.x, panel.y):
             yield axis.label
             yield from (tick.label for tick in axis.ticks)
-        if isinstance(panel, HeatPanel):
-            yield from (span.label for span in panel.spans)
-            if panel.texts is not None:
-                yield from (text for row in panel.texts.rows for text in row)
+        yield from (span.label for span in panel.spans)
+        if isinstance(panel, HeatPanel) and panel.texts is not None:
+            yield from (text for row in panel.texts.rows for text in row)
         if isinstance(panel, LinePanel):
             yield from (line.label for line in panel.lines)
     for scale in figure.scales:
@@ -158,8 +167,7 @@ def _axes(ax: Axes, panel: Panel, *, write_x: bool, write_y: bool) -> None:
     if write_y:
         ax.set_ylabel(y.label)
     if panel.title:
-        spans = isinstance(panel, HeatPanel) and panel.spans
-        ax.set_title(panel.title, pad=18 if spans else 4)
+        ax.set_title(panel.title, pad=18 if panel.spans else 4)
 
 
 def _colour_bar(
@@ -254,6 +262,7 @@ def _footer(painted: Painted, figure: Figure) -> None:
         signs = {
             "hatched": Patch(facecolor="0.95", edgecolor="0.6", hatch="//////", linewidth=0.5),
             "grey": Patch(facecolor=EQUAL_GREY, linewidth=0),
+            "dashed line": Line2D([], [], color="black", linewidth=0.8, linestyle=(0, (4, 2))),
             "dot": Line2D([], [], linestyle="", marker="o", markersize=2.5, color="black"),
             "rectangle": Patch(facecolor="none", edgecolor="black", linewidth=1.3),
             "dashed rectangle": Patch(
@@ -261,7 +270,7 @@ def _footer(painted: Painted, figure: Figure) -> None:
             ),
         }
         legend = painted.legend(
-            [signs[entry.look] for entry in figure.legend],
+            [sign_of_bar(entry) if entry.colour else signs[entry.look] for entry in figure.legend],
             _legend_texts(figure, width),
             loc="lower left",
             bbox_to_anchor=(0.06 / width, len(notes) * line + 0.05 / height),
@@ -342,12 +351,15 @@ def paint_lines(ax: Axes, panel: LinePanel) -> None:
     at = np.arange(len(panel.lines[0].values), dtype=float)
     if panel.missing:
         for gap in np.flatnonzero(np.isnan(panel.lines[0].values)):
-            ax.axvspan(gap - 0.5, gap + 0.5, zorder=0, **HATCH)
+            height = STUB if panel.look == "bars" else 1.0
+            ax.axvspan(gap - 0.5, gap + 0.5, ymax=height, zorder=0, **HATCH)
     if panel.baseline is not None:
         ax.axhline(panel.baseline, color="0.5", linewidth=0.7, zorder=1)
     for line in panel.lines:
         if panel.look == "bars":
-            _bars(ax, at, line.values, line.colour)
+            paint_bars(
+                ax, at, line.values, panel.kinds or (BarKind(line.colour, True, ""),), panel.kind_of
+            )
             if line.low is not None and line.high is not None:
                 ax.vlines(at, line.low, line.high, color="black", linewidth=0.7, zorder=4)
             continue
@@ -364,6 +376,9 @@ def paint_lines(ax: Axes, panel: LinePanel) -> None:
         )
         if line.low is not None and line.high is not None:
             ax.fill_between(at, line.low, line.high, color=line.colour, alpha=0.15, linewidth=0)
+    for limit in panel.limits:
+        ax.axhline(limit.at, color="black", linewidth=0.8, linestyle=(0, (4, 2)), zorder=5)
+    paint_spans(ax, panel.spans)
     if any(line.label for line in panel.lines):
         ax.legend(
             loc="upper left",
@@ -373,11 +388,3 @@ def paint_lines(ax: Axes, panel: LinePanel) -> None:
             handlelength=2.2,
             labelspacing=0.3,
         )
-
-
-def _bars(ax: Axes, at: Values, values: Values, colour: str) -> None:
-    if at.size <= 120:
-        ax.bar(at, values, width=0.8, color=colour, linewidth=0, zorder=3)
-    else:
-        edges = np.append(at - 0.5, at[-1] + 0.5)
-        ax.stairs(values, edges, fill=True, color=colour, zorder=3)

@@ -179,12 +179,12 @@ def heat_panel(
         significant=part.significant,
         equal=part.equal,
         missing=missing,
-        spans=_spans(part),
+        spans=spans_of(part),
     )
     return panel, [note for note in (x_note, y_note) if note]
 
 
-def _spans(part: Part) -> tuple[Span, ...]:
+def spans_of(part: Part) -> tuple[Span, ...]:
     """The prompt and the answer among the columns; nothing where the columns are of one of them."""
     coord = part.array.coords.get("part")
     if coord is None or coord.dims != (part.x.dim,):

@@ -15,10 +15,10 @@ from layergram.figures import labels, scales
 from layergram.figures.cell_texts import texts_of, widened
 from layergram.figures.labels import cells_of
 from layergram.figures.lines import line_panel
-from layergram.figures.panels import Part, heat_panel, parts_of
+from layergram.figures.panels import Part, heat_panel, parts_of, spans_of
 from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
-from layergram.figures.spec import Figure, HeatPanel, LegendEntry, Panel, Scale
+from layergram.figures.spec import Figure, HeatPanel, LegendEntry, LinePanel, Panel, Scale
 from layergram.figures.style import PAGE, Style
 from layergram.figures.titles import fitted
 from layergram.maps import Dimension
@@ -86,8 +86,11 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
             panel, said = heat_panel(part, part.y, scale=scale, size=size, style=style)
             panels.append(replace(panel, texts=texts_of(part, size, style)))
         else:
-            lines, said = line_panel(part.array, part.title, size=size, style=style)
-            panels.append(lines)
+            beside = [
+                other.array for other in parts if not other.heat and other.group == part.group
+            ]
+            lines, said = line_panel(part.array, part.title, size=size, style=style, beside=beside)
+            panels.append(replace(lines, spans=spans_of(part)))
         notes += said
     notes += pooling_notes(parts, style)
     notes += scale_notes(parts, colour, style)
@@ -303,6 +306,13 @@ def legend_of(
 ) -> tuple[LegendEntry, ...]:
     """The signs that occur in the panels, each once, with their meaning."""
     entries = [LegendEntry("hatched", panel.missing) for panel in panels if panel.missing]
+    for lines in (panel for panel in panels if isinstance(panel, LinePanel)):
+        for at in sorted(set(lines.kind_of)):
+            kind = lines.kinds[at]
+            entries.append(
+                LegendEntry("bar" if kind.filled else "open bar", kind.text, kind.colour)
+            )
+        entries += [LegendEntry("dashed line", limit.text) for limit in lines.limits]
     for part in parts:
         if part.equal is not None and (part.equal & np.isfinite(part.values)).any():
             entries.append(LegendEntry("grey", EQUAL))

@@ -154,6 +154,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class BarKind:
+    """Bars of one meaning: their colour, whether they are filled, and what they stand for."""
+
+    colour: str
+    filled: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A dashed line across a panel at one value, and what lies on or above it."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
 class LinePanel:
     """Rows or columns of a map as lines, or a map of one axis as bars.
 
@@ -165,6 +182,10 @@ class LinePanel:
         look: ``"lines"``, or ``"bars"`` where neighbours have no order worth joining.
         baseline: value that means no effect, drawn as a thin line.
         missing: why NaN cells have no value.
+        kinds: the meanings that bars have, where they have several.
+        kind_of: the place of each bar's kind among ``kinds``; empty where there are none.
+        limits: values that are marked across the panel.
+        spans: the prompt and the answer, bracketed above the cells with a line between them.
     """
 
     title: str
@@ -174,6 +195,10 @@ class LinePanel:
     look: Literal["lines", "bars"]
     baseline: float | None = None
     missing: str = ""
+    kinds: tuple[BarKind, ...] = ()
+    kind_of: tuple[int, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 Panel = HeatPanel | LinePanel
@@ -181,10 +206,13 @@ Panel = HeatPanel | LinePanel
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One sign of the figure and its meaning."""
+    """One sign of the figure and its meaning; bars have a colour besides."""
 
-    look: Literal["hatched", "grey", "dot", "rectangle", "dashed rectangle"]
+    look: Literal[
+        "hatched", "grey", "dot", "rectangle", "dashed rectangle", "bar", "open bar", "dashed line"
+    ]
     text: str
+    colour: str = ""
 
 
 @dataclass(frozen=True)
