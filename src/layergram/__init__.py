@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from layergram.interventions.sweep import score_metric as score_metric
     from layergram.interventions.sweep import sweep_heads as sweep_heads
     from layergram.maps import difference as difference
+    from layergram.maps import join_tokens as join_tokens
+    from layergram.maps import part_of as part_of
     from layergram.maps import read as read
     from layergram.maps import write as write
     from layergram.models.edits import HeadEdit as HeadEdit
@@ -84,12 +86,14 @@ _HOMES = {
     "edited": "models.edits",
     "head_maps": "experiments.heads.run",
     "head_outputs": "features.head_outputs",
+    "join_tokens": "maps",
     "judge": "answers.judge",
     "labelled": "datasets.labelled",
     "load": "models.load",
     "load_probe": "probes",
     "mean_outputs": "interventions.mean_outputs",
     "measure_metric": "interventions.sweep",
+    "part_of": "maps",
     "probe_over": "experiments.roles.over",
     "questions": "datasets.questions",
     "random_steering": "interventions.steering",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Switch = Annotated[bool, Parameter(negative="")]
 
@@ -18,6 +21,8 @@ def command(
     alt: Switch = False,
     json: Switch = False,
     controls: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    part: Literal["all", "prompt", "answer", "without_template"] = "all",
+    by: Literal["token", "word", "sentence"] = "token",
     value: str = "",
 ) -> None:
     """Put a map into words: overview, axes, details, key observations, interpretation.
@@ -34,6 +39,9 @@ def command(
         json: the facts themselves, as JSON.
         controls: maps of the same text by models with random weights, at least 19; what stands
             out is then what goes beyond all of them.
+        part: describe the columns of the prompt, of the answer, or all but those that the chat
+            template puts around the prompt.
+        by: join the columns of tokens to words or sentences first.
         value: the column or variable with the values, where a file has several.
     """
     from layergram.errors import LayergramError
@@ -47,7 +55,12 @@ def command(
     if len(forms) > 1:
         asked_for = " and ".join(f"--{name}" for name in forms)
         raise LayergramError(asked_for, got="several forms", allowed="one of them")
-    text = _written(files, forms[0] if forms else "full", controls or [], value)
+    from layergram import maps
+
+    arrays = [maps.part_of(maps.read(path, value=value), part) for path in files]
+    if by != "token":
+        arrays = [maps.join_tokens(array, by=by) for array in arrays]
+    text = _written(files, arrays, forms[0] if forms else "full", controls or [])
     if out is None:
         print(text, end="")
         return
@@ -65,12 +78,13 @@ def command(
         ) from None
 
 
-def _written(files: tuple[Path, ...], form: str, controls: list[Path], value: str) -> str:
+def _written(
+    files: tuple[Path, ...], arrays: list[xr.DataArray], form: str, controls: list[Path]
+) -> str:
     import json
 
     from layergram import maps, words
 
-    arrays = [maps.read(path, value=value) for path in files]
     compared = [maps.read(path) for path in controls]
     if form == "alt":
         return "".join(f"{words.alt_text(array)}\n" for array in arrays)

@@ -13,13 +13,13 @@ import xarray as xr
 from layergram.errors import LayergramError, unknown_name
 from layergram.figures.spec import Axis, Tick
 from layergram.figures.style import Style
-from layergram.maps import Dimension, dimension_of, layout
+from layergram.maps import Dimension, dimension_of, join_tokens, layout, part_of
 from layergram.tokens import display
 
 MOST_LABELS = 60
 LONGEST_LABEL = 24
 LEFT_TO_RIGHT = "\u200e"  # keeps a number before its colon when the word is Arabic or Hebrew
-TOKEN_AXIS_LABELS = {"reads": "Token read", "predicts": "Token predicted"}
+TOKEN_AXIS_LABELS = {"reads": "{} read", "predicts": "{} predicted"}
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def axis_of(
     line = font_size * 1.25 / 72
     label = label or cells.axis.axis_label
     if cells.dim == "token":
-        label = TOKEN_AXIS_LABELS.get(alignment, label)
+        label = TOKEN_AXIS_LABELS.get(alignment, label).format(cells.axis.noun.capitalize())
     if cells.pool > 1:
         names = tuple(_pool_names(cells))
         label = f"{label}: position, {cells.pool} per column"
@@ -172,7 +172,8 @@ def axis_of(
         ]
         start = _first(cells, step)
         rotation = 90
-        note = f"Every {step}{'nd' if step == 2 else 'th'} token is labelled, with its position."
+        note = f"Every {step}{'nd' if step == 2 else 'th'} {cells.axis.noun} is labelled, with its "
+        note += "position."
     ticks = tuple(Tick(float(i), shown[i]) for i in range(start, cells.drawn, step))
     if cells.pool > 1 and isinstance(cells.labels[0], int):
         ticks = tuple(_position_ticks(cells, step))
@@ -259,7 +260,7 @@ def drawn_part(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[st
     Raises:
         LayergramError: for a selection outside the map, or one without any value.
     """
-    notes = []
+    array, notes = _columns_wanted(array, style)
     for selection in style.select:
         dim, equals, text = selection.partition("=")
         dim = dim.strip()
@@ -284,6 +285,23 @@ def drawn_part(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[st
             got="no cell with a value in what was selected",
             do="select more",
         )
+    return array, notes
+
+
+def _columns_wanted(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[str]]:
+    """The columns of one part of the text, joined by words or sentences, and what was done."""
+    notes = []
+    if style.part != "all":
+        count = array.sizes.get("token", 0)
+        array = part_of(array, style.part)
+        kept = f"{array.sizes['token']:,} of {count:,} tokens"
+        what = "The tokens of the chat template are left out"
+        if style.part != "without_template":
+            what = f"Only the {style.part} is drawn"
+        notes.append(f"{what}: {kept} remain.")
+    if style.by != "token":
+        array = join_tokens(array, by=style.by)
+        notes.append(str(array.attrs["joined"]))
     return array, notes
 
 

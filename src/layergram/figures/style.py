@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from layergram.errors import LayergramError
+from layergram.maps import TextPart
 
 Kind = Literal["auto", "heatmap", "lines"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
@@ -25,6 +26,10 @@ class Style:
         columns: panels per row.
         select: the labels to draw, as axis=first:last, both included; more than one axis
             may be given. Tokens go by position.
+        part: prompt or answer draws the columns of that part alone, without_template all but the
+            tokens that the chat template puts around the prompt.
+        by: word or sentence joins columns of tokens: to the mean, of a word that is predicted to
+            its first piece, of attention from a query to the sum.
         scale: auto is diverging for signed maps, else linear; percentile cuts both ends off.
         limits: lowest and highest value of the colours.
         percentiles: the two percentiles for scale percentile.
@@ -64,6 +69,8 @@ class Style:
     along: str = ""
     columns: int | None = None
     select: tuple[str, ...] = ()
+    part: TextPart = "all"
+    by: Literal["token", "word", "sentence"] = "token"
     scale: ScaleName = "auto"
     limits: tuple[float, float] | None = None
     percentiles: tuple[float, float] = (2.0, 98.0)

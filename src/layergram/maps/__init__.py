@@ -5,6 +5,7 @@ from layergram.maps.compare import difference
 from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layout
 from layergram.maps.files import read, replacing, write, write_json, write_text
 from layergram.maps.foreign import read_table
+from layergram.maps.joining import By, TextPart, join_tokens, part_of
 from layergram.maps.plain import to_plain
 from layergram.maps.rounding import within_rounding, without_rounding
 from layergram.maps.vocabulary import (
@@ -26,15 +27,19 @@ __all__ = [
     "ROLES",
     "TEXT_ROLES",
     "TOKEN_COORDINATES",
+    "By",
     "Dimension",
+    "TextPart",
     "cell_coordinates",
     "check",
     "difference",
     "dimension_of",
+    "join_tokens",
     "layergram_version",
     "layout",
     "make",
     "options_of",
+    "part_of",
     "read",
     "read_table",
     "replacing",

@@ -197,8 +197,14 @@ def _singular(word: str) -> str:
 
 def dimension_of(array: xr.DataArray, name: str) -> Dimension:
     """The record of an axis of a map, which may depend on the map's other axes."""
-    beside_masked = name == "function" and "masked" in array.coords
-    return SCORED_FUNCTION if beside_masked else DIMENSIONS[name]
+    if name == "function" and "masked" in array.coords:
+        return SCORED_FUNCTION
+    joined = str(array.attrs.get("joined_by", ""))
+    if name == "token" and joined:
+        return replace(
+            DIMENSIONS[name], noun=joined, plural=f"{joined}s", axis_label=joined.capitalize()
+        )
+    return DIMENSIONS[name]
 
 
 def under_new_names(array: xr.DataArray) -> xr.DataArray:

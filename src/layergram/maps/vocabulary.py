@@ -81,6 +81,8 @@ ATTRIBUTES: dict[str, str] = {
     "references": "where the measure was published",
     "of": "measure that a difference was taken of",
     "matched": "how the tokens of a difference were matched: 'exact', 'common' or 'position'",
+    "joined_by": "what columns of tokens were joined to: 'word' or 'sentence'",
+    "joined": "how the values of joined columns were made, in a sentence",
     # how the map was made
     "model": "model as it was asked for",
     "revision": "revision of the model: a commit, or a digest of its weights",

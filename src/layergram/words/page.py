@@ -133,6 +133,8 @@ def _axes(array: xr.DataArray, names: Names) -> str:
     if "null_value" in array.attrs:
         value += f"; {array.attrs['null_value']:g} means no effect"
     lines.append(value + ".")
+    if "joined" in array.attrs:
+        lines.append(f"- **Columns**: {names.text(array.attrs['joined'])}")
     if array.attrs.get("alignment") in ALIGNMENTS:
         lines.append(f"- **Alignment**: {ALIGNMENTS[array.attrs['alignment']]}")
     return "\n".join(lines)

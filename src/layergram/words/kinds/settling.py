@@ -12,7 +12,7 @@ import xarray as xr
 from layergram.maps import options_of
 from layergram.words.fact import Fact, Kind
 from layergram.words.limits import MOST_NAMES
-from layergram.words.names import Names, count
+from layergram.words.names import Names
 from layergram.words.view import View, flat, labels_of
 
 GATE, LATE = 0.5, 0.85
@@ -26,10 +26,10 @@ def generated(array: xr.DataArray) -> list[Any]:
     return [x for x, part in zip(labels_of(array, "token"), parts, strict=True) if part == "answer"]
 
 
-def _late(n: Mapping[str, float], part: float, layer: float) -> str:
+def _late(n: Mapping[str, float], names: Names, part: float, layer: float) -> str:
     """The share that settles late, under the name that it has for generated tokens."""
     name = "deep-thinking ratio" if n["generated"] else "share that settles late"
-    of = f"{round(part * n['tokens'])} of {count(n['tokens'], 'token')}"
+    of = f"{round(part * n['tokens'])} of {names.count(int(n['tokens']), 'token')}"
     where = " of the answer" if n["generated"] else ""
     return f"The {name} is {part:.2f} ({of}{where}, at layer {layer:g} or above)."
 
@@ -81,7 +81,7 @@ def _find_settling(view: View) -> list[Fact]:
 
 def _say_settling(fact: Fact, names: Names) -> str:
     n, where = fact.numbers, fact.coordinates
-    tokens = count(n["tokens"], "token") + (" of the answer" if n["generated"] else "")
+    tokens = names.count(int(n["tokens"]), "token") + (" of the answer" if n["generated"] else "")
     if where:
         text = (
             f"Half of the {tokens} settle (come down to {n['g']:g}) by layer {n['median']:g}; "
@@ -90,12 +90,12 @@ def _say_settling(fact: Fact, names: Names) -> str:
         )
     else:
         text = f"All {tokens} settle (come down to {n['g']:g}) at layer {n['median']:g}. "
-    return text + _late(n, n["late"] / n["tokens"], n["late from"])
+    return text + _late(n, names, n["late"] / n["tokens"], n["late from"])
 
 
 def _end(names: Names, tokens: list[Any], word: str, layer: float) -> str:
     if len(tokens) > MOST_NAMES:
-        return f"{count(len(tokens), 'token')} {word}, at layer {layer:g}"
+        return f"{names.count(len(tokens), 'token')} {word}, at layer {layer:g}"
     return f"{names.many('token', tokens)} {word}, at layer {layer:g}"
 
 
@@ -129,7 +129,7 @@ def _find_ratio(view: View) -> list[Fact]:
 
 
 def _say_ratio(fact: Fact, names: Names) -> str:
-    return _late(fact.numbers, fact.numbers["ratio"], fact.numbers["layer"])
+    return _late(fact.numbers, names, fact.numbers["ratio"], fact.numbers["layer"])
 
 
 RATIO = Kind(
