@@ -166,7 +166,7 @@ class Trace:
             dims,
             measure=record.name,
             coords=_coordinates(self.tokens) | self._named(record),
-            long_name=record.long_name,
+            long_name=record.named(self.options, self.tokens),
             units=record.units,
             valid_min=record.valid_min,
             valid_max=record.valid_max,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from layergram.errors import LayergramError
-from layergram.tokens import Tokens, find
+from layergram.tokens import Tokens, display, find
+
+LONGEST_NAME = 40  # letters of a query in the name of a map
 
 
 class Resolver(Protocol):
@@ -20,6 +22,9 @@ class Resolver(Protocol):
         Raises:
             LayergramError: where the text has no such place.
         """
+
+    def named(self, value: Any, tokens: Tokens) -> str:
+        """What the resolved value is in this text, for names such as 'attention from …'."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,32 @@ class Query:
                 allowed=f"0 to {len(tokens) - 1}, or −1 and down from the end",
             )
         return positions
+
+    def named(self, value: Any, tokens: Tokens) -> str:
+        """The text of the queries and their positions, as far as they have been read.
+
+        Example:
+            >>> texts = ("In", " New", " York")
+            >>> tokens = Tokens((1, 2, 3), texts, (0, 2, 6), (2, 6, 11), (), "In New York")
+            >>> Query().named((1, 2), tokens)
+            '"New York" (positions 1–2)'
+        """
+        read = len(tokens)
+        places = [read - 1] if value == "last" else [at for at in value if at < read]
+        if not places:
+            return "the query"
+        first, last = places[0], places[-1]
+        if len(places) == last - first + 1:
+            start, end = tokens.char_start[first], tokens.char_end[last]
+            text = tokens.text[start:end] or tokens.texts[first]  # one that is not in the text
+            where = f"position {first}" if first == last else f"positions {first}–{last}"
+        else:
+            text = " … ".join(tokens.texts[at].strip() for at in places)
+            where = f"{len(places)} positions from {first} to {last}"
+        shown = display(text)
+        if len(shown) > LONGEST_NAME:
+            shown = f"{shown[: LONGEST_NAME - 1]}…"
+        return f'{"the last token, " if value == "last" else ""}"{shown}" ({where})'
 
 
 @dataclass(frozen=True)
@@ -86,3 +117,7 @@ class Context:
                 allowed=f"a context of 1 to {last} tokens, with tokens after it",
             )
         return first, end
+
+    def named(self, value: Any, tokens: Tokens) -> str:
+        """The context by its name: it is many tokens."""
+        return "the context"

@@ -15,6 +15,7 @@ from typing import Any
 from layergram.engine.reducers import QueryColumns, Reducer, Reduction
 from layergram.errors import LayergramError, unknown_name
 from layergram.measures.options import Resolver
+from layergram.tokens import Tokens
 
 MEASURES: dict[str, Measure] = {}
 
@@ -83,6 +84,13 @@ class Measure:
     def per_head(self) -> bool:
         """Whether the values exist for each head."""
         return self.family in ("attention", "heads")
+
+    def named(self, options: Mapping[str, Any], tokens: Tokens) -> str:
+        """The long name for one text: with the token itself for 'the query'."""
+        name = self.long_name
+        for option, resolver in self.resolvers.items():
+            name = name.replace(f"the {option}", resolver.named(options[option], tokens))
+        return name
 
     def reduction(self, options: Mapping[str, Any], *, layers: int, heads: str) -> Reduction:
         """What the measure's reducer is made from; options of other measures are ignored."""
