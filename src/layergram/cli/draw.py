@@ -128,6 +128,8 @@ def _summary(figure: Figure) -> dict[str, Any]:
                 "rows": len(panel["y"]["names"]),
                 "regions": panel.get("regions", []),
             }
+            if "x" in panel
+            else {"title": panel["title"], "lines": len(panel["lines"])}
             for panel in plain["panels"]
         ],
         "scales": [

@@ -5,27 +5,35 @@ from layergram.figures.planning import plan
 from layergram.figures.saving import draw, save
 from layergram.figures.spec import (
     Axis,
+    BarKind,
     Figure,
     HeatPanel,
     LegendEntry,
+    Limit,
     Line,
     LinePanel,
     Region,
     Scale,
+    TextBox,
+    TextPanel,
     Tick,
 )
 from layergram.figures.style import Style
 
 __all__ = [
     "Axis",
+    "BarKind",
     "Figure",
     "HeatPanel",
     "LegendEntry",
+    "Limit",
     "Line",
     "LinePanel",
     "Region",
     "Scale",
     "Style",
+    "TextBox",
+    "TextPanel",
     "Tick",
     "draw",
     "paint",

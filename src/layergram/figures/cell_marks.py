@@ -20,7 +20,7 @@ def paint_texts(ax: Axes, panel: HeatPanel, texts: CellTexts, scale: Scale) -> N
     """A word in every cell that has a value, dark on light colours and light on dark ones."""
     known = ~np.isnan(panel.values)
     light = np.zeros(panel.values.shape)
-    light[known] = _lightness(panel.values[known], scale)
+    light[known] = lightness(panel.values[known], scale)
     for row, column in zip(*np.nonzero(known), strict=True):
         ax.text(
             column,
@@ -80,7 +80,7 @@ def paint_dots(ax: Axes, panel: HeatPanel, scale: Scale, size: tuple[float, floa
     if rows.size == 0:
         return
     pitch = 72 * min(size[0] / panel.values.shape[1], size[1] / panel.values.shape[0])
-    shade = _lightness(panel.values[mask], scale)
+    shade = lightness(panel.values[mask], scale)
     ax.scatter(
         columns,
         rows,
@@ -91,7 +91,7 @@ def paint_dots(ax: Axes, panel: HeatPanel, scale: Scale, size: tuple[float, floa
     )
 
 
-def _lightness(values: Values, scale: Scale) -> Values:
+def lightness(values: Values, scale: Scale) -> Values:
     """Luminance of the colour of each value, 0..1."""
     from matplotlib.colors import to_rgb
 

@@ -24,10 +24,12 @@ from layergram.figures.spec import (
     Figure,
     HeatPanel,
     LinePanel,
-    Panel,
     Region,
     Scale,
+    TextPanel,
 )
+from layergram.figures.text_painting import paint_text
+from layergram.figures.text_view import LARGER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +76,7 @@ def paint(figure: Figure) -> Painted:
             own = [
                 at
                 for at, panel in enumerate(figure.panels)
-                if isinstance(panel, HeatPanel) and panel.scale == scale_at
+                if not isinstance(panel, LinePanel) and panel.scale == scale_at
             ]
             _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
         _fit(painted, axes, figure)
@@ -85,6 +87,9 @@ def _words(figure: Figure) -> Iterator[str]:
     yield from (figure.title, *figure.notes, *(entry.text for entry in figure.legend))
     for panel in figure.panels:
         yield panel.title
+        if isinstance(panel, TextPanel):
+            yield from (box.text for line in panel.lines for box in line)
+            continue
         for axis in (panel.x, panel.y):
             yield axis.label
             yield from (tick.label for tick in axis.ticks)
@@ -132,6 +137,9 @@ def _first_guess(figure: Figure) -> tuple[float, float]:
 def _panel(ax: Axes, figure: Figure, at: int) -> Any:
     """Paint one panel; axes equal to those of a neighbour are labelled only once."""
     panel = figure.panels[at]
+    if isinstance(panel, TextPanel):
+        size = figure.font_size + LARGER
+        return paint_text(ax, panel, figure.scales[panel.scale], size=size, hatch=HATCH)
     below, left = at + figure.columns, at - 1
     shared_x = below < len(figure.panels) and figure.panels[below].x == panel.x
     shared_y = at % figure.columns > 0 and figure.panels[left].y == panel.y
@@ -145,7 +153,7 @@ def _panel(ax: Axes, figure: Figure, at: int) -> Any:
     return drawn
 
 
-def _axes(ax: Axes, panel: Panel, *, write_x: bool, write_y: bool) -> None:
+def _axes(ax: Axes, panel: HeatPanel | LinePanel, *, write_x: bool, write_y: bool) -> None:
     x, y = panel.x, panel.y
     ax.set_xlim(*x.limits)
     ax.set_ylim(*(y.limits[::-1] if y.direction == "down" else y.limits))

@@ -20,6 +20,7 @@ from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
 from layergram.figures.spec import Figure, HeatPanel, LegendEntry, LinePanel, Panel, Scale
 from layergram.figures.style import PAGE, Style
+from layergram.figures.text_view import text_figure
 from layergram.figures.titles import fitted
 from layergram.maps import Dimension
 
@@ -56,6 +57,8 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
     groups = _scale_groups([array for _, array in titled])
     drawn = [labels.drawn_part(currency.check(array), style) for _, array in titled]
     notes = [note for _, left_out in drawn for note in left_out]
+    if style.kind == "text":
+        return _text_figure([array for array, _ in drawn], notes, style)
     hints: list[str] = []
     parts: list[Part] = []
     for (title, _), (array, _), group in zip(titled, drawn, groups, strict=True):
@@ -108,6 +111,14 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         hints=tuple(dict.fromkeys(hints)),
         font_size=style.font_size,
     )
+
+
+def _text_figure(arrays: Sequence[xr.DataArray], notes: Sequence[str], style: Style) -> Figure:
+    if len(arrays) > 1:
+        raise LayergramError("the text of several maps", do="draw one map at a time")
+    sinks = sinks_of(arrays[0], style) if style.first_token != "keep" else ()
+    said = [*notes, *sinks_named(arrays[0], sinks, style)]
+    return text_figure(arrays[0], style=style, notes=said, sinks=sinks)
 
 
 def _titled(maps: Maps) -> list[tuple[str, xr.DataArray]]:

@@ -201,7 +201,51 @@ class LinePanel:
     spans: tuple[Span, ...] = ()
 
 
-Panel = HeatPanel | LinePanel
+@dataclass(frozen=True)
+class TextBox:
+    """A token, or what of it stands in one line.
+
+    Args:
+        token: which of the tokens that are drawn, from 0.
+        text: what is written, white space made readable.
+        place: where it begins in its line, in letters of a fixed-width font.
+        width: in letters.
+        value: of the token; None where it has none.
+        equal: whether the value is a difference that rounding alone can explain.
+    """
+
+    token: int
+    text: str
+    place: int
+    width: int
+    value: float | None
+    equal: bool = False
+
+
+@dataclass(frozen=True)
+class TextPanel:
+    """The text itself, in lines, each token on the colour of its value.
+
+    Args:
+        title: what stands above it.
+        lines: the boxes of each line, in the order of the text.
+        columns: width of the panel, in letters.
+        rows: height of the panel, in lines.
+        scale: which of the figure's scales colours it.
+        missing: why tokens have no value.
+        answer_from: the line with which the answer begins, under a rule; 0 where there is none.
+    """
+
+    title: str
+    lines: tuple[tuple[TextBox, ...], ...]
+    columns: int
+    rows: int
+    scale: int
+    missing: str = ""
+    answer_from: int = 0
+
+
+Panel = HeatPanel | LinePanel | TextPanel
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from layergram.errors import LayergramError
 from layergram.maps import TextPart
 
-Kind = Literal["auto", "heatmap", "lines"]
+Kind = Literal["auto", "heatmap", "lines", "text"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
 Pooling = Literal["max", "mean"]
 FirstToken = Literal["keep", "off_scale", "leave_out", "auto"]
@@ -20,7 +20,10 @@ class Style:
     """The choices of a figure; each has a default that is right for most maps.
 
     Args:
-        kind: a heatmap, or lines; auto draws maps of one axis as lines or bars.
+        kind: a heatmap, lines, or the text itself with tinted tokens; auto draws maps of one axis
+            as lines or bars.
+        layer: the layer whose values tint the text of kind text; default: the one where the tokens
+            differ most.
         facet: axes that get a panel per label, joined by commas; auto: those beyond two.
         along: the axis along which lines run; auto: layer.
         columns: panels per row.
@@ -65,6 +68,7 @@ class Style:
     """
 
     kind: Kind = "auto"
+    layer: int | None = None
     facet: str = ""
     along: str = ""
     columns: int | None = None
