@@ -67,7 +67,7 @@ def command(
             "highest": float(result.max()),
             "mean_absolute": float(abs(result).mean()),
             "cells": int(result.count()),
-            "within_rounding": int(maps.within_rounding(result).sum()),
+            "within_rounding": int((maps.without_rounding(result) == 0).sum()),
             "findings": found,
         }
         output.summary(summary)

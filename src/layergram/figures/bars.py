@@ -29,7 +29,7 @@ def paint_bars(
         corners = [(x - inner, base), (x - inner, top), (x + inner, top), (x + inner, base)]
         ax.add_collection(
             PolyCollection(
-                np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1),
+                list(np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)),
                 facecolor=kind.colour if kind.filled else "white",
                 edgecolor="none" if kind.filled else kind.colour,
                 linewidth=0 if kind.filled else 0.9,

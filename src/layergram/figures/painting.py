@@ -138,11 +138,11 @@ def _panel(ax: Axes, figure: Figure, at: int) -> Any:
     """Paint one panel; axes equal to those of a neighbour are labelled only once."""
     panel = figure.panels[at]
     if isinstance(panel, TextPanel):
-        size = figure.font_size + LARGER
-        return paint_text(ax, panel, figure.scales[panel.scale], size=size, hatch=HATCH)
+        points = figure.font_size + LARGER
+        return paint_text(ax, panel, figure.scales[panel.scale], size=points, hatch=HATCH)
     below, left = at + figure.columns, at - 1
-    shared_x = below < len(figure.panels) and figure.panels[below].x == panel.x
-    shared_y = at % figure.columns > 0 and figure.panels[left].y == panel.y
+    shared_x = below < len(figure.panels) and getattr(figure.panels[below], "x", None) == panel.x
+    shared_y = at % figure.columns > 0 and getattr(figure.panels[left], "y", None) == panel.y
     if isinstance(panel, HeatPanel):
         size = (figure.panel_width, figure.row_heights[at // figure.columns])
         drawn = paint_heat(ax, panel, figure.scales[panel.scale], size=size)

@@ -39,7 +39,7 @@ def paint_text(
             if box.value is not None:
                 value = float(np.clip(box.value, scale.low, scale.high))
                 dark = not box.equal and bool(lightness(np.array([value]), scale)[0] <= 0.55)
-                tint = EQUAL_GREY if box.equal else colours.to_rgba(value)
+                tint = EQUAL_GREY if box.equal else colours.to_rgba(np.array([value]))[0]
                 look = {"facecolor": tint, "linewidth": 0}
             corner = (box.place + GAP / 2, at + BOX[0])
             ax.add_patch(Rectangle(corner, box.width - GAP, BOX[1] - BOX[0], **look))

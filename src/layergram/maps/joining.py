@@ -89,8 +89,8 @@ def join_tokens(array: xr.DataArray, *, by: By = "word") -> xr.DataArray:
 
     Example:
         >>> from layergram.maps import make
-        >>> m = make([[0.25, 0.75, 0.5]], ("layer", "token"), measure="level",
-        ...          coords={"token_text": ("token", ["un", "able", " to"])})
+        >>> texts = {"token_text": ("token", ["un", "able", " to"])}
+        >>> m = make([[0.25, 0.75, 0.5]], ("layer", "token"), measure="level", coords=texts)
         >>> words = join_tokens(m)
         >>> words.values.tolist(), words.token_text.values.tolist(), words.token.values.tolist()
         ([[0.5, 0.5]], ['unable', ' to'], [0, 2])

@@ -50,7 +50,7 @@ def rounding_between(a: xr.DataArray, b: xr.DataArray) -> npt.NDArray[np.float64
             size = np.broadcast_to(size.max(axis=axis, keepdims=True), size.shape)
     if a.attrs.get("units") == "bit":
         size = np.maximum(size, 1.0)
-    return max(_share(a), _share(b)) * size
+    return np.asarray(max(_share(a), _share(b)) * size)
 
 
 def _share(array: xr.DataArray) -> float:
