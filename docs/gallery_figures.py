@@ -94,6 +94,7 @@ def settling(tokens: list[str], *, seed: int = 0) -> xr.DataArray:
         long_name="settling depth",
         units="layer",
         valid_min=1,
+        layers=30,
         valid_max=30,
         alignment="predicts",
         missing="nothing predicts the first token",
