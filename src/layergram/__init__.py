@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from layergram.datasets.step_sequences import step_sequences as step_sequences
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
+    from layergram.experiments.averages.run import average_maps as average_maps
     from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
     from layergram.experiments.heads.run import head_maps as head_maps
@@ -76,6 +77,7 @@ _HOMES = {
     "Style": "figures",
     "ask": "experiments.roles.applications:predict_wrong",
     "attention_patterns": "experiments.heads.patterns",
+    "average_maps": "experiments.averages.run",
     "causal_test": "interventions.causal_test",
     "check": "models.load:examine",
     "compare_edits": "interventions.steering",

@@ -1,0 +1,1 @@
+"""Averaged maps: what a measure is on average over many texts, by segment of the text."""

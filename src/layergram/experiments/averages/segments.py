@@ -1,0 +1,63 @@
+"""Segments of a text that are comparable from one text to the next."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from layergram.errors import unknown_name
+from layergram.statistics.arrays import Numbers
+from layergram.tokens import Tokens
+
+SEGMENTS = {
+    "tenths": "tenths of the text, by the position of a token among all tokens",
+    "sentence": "sentences, by their number in the text",
+    "edge": "the first token, the last one, and those between them",
+    "whole": "the whole text",
+}
+"""What texts can be cut into, in words."""
+
+TENTHS = 10
+NAMES = {"edge": ("first token", "between", "last token"), "whole": ("whole text",)}
+END = re.compile(
+    r"""[.!?…]+["'”’)\]]*(?=\s)|[。！？]+["”’」）]*|(?<![.!?…"'”’)\]。！？」）\n])(?=\n)"""
+)
+
+
+def segments_of(tokens: Tokens, by: str) -> Numbers:
+    """The number of the segment that each token of a text belongs to, from 0.
+
+    A token belongs to the sentence in which its first character stands; white space before a
+    sentence is part of it. A text of one token has only a first token.
+
+    Args:
+        tokens: of the text.
+        by: one of :data:`SEGMENTS`.
+
+    Raises:
+        LayergramError: for a segment that there is not.
+    """
+    at = np.arange(len(tokens))
+    if by == "tenths":
+        return np.asarray(TENTHS * at // len(tokens), dtype=np.intp)
+    if by == "edge":
+        return np.where(at == 0, 0, np.where(at == len(tokens) - 1, 2, 1)).astype(np.intp)
+    if by == "whole":
+        return np.zeros(len(tokens), dtype=np.intp)
+    if by != "sentence":
+        raise unknown_name("segment", by, SEGMENTS)
+    ends = sorted({end.end() for end in END.finditer(tokens.text) if end.end()})
+    starts = np.maximum.accumulate(np.maximum(np.array(tokens.char_start), 0))
+    found = np.searchsorted(ends, starts, side="right")
+    return np.unique(found, return_inverse=True)[1].astype(np.intp)
+
+
+def segment_names(by: str, count: int) -> tuple[str, ...]:
+    """What segments are called in pictures and words."""
+    if by == "tenths":
+        step = 100 // TENTHS
+        return tuple(f"{at * step}–{(at + 1) * step} %" for at in range(count))
+    if by == "sentence":
+        return tuple(f"sentence {at}" for at in range(1, count + 1))
+    return NAMES[by][:count]

@@ -1,0 +1,94 @@
+"""Averaged maps equal means over single maps, whatever happened in between."""
+
+import re
+
+import numpy as np
+import pytest
+
+import layergram as lg
+
+PHRASE = "Paris is a city. Is it old? Yes, very old!\nA river runs there. It has 2.5 towers"
+WORDS = re.split(" ", PHRASE)
+TEXTS = [" ".join(WORDS[at % 5 :][: 4 + at % 11]) + f" {at}." for at in range(200)]
+MEASURES = ["divergence", "attention_received", "settling_depth"]
+
+
+def by_hand(tiny, name, segment):
+    """Mean over the tokens of each segment, from one trace per text."""
+    cells = {}
+    for text in TEXTS:
+        one = lg.trace(tiny, text, measures=MEASURES)[name]
+        for token, of in enumerate(segment(one)):
+            cells.setdefault(of, []).append(one.isel(token=token).values.astype(float))
+    return np.stack([np.nanmean(cells[of], axis=0) for of in sorted(cells)], axis=-1)
+
+
+def tenth(one):
+    return [10 * at // one.sizes["token"] for at in range(one.sizes["token"])]
+
+
+def sentence(one):
+    """A new sentence after a closing mark before white space, letter by letter."""
+    number, of_letter, text = 0, [], one.attrs["text"]
+    for at, _ in enumerate(text):
+        if at and text[at].isspace() and text[at - 1] in ".?!":
+            number += 1
+        of_letter.append(number)
+    return [of_letter[int(at)] for at in one.char_start.values]
+
+
+@pytest.mark.parametrize(("by", "segment"), [("tenths", tenth), ("sentence", sentence)])
+def test_averages_equal_numpy_over_single_maps(tiny, by, segment):
+    result = lg.average_maps(tiny, TEXTS, measures=MEASURES, by=by)
+    for name in MEASURES:
+        np.testing.assert_allclose(
+            result.maps[name].values, by_hand(tiny, name, segment), atol=1e-6, rtol=0
+        )
+
+
+def test_an_interrupted_run_resumes_with_the_same_bits(tiny, tmp_path):
+    whole = lg.average_maps(tiny, TEXTS, measures=MEASURES).maps
+
+    def stop(done, total):
+        if 0 < done < total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lg.average_maps(tiny, TEXTS, measures=MEASURES, out=tmp_path, progress=stop)
+    seen = []
+    again = lg.average_maps(
+        tiny, TEXTS, measures=MEASURES, out=tmp_path, progress=lambda done, _: seen.append(done)
+    ).maps
+    assert seen[0] == 64
+    for name in MEASURES:
+        for values in ("low", "high", "texts"):
+            assert again[name][values].values.tobytes() == whole[name][values].values.tobytes()
+        assert again[name].values.tobytes() == whole[name].values.tobytes()
+        assert (tmp_path / f"{name}.png").exists()
+        assert (tmp_path / f"{name}.md").exists()
+
+
+def test_heads_stay_apart_on_request(tiny):
+    run = lg.Run(heads="each")
+    found = lg.average_maps(
+        tiny, TEXTS[:5], measures=["attention_received"], by="whole", run=run
+    ).maps["attention_received"]
+    assert found.dims == ("layer", "head", "segment")
+    single = [lg.trace(tiny, text, measures=["attention_received"], run=run) for text in TEXTS[:5]]
+    values = np.concatenate([one["attention_received"].values for one in single], axis=-1)
+    np.testing.assert_allclose(found.values[..., 0], values.mean(-1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("texts", "by", "message"),
+    [
+        ([], "tenths", "no text"),
+        (["Paris is old.", " "], "tenths", "the first is text 2"),
+        (["Paris is old.", "x" * 9000], "tenths", "the first is text 2"),
+        (["Paris is old."], "word", "word"),
+    ],
+)
+def test_bad_texts_are_refused_before_anything_is_read(tiny, tmp_path, texts, by, message):
+    with pytest.raises(lg.LayergramError, match=message):
+        lg.average_maps(tiny, texts, by=by, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
