@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import layergram as lg
+from layergram.cli import main
 
 PHRASE = "Paris is a city. Is it old? Yes, very old!\nA river runs there. It has 2.5 towers"
 WORDS = re.split(" ", PHRASE)
@@ -92,3 +93,16 @@ def test_bad_texts_are_refused_before_anything_is_read(tiny, tmp_path, texts, by
     with pytest.raises(lg.LayergramError, match=message):
         lg.average_maps(tiny, texts, by=by, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_reads_texts_of_a_file(tiny, tiny_llama_folder, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["body", *(f'"{text}"' for text in TEXTS[:5])]))
+    words = ["map", "--texts", str(path), "--measure", "divergence", "--by", "edge", "--quiet"]
+    words += ["--model", str(tiny_llama_folder), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--columns", "text=body"]) == 0
+    made = lg.read(tmp_path / "out" / "divergence.nc")
+    expected = lg.average_maps(tiny, TEXTS[:5], measures=["divergence"], by="edge")
+    np.testing.assert_array_equal(made.values, expected.maps["divergence"].values)

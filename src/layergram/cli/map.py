@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from layergram.cli.common import Group, ModelOptions, OutputOptions, ProgressBars, Several
+from layergram.cli.common import (
+    Group,
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    Several,
+    columns_of,
+)
+from layergram.cli.map_texts import average_texts
 from layergram.errors import LayergramError
 from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
 
@@ -31,6 +39,9 @@ def command(
     *,
     file: Path | None = None,
     prompt: str | None = None,
+    texts: str | None = None,
+    by: str | None = None,
+    columns: Several = None,
     measure: Several = None,
     option: Several = None,
     query: str | None = None,
@@ -48,6 +59,12 @@ def command(
         text: the text; "-" reads it from standard input.
         file: a file with the text (UTF-8).
         prompt: a prompt that the model answers; the maps cover prompt and answer.
+        texts: many texts to average over: a file (.csv, .tsv, .jsonl, .json, .parquet with the
+            column text; .txt with empty lines between texts), or org/name:split of a hub data set.
+            Run the same command again to go on after an interruption.
+        by: for --texts: average by tenths, sentence, edge (first and last token) or whole.
+            Default: tenths.
+        columns: for --texts, where the column has another name: text=NAME.
         measure: what to measure, again for each measure, or "all".
             Default: divergence, settling_depth, attention_received, residual_norm.
         option: an option of a measure as NAME=VALUE, such as g=0.4.
@@ -58,6 +75,23 @@ def command(
         model: which model.
         output: where to write.
     """
+    if texts is not None:
+        other = {"TEXT": text, "--file": file, "--prompt": prompt, "--like": like}
+        other["--picture"] = picture
+        _refuse_beside_texts([name for name, value in other.items() if value is not None])
+        average_texts(
+            texts,
+            by=by or "tenths",
+            columns=columns_of(columns),
+            measures=measure or DEFAULT_MEASURES,
+            options=_options(option, query),
+            run=run or Run(),
+            model=model or ModelOptions(),
+            output=output or OutputOptions(),
+        )
+        return
+    if by is not None or columns:
+        raise LayergramError("--by or --columns for one text", do="give many texts with --texts")
     text, prompt, like_map = _request(text, file, prompt, like)
     suffixes = _suffixes(picture)
     options = _options(option, query)
@@ -95,6 +129,15 @@ def command(
     took = time.perf_counter() - began
     written = [_write(maps, name, out, suffixes) for name in measures]
     _report(loaded, maps, written, took, output)
+
+
+def _refuse_beside_texts(given: list[str]) -> None:
+    if given:
+        raise LayergramError(
+            "maps averaged over texts",
+            got=f"--texts and {', '.join(given)}",
+            do="leave the others out",
+        )
 
 
 def _request(
