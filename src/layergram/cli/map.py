@@ -76,8 +76,13 @@ def command(
         output: where to write.
     """
     if texts is not None:
-        other = {"TEXT": text, "--file": file, "--prompt": prompt, "--like": like}
-        other["--picture"] = picture
+        other: dict[str, Any] = {
+            "TEXT": text,
+            "--file": file,
+            "--prompt": prompt,
+            "--like": like,
+            "--picture": picture,
+        }
         _refuse_beside_texts([name for name, value in other.items() if value is not None])
         average_texts(
             texts,
