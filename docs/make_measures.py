@@ -22,14 +22,6 @@ A column is aligned to the token that is being **read**, or to the token that is
 """
 
 
-def interval(record: Measure) -> str:
-    """The range of a measure in words."""
-    if record.valid_min is None:
-        return "any"
-    top = "" if record.valid_max is None else f" to {record.valid_max:g}"
-    return f"{record.valid_min:g}{top}" if top else f"{record.valid_min:g} and up"
-
-
 def section(record: Measure) -> str:
     """What a reader needs to know of one measure."""
     lines = [f"## {record.name}", "", record.definition, ""]
@@ -47,7 +39,7 @@ def section(record: Measure) -> str:
 def page() -> str:
     """The whole page."""
     rows = "".join(
-        f"| [`{r.name}`](#{r.name}) | {r.long_name} | {interval(r)} "
+        f"| [`{r.name}`](#{r.name}) | {r.long_name} | {r.interval} "
         f"| {'' if r.units == '1' else r.units} | {r.alignment} |\n"
         for r in MEASURES.values()
     )

@@ -25,8 +25,43 @@ COMMANDS = {
     "describe": "Words from any map file.",
     "diff": "The difference of two maps.",
     "verify": "Are the results in a run's folder whole, torn or altered?",
+    "measures": "What can be measured.",
     "check": "Does this model work here, and what is proved about it?",
 }
+
+EXAMPLES = {
+    "map": (
+        'layergram map "The capital of France is Paris."',
+        'layergram map --prompt "Why is the sky blue?" --measure lens_token --picture svg',
+        "layergram map --texts essays.csv --by sentence --out averages",
+    ),
+    "roles": (
+        "layergram roles capitals --limit 60 --save-probe probe.npz",
+        "layergram roles my.csv --columns question=prompt,answer=target --model ./my-model",
+    ),
+    "ask": (
+        'layergram ask probe.npz "What is the capital of Peru?"',
+        'layergram ask probe.npz --over "Lima is the capital of Peru."',
+    ),
+    "questions": ("layergram questions capitals", "layergram questions my.csv --json"),
+    "heads": (
+        "layergram heads functions --out functions",
+        "layergram heads steps.jsonl --top 8 --model ./my-model",
+    ),
+    "draw": (
+        "layergram draw maps/divergence.nc -o figure.pdf",
+        "layergram draw maps/divergence.nc --by word --kind text",
+    ),
+    "describe": (
+        "layergram describe maps/divergence.nc",
+        "layergram describe maps/divergence.nc --caption",
+    ),
+    "diff": ("layergram diff before.nc after.nc -o changes",),
+    "verify": ("layergram verify capitals",),
+    "measures": ("layergram measures", "layergram measures divergence settling_depth"),
+    "check": ("layergram check smollm2", "layergram check ./my-model --dtype bfloat16"),
+}
+"""What to type, for the end of each command's help."""
 
 app = App(
     name="layergram",
@@ -35,7 +70,13 @@ app = App(
     version_flags=["--version"],
 )
 for _name, _help in COMMANDS.items():
-    app.command(f"layergram.cli.{_name}:command", name=_name, help=_help)
+    _typed = "\n".join(f"* {line}" for line in EXAMPLES[_name])
+    app.command(
+        f"layergram.cli.{_name}:command",
+        name=_name,
+        help=_help,
+        help_epilogue=f"Examples:\n\n{_typed}",
+    )
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

@@ -81,6 +81,15 @@ class Measure:
         return " ".join(str(inspect.getdoc(self.function)).split("\n\n")[0].split())
 
     @property
+    def interval(self) -> str:
+        """The range of the values in words, without the unit."""
+        if self.valid_min is None:
+            return "any"
+        if self.valid_max is None:
+            return f"{self.valid_min:g} and up"
+        return f"{self.valid_min:g} to {self.valid_max:g}"
+
+    @property
     def per_head(self) -> bool:
         """Whether the values exist for each head."""
         return self.family in ("attention", "heads")
