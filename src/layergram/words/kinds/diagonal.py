@@ -157,7 +157,7 @@ def _cells(fact: Fact, names: Names) -> list[Block]:
     """The cells of the diagonal, from the beginning to the end of every band."""
     row, column = names.sides
     down, across = names.labels(row), names.labels(column)
-    blocks = []
+    blocks: list[Block] = []
     for band in fact.coordinates["bands"]:
         panel = {dim: band[dim] for dim in names.panels}
         first, last = (down.index(label) for label in band[row])
