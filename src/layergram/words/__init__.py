@@ -3,6 +3,7 @@
 from layergram.words.fact import Fact, Kind, registry
 from layergram.words.find import Facts, facts, holds
 from layergram.words.forms import alt_text, facts_json, findings
+from layergram.words.linked import Sentence, sentences
 from layergram.words.page import Form, describe
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Facts",
     "Form",
     "Kind",
+    "Sentence",
     "alt_text",
     "describe",
     "facts",
@@ -17,4 +19,5 @@ __all__ = [
     "findings",
     "holds",
     "registry",
+    "sentences",
 ]

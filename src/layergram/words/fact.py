@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from layergram.words.view import View
 
 Section = Literal["overview", "key", "counted", "tested"]
+Block = Mapping[str, Any]
+"""Cells of a map: lists of labels by axis."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Kind:
         holds: whether a fact is true of a map, recomputed from the labelled array by other means;
             without it a fact is true that is found again.
         most: how many of the kind are told.
+        cells: the blocks of cells that a fact speaks of, where its coordinates are not one block.
         seen: ``"map"``: all of it; ``"whole"``: without a final layer that is so by definition;
             ``"raw part"``: and without columns that dominate it; ``"part"``: and in log space
             where its values are.
@@ -67,6 +70,7 @@ class Kind:
     holds: Callable[[xr.DataArray, Fact], bool] | None = None
     most: int = 2
     seen: Literal["map", "whole", "raw part", "part"] = "part"
+    cells: Callable[[Fact, Names], list[Block]] | None = None
 
     def fact(
         self, coordinates: Mapping[str, Any], numbers: Mapping[str, Any], strength: float

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layergram.maps import DIMENSIONS
-from layergram.words.fact import Fact, Kind
+from layergram.words.fact import Block, Fact, Kind
 from layergram.words.limits import DIAGONAL_CONTRAST
 from layergram.words.names import Names
 from layergram.words.view import View, mean
@@ -153,11 +153,26 @@ def _say(fact: Fact, names: Names) -> str:
     return f"Diagonal bands by sharpness{order}: {'; '.join(parts)}."
 
 
+def _cells(fact: Fact, names: Names) -> list[Block]:
+    """The cells of the diagonal, from the beginning to the end of every band."""
+    row, column = names.sides
+    down, across = names.labels(row), names.labels(column)
+    blocks: list[Block] = []
+    for band in fact.coordinates["bands"]:
+        panel = {dim: band[dim] for dim in names.panels}
+        first, last = (down.index(label) for label in band[row])
+        for at in range(first, last + 1):
+            place = _column_at(at, (len(down), len(across)), falling=band["falling"])
+            blocks.append({**panel, row: [down[at]], column: [across[place]]})
+    return blocks
+
+
 DIAGONAL = Kind(
     "diagonal",
     "Bands along the diagonal of the panels, by sharpness: where they begin and end, their width.",
     "key",
     _find,
     _say,
+    cells=_cells,
     seen="raw part",
 )

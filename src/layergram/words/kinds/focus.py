@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.words.checking import same
-from layergram.words.fact import Fact, Kind
+from layergram.words.fact import Block, Fact, Kind
 from layergram.words.limits import FOCUS_SHIFT
 from layergram.words.names import Names
 from layergram.words.view import ORDERED, View, flat
@@ -87,6 +87,15 @@ def _say_focus(fact: Fact, names: Names) -> str:
     )
 
 
+def _focus_cells(fact: Fact, names: Names) -> list[Block]:
+    row, column = names.sides
+    where = fact.coordinates
+    return [
+        {row: where["early"], column: where["from"]},
+        {row: where["late"], column: where["to"]},
+    ]
+
+
 FOCUS = Kind(
     "focus",
     "The centre of mass of the columns shifting from the lowest to the highest layers.",
@@ -94,4 +103,5 @@ FOCUS = Kind(
     _find_focus,
     _say_focus,
     _focus_holds,
+    cells=_focus_cells,
 )

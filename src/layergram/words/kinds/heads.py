@@ -63,6 +63,10 @@ LEADERS = Kind(
     "key",
     _find_leaders,
     _say_leaders,
+    cells=lambda fact, _: [
+        {"layer": [layer], "head": [head]}
+        for layer, head in zip(fact.coordinates["layer"], fact.coordinates["head"], strict=True)
+    ],
     seen="whole",
 )
 

@@ -63,6 +63,7 @@ LIKELIEST = Kind(
     "key",
     _find_likeliest,
     _say_likeliest,
+    cells=lambda fact, _: [{"token": tokens} for tokens in fact.coordinates.values()],
     seen="whole",
 )
 

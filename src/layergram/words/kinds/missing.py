@@ -46,4 +46,5 @@ MISSING = Kind(
     _find_missing,
     _say_missing,
     seen="map",
+    cells=lambda fact, _: [{dim: labels} for dim, labels in fact.coordinates.items()],
 )

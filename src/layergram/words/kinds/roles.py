@@ -120,5 +120,6 @@ SAME = Kind(
     "counted",
     _find_same,
     _say_same,
+    cells=lambda fact, _: [{"role": fact.coordinates["pairs"][:MOST_PAIRS]}],
     seen="whole",
 )

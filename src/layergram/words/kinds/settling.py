@@ -105,6 +105,7 @@ SETTLING = Kind(
     "key",
     _find_settling,
     _say_settling,
+    cells=lambda fact, _: [{"token": tokens} for tokens in fact.coordinates.values()],
     seen="map",
 )
 

@@ -85,4 +85,7 @@ STRONGEST = Kind(
     _find_strongest,
     _say_strongest,
     _strongest_holds,
+    cells=lambda fact, _: [
+        {fact.coordinates["axis"]: fact.coordinates[end]} for end in ("highest", "lowest")
+    ],
 )
