@@ -1,11 +1,12 @@
 # make demo   the main job: maps, pictures and words of two texts, from the embedded model
 # make test   everything that has to hold; sets up what is missing
 # make check  the same
+# make bench  what the work costs beside the least that it can cost -> benchmarks/RESULTS.md; bench-quick
 # make long   what takes longer: 20 kills of each long command, every kill of a stage, more draws
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check gate long demo clean fonts
+.PHONY: help test check gate long bench bench-quick demo clean fonts
 
 # The environment is ready once it was made from these files, for this folder.
 LOCK := $(shell { cat constraints.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
@@ -62,6 +63,12 @@ long: $(READY)
 	LAYERGRAM_LONG=1 OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header -p no:cacheprovider \
 	  tests/test_kills.py tests/storage tests/engine -k 'not unequal_texts' \
 	  | tee benchmarks/long-$$(date +%Y-%m-%d).txt
+
+bench: $(READY)
+	$(PY) benchmarks/bench.py
+
+bench-quick: $(READY)
+	$(PY) benchmarks/bench.py --quick
 
 demo: $(READY)
 	@echo "1. a text"; \
