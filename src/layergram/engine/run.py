@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from layergram.engine.batch import forward, padded_right, read_batches
-from layergram.engine.lens import Lens, LogitLens, log_probabilities, return_freed_memory
+from layergram.engine.lens import Buffer, Lens, LogitLens, Prediction, return_freed_memory
 from layergram.engine.sampling import Draws, Stream
 from layergram.engine.views import (
     AttentionView,
@@ -208,6 +208,7 @@ class _Pass:
         self.outputs: list[Tensor | None] = []
         self.parts: dict[str, list[Tensor]] = {}
         self.extra: dict[str, Any] = {}
+        self.final_buffer, self.lens_buffer = Buffer(), Buffer()
 
     def __enter__(self) -> _Pass:
         parts = self.model.parts
@@ -346,31 +347,31 @@ class _Pass:
         next_ids = torch.cat([_next_ids(row, start, device) for _, row in rows])
         takers = [row.takers("lens") for _, row in rows for _ in range(row.new)]
         starts = [start + t for _, t in places]
-        most = max(1, LENS_BYTES // (4 * self.model.parts.readout.vocabulary))
+        readout = self.model.parts.readout
+        most = max(1, LENS_BYTES // (4 * readout.vocabulary))
         block = min(len(places), most)
         together = max(1, most // block)  # layers that share one pass over the unembedding
-        readout = self.model.parts.readout
         for a in range(0, len(places), block):
             b = min(a + block, len(places))
             rows_of, positions = where[:, a:b]
             pieces = _pieces(starts[a:b], [places[at][0] for at in range(a, b)])
-            final = log_probabilities(readout.logits(self.streams[-1][rows_of, positions]))
+            last = self.streams[-1][rows_of, positions]
+            last = readout.logits(last, out=self.final_buffer.rows(b - a, readout, device))
+            final_peak = last.amax(-1)
+            finals = [Prediction(last[i:j], final_peak[i:j]) for i, j in pieces]
             for first in range(1, self.model.layers + 1, together):
                 layers = range(first, min(first + together, self.model.layers + 1))
                 h = torch.cat([self._transformed(each, rows_of, positions) for each in layers])
-                log_p = log_probabilities(self.lens.logits(h))
-                if log_p[:, 0].isnan().any():  # a row with one infinite logit is NaN throughout
+                logits = self.lens.logits(h, out=self.lens_buffer.rows(len(h), readout, device))
+                peak = logits.amax(-1)
+                if not (peak.isfinite().all() and final_peak.isfinite().all()):
                     raise _not_finite(self.model, f"the lens after layer {first} or a later one")
-                for layer, of_layer in zip(layers, log_p.split(b - a), strict=True):
-                    for i, j in pieces:
+                split = zip(layers, logits.split(b - a), peak.split(b - a), strict=True)
+                for layer, own, own_peak in split:
+                    for (i, j), final in zip(pieces, finals, strict=True):
                         # compared with the model's own distribution, whatever the lens is
-                        view = LensView(
-                            layer,
-                            starts[a + i],
-                            of_layer[i:j],
-                            final[i:j],
-                            next_ids[a + i : a + j],
-                        )
+                        here = Prediction(own[i:j], own_peak[i:j])
+                        view = LensView(layer, starts[a + i], here, final, next_ids[a + i : a + j])
                         for taker in takers[a + i]:
                             taker.take(view)
                 return_freed_memory()

@@ -41,10 +41,7 @@ def divergence(view: LensView) -> Tensor:
     Returns:
         [position].
     """
-    p, q = view.log_p_final, view.log_p
-    log_m = torch.logaddexp(p, q).sub_(math.log(2))
-    nats = 0.5 * ((p - log_m).mul_(p.exp()).sum(-1) + (q - log_m).mul_(q.exp()).sum(-1))
-    return (nats / math.log(2)).clamp(0, 1)
+    return (view.prediction.divergence(view.final) / math.log(2)).clamp(0, 1)
 
 
 @measure(
@@ -87,7 +84,7 @@ def lens_entropy(view: LensView) -> Tensor:
     Returns:
         [position].
     """
-    return -(view.log_p.exp() * view.log_p).sum(-1) / math.log(2)
+    return view.prediction.entropy.clamp(min=0) / math.log(2)
 
 
 @measure(
