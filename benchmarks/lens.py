@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=2 python benchmarks/lens.py 192 512
 
-For each number of tokens, two ratios of medians over interleaved runs in one process: a trace of
-the divergence less the plain forward pass, over the products alone; and a trace of the default
-measures over the forward pass and the products together.
+For each number of tokens, the medians of two ratios over interleaved runs in one process, and their
+range: a trace of the divergence less the plain forward pass, over the products alone; and a trace
+of the default measures over the forward pass and the products together.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ def seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def spread(ratios: list[float]) -> str:
+    """The median of some ratios, and their range."""
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main() -> None:
@@ -56,10 +61,9 @@ def main() -> None:
             for work in works.values():
                 work()
             runs = [{k: seconds(work) for k, work in works.items()} for _ in range(given.runs)]
-        cost = {name: statistics.median(run[name] for run in runs) for name in works}
-        lens = (cost["divergence"] - cost["forward"]) / cost["products"]
-        default = cost["default"] / (cost["forward"] + cost["products"])
-        print(f"{tokens} tokens: divergence {lens:.2f}, default measures {default:.2f}")
+        lens = [(run["divergence"] - run["forward"]) / run["products"] for run in runs]
+        default = [run["default"] / (run["forward"] + run["products"]) for run in runs]
+        print(f"{tokens} tokens: divergence {spread(lens)}, default measures {spread(default)}")
 
 
 if __name__ == "__main__":

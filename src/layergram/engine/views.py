@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from layergram.engine.lens import Prediction
+from layergram.engine.prediction import Prediction
 
 
 @dataclass(frozen=True)
