@@ -142,12 +142,12 @@ class Prediction:
     def _few_rows(self, exponentials: Tensor | None = None) -> Iterator[_Few]:
         """A few rows at a time; ``exponentials`` [n, V] keeps the ``e`` of all of them."""
         slices = self._slices()
-        shape = (slices[0].stop, self.logits.shape[1])
-        spare = self.logits.new_empty(shape)
-        room = self.logits.new_empty(shape) if exponentials is None else None
+        spare, room = (
+            self.logits.new_empty(slices[0].stop, self.logits.shape[1]) for _ in range(2)
+        )
         for rows in slices:
             x = spare[: rows.stop - rows.start]
-            e = exponentials[rows] if room is None else room[: len(x)]
+            e = room[: len(x)] if exponentials is None else exponentials[rows]
             torch.sub(self.logits[rows], self.peak[rows, None], out=x)
             torch.exp(x, out=e)
             total = e.sum(-1, keepdim=True)
