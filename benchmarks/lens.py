@@ -5,7 +5,8 @@
 For each number of tokens, over interleaved runs in one process: the lens with the divergence of all
 layers, from streams that are there, over the products alone; and a trace of the default measures
 over the plain forward pass and the products together. Printed are the ratio of the medians, and of
-the fastest runs, which a busy machine disturbs less.
+the fastest runs, which a busy machine disturbs less. On a machine that others use, the processor
+time of one thread says more than the wall (``OMP_NUM_THREADS=1``, ``--clock cpu``).
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ from layergram.tracing import trace
 SENTENCE = "The layers of a model write into one stream and read from it again. "
 
 
-def seconds(work: Callable[[], object]) -> float:
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
     """How long the work takes."""
-    began = time.perf_counter()
+    began = clock()
     work()
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def works(model: Model, ids: list[int]) -> dict[str, Callable[[], object]]:
@@ -67,13 +71,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tokens", type=int, nargs="+")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall")
     given = parser.parse_args()
+    clock = CLOCKS[given.clock]
     model = load("smollm2", device="cpu")
     for tokens in given.tokens:
         ids = model.tokenizer(SENTENCE * tokens)["input_ids"][:tokens]
         with torch.inference_mode():
             timed = works(model, ids)
-            runs = [{k: seconds(work) for k, work in timed.items()} for _ in range(given.runs + 1)]
+            runs = [
+                {k: seconds(work, clock) for k, work in timed.items()}
+                for _ in range(given.runs + 1)
+            ]
         for name, over in (("divergence", ["products"]), ("default", ["forward", "products"])):
             medians, fastest = (
                 of(run[name] for run in runs[1:])  # the first run warms up
