@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from layergram.errors import LayergramError
 from layergram.models.model import Model
 
 BATCH_TOKENS = 2048
@@ -87,3 +88,15 @@ def padded_right(ids: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     for row, own in zip(given, ids, strict=True):
         row[: len(own)] = torch.tensor(own, dtype=torch.long)
     return given.to(device)
+
+
+def not_finite(model: Model, what: str) -> LayergramError:
+    """The error for logits that are NaN or infinite; ``what`` says which."""
+    kind = str(model.dtype).removeprefix("torch.")
+    return LayergramError(
+        f"maps of the model '{model.name}'",
+        got=f"{what}: NaN, because numbers leave the range of {kind}",
+        allowed="finite logits",
+        do="load the model with dtype 'float32' or 'bfloat16'",
+        exit_code=1,
+    )

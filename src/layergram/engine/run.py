@@ -3,7 +3,7 @@
 A chunk of many tokens is reading, a chunk of one is generating; both are the same lines. After each
 chunk every collector is handed the view of its own sequence: the attention weights of the chunk's
 queries (layer by layer, inside the forward pass), the residual streams, the heads' outputs, and
-the lens's log-probabilities (a block of positions at one layer at a time). Each is computed once,
+the lens's predictions (a block of positions at one layer at a time). Each is computed once,
 and only if some collector needs it; nothing of size T×T or L×T×V ever exists.
 """
 
@@ -14,25 +14,23 @@ from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache as remembered
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from layergram.engine.batch import forward, padded_right, read_batches
-from layergram.engine.lens import Lens, LogitLens, log_probabilities, return_freed_memory
+from layergram.engine.batch import forward, not_finite, padded_right, read_batches
+from layergram.engine.lens import Lens
+from layergram.engine.lens_views import LensReader, LensRow
 from layergram.engine.sampling import Draws, Stream
 from layergram.engine.views import (
     AttentionView,
     Collector,
     HeadsView,
-    LensView,
     OutputView,
     PartView,
     ResidualView,
 )
-from layergram.errors import LayergramError
 from layergram.models.hooks import (
     Attention,
     capture_attention,
@@ -47,9 +45,6 @@ CHUNK = 256
 
 BATCH = 16
 """Sequences per batch unless another number is asked for; changes speed and memory only."""
-
-LENS_BYTES = 32 * 2**20
-"""Largest size of one [positions, vocabulary] tensor of the lens, in float32."""
 
 PARTS = ("mlp", "attention_output")
 STREAMS = {"residual", "lens", "heads", "output"}
@@ -103,7 +98,7 @@ def read(
         once the iterator is done, closed, or has failed. A model that cannot read in chunks takes
         one step per sequence, after generating.
     """
-    lens = lens or LogitLens(model.parts.readout)
+    reader = LensReader(model, lens)
     for ids in sequences:
         model.check_ids(ids)
     if streams and not model.chunks:
@@ -126,7 +121,7 @@ def read(
             )
             for at in places
         ]
-        yield from _read_batch(model, rows, lens, chunk, start=start, cache=cache)
+        yield from _read_batch(model, rows, reader, chunk, start=start, cache=cache)
 
 
 def _cache_of(model: Model, ids: Sequence[int]) -> Any:
@@ -171,7 +166,7 @@ def _generated(model: Model, ids: Sequence[int], stream: Stream) -> list[int]:
 
 
 def _read_batch(
-    model: Model, rows: list[_Row], lens: Lens, chunk: int, *, start: int, cache: Any
+    model: Model, rows: list[_Row], lens: LensReader, chunk: int, *, start: int, cache: Any
 ) -> Iterator[Step]:
     longest = max(len(row.ids) for row in rows)
     size = chunk if model.chunks else longest
@@ -199,7 +194,7 @@ def _read_batch(
 class _Pass:
     """Forward passes of a batch against its cache, with hooks for what its collectors need."""
 
-    def __init__(self, model: Model, rows: list[_Row], lens: Lens) -> None:
+    def __init__(self, model: Model, rows: list[_Row], lens: LensReader) -> None:
         self.model, self.rows, self.lens = model, rows, lens
         self.needs = {kind for row in rows for own in row.collectors for kind in own.needs}
         self.cache: Any = None
@@ -249,7 +244,7 @@ class _Pass:
             self.model, given, cache=self.cache, keep=keep, extra=self.extra
         )
         if logits.isnan().any():  # what is NaN at a token is NaN at all that see it
-            raise _not_finite(self.model, "the logits after some token of this text")
+            raise not_finite(self.model, "the logits after some token of this text")
         return logits
 
     def keep(self, left: list[_Row]) -> None:
@@ -331,66 +326,15 @@ class _Pass:
                 for taker in takers:
                     taker.take(view)
 
-    def _transformed(self, layer: int, rows: Tensor, positions: Tensor) -> Tensor:
-        stream = self.streams[layer].to(self.streams[-1].device)
-        return self.lens.transform(stream[rows, positions], layer)
-
     def _hand_on_lens(self, start: int) -> None:
-        """Lens views, with blocks of positions that run over the rows of the batch."""
-        rows = [(at, row) for at, row in enumerate(self.rows) if row.new and row.takers("lens")]
-        if not rows:
-            return
         device = self.streams[-1].device
-        places = [(at, t) for at, row in rows for t in range(row.new)]
-        where = torch.tensor(places, device=device).T
-        next_ids = torch.cat([_next_ids(row, start, device) for _, row in rows])
-        takers = [row.takers("lens") for _, row in rows for _ in range(row.new)]
-        starts = [start + t for _, t in places]
-        most = max(1, LENS_BYTES // (4 * self.model.parts.readout.vocabulary))
-        block = min(len(places), most)
-        together = max(1, most // block)  # layers that share one pass over the unembedding
-        readout = self.model.parts.readout
-        for a in range(0, len(places), block):
-            b = min(a + block, len(places))
-            rows_of, positions = where[:, a:b]
-            pieces = _pieces(starts[a:b], [places[at][0] for at in range(a, b)])
-            final = log_probabilities(readout.logits(self.streams[-1][rows_of, positions]))
-            for first in range(1, self.model.layers + 1, together):
-                layers = range(first, min(first + together, self.model.layers + 1))
-                h = torch.cat([self._transformed(each, rows_of, positions) for each in layers])
-                log_p = log_probabilities(self.lens.logits(h))
-                if log_p[:, 0].isnan().any():  # a row with one infinite logit is NaN throughout
-                    raise _not_finite(self.model, f"the lens after layer {first} or a later one")
-                for layer, of_layer in zip(layers, log_p.split(b - a), strict=True):
-                    for i, j in pieces:
-                        # compared with the model's own distribution, whatever the lens is
-                        view = LensView(
-                            layer,
-                            starts[a + i],
-                            of_layer[i:j],
-                            final[i:j],
-                            next_ids[a + i : a + j],
-                        )
-                        for taker in takers[a + i]:
-                            taker.take(view)
-                return_freed_memory()
-
-
-def _not_finite(model: Model, what: str) -> LayergramError:
-    kind = str(model.dtype).removeprefix("torch.")
-    return LayergramError(
-        f"maps of the model '{model.name}'",
-        got=f"{what}: NaN, because numbers leave the range of {kind}",
-        allowed="finite logits",
-        do="load the model with dtype 'float32' or 'bfloat16'",
-        exit_code=1,
-    )
-
-
-def _pieces(starts: Sequence[int], rows: Sequence[int]) -> list[tuple[int, int]]:
-    """The runs of one row in a block, as (first place, one past the last)."""
-    cuts = [0, *(at for at in range(1, len(rows)) if rows[at] != rows[at - 1]), len(rows)]
-    return list(pairwise(cuts))
+        rows = [
+            LensRow(at, _next_ids(row, start, device), takers)
+            for at, row in enumerate(self.rows)
+            if row.new and (takers := row.takers("lens"))
+        ]
+        if rows:
+            self.lens.hand_on(self.streams, start, rows)
 
 
 def _next_ids(row: _Row, start: int, device: torch.device) -> Tensor:

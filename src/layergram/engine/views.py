@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from layergram.engine.prediction import Prediction
+
 
 @dataclass(frozen=True)
 class AttentionView:
@@ -76,16 +78,26 @@ class LensView:
     Attributes:
         layer: number of the layer, from 1.
         start: position of the block's first token.
-        log_p: [tokens, V], natural log-probabilities at this layer, float32.
-        log_p_final: [tokens, V], the same at the last layer: the model's own.
+        prediction: what this layer predicts.
+        final: what the last layer predicts: the model's own.
         next_ids: [tokens], the token that follows each position; −1 where none does.
     """
 
     layer: int
     start: int
-    log_p: Tensor
-    log_p_final: Tensor
+    prediction: Prediction
+    final: Prediction
     next_ids: Tensor
+
+    @property
+    def log_p(self) -> Tensor:
+        """Natural log-probabilities [tokens, V] at this layer, float32."""
+        return self.prediction.log_p
+
+    @property
+    def log_p_final(self) -> Tensor:
+        """The same [tokens, V] at the last layer."""
+        return self.final.log_p
 
 
 @dataclass(frozen=True)

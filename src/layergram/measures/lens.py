@@ -41,10 +41,7 @@ def divergence(view: LensView) -> Tensor:
     Returns:
         [position].
     """
-    p, q = view.log_p_final, view.log_p
-    log_m = torch.logaddexp(p, q).sub_(math.log(2))
-    nats = 0.5 * ((p - log_m).mul_(p.exp()).sum(-1) + (q - log_m).mul_(q.exp()).sum(-1))
-    return (nats / math.log(2)).clamp(0, 1)
+    return (view.prediction.divergence(view.final) / math.log(2)).clamp(0, 1)
 
 
 @measure(
@@ -65,8 +62,7 @@ def lens_kl(view: LensView) -> Tensor:
     Returns:
         [position].
     """
-    nats = (view.log_p_final.exp() * (view.log_p_final - view.log_p)).sum(-1)
-    return (nats / math.log(2)).clamp(min=0)
+    return (view.prediction.kl_from(view.final) / math.log(2)).clamp(min=0)
 
 
 @measure(
@@ -87,7 +83,7 @@ def lens_entropy(view: LensView) -> Tensor:
     Returns:
         [position].
     """
-    return -(view.log_p.exp() * view.log_p).sum(-1) / math.log(2)
+    return view.prediction.entropy.clamp(min=0) / math.log(2)
 
 
 @measure(
@@ -106,7 +102,8 @@ def lens_probability(view: LensView) -> Tensor:
     Returns:
         [position]; NaN where no token follows.
     """
-    return _of_next(view).exp()
+    log_p = view.prediction.log_p_of(view.next_ids.clamp(min=0))
+    return torch.where(view.next_ids >= 0, log_p.exp(), torch.nan)
 
 
 @measure(
@@ -127,9 +124,8 @@ def lens_rank(view: LensView) -> Tensor:
     Returns:
         [position]; NaN where no token follows.
     """
-    own = _of_next(view)
-    rank = (view.log_p > own[:, None]).sum(-1).float() + 1
-    return torch.where(own.isnan(), torch.nan, rank)
+    rank = view.prediction.rank(view.next_ids.clamp(min=0))
+    return torch.where(view.next_ids >= 0, rank.float(), torch.nan)
 
 
 @measure(
@@ -153,14 +149,8 @@ def lens_token(view: LensView) -> NamedTokens:
     Returns:
         values and ids, both [position].
     """
-    log_p, ids = view.log_p.max(dim=-1)
-    return NamedTokens(log_p.exp(), ids)
-
-
-def _of_next(view: LensView) -> Tensor:
-    """Log-probability of the token that follows [position], NaN where none does."""
-    own = view.log_p.gather(1, view.next_ids.clamp(min=0)[:, None])[:, 0]
-    return torch.where(view.next_ids >= 0, own, torch.nan)
+    here = view.prediction
+    return NamedTokens((-here.log_total).exp(), here.logits.argmax(-1))
 
 
 def _deep_thinking(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,26 @@ class Readout:
     vocabulary: int
     dtype: torch.dtype
 
-    def logits(self, h: Tensor, *, norm: str = "final") -> Tensor:
-        """Logits [n, V] in float32 of streams [n, d]; ``norm="none"`` leaves ``path`` out."""
+    def logits(self, h: Tensor, *, norm: str = "final", out: Tensor | None = None) -> Tensor:
+        """Logits [n, V] in float32 of streams [n, d]; ``norm="none"`` leaves ``path`` out.
+
+        They are written into ``out``, float32 of the same shape, where one is given.
+        """
         if norm == "final":
             for module in self.path:
                 h = module(h)
-        return self.finish(self.unembedding(h.to(self.dtype)))
+        h = h.to(self.dtype)
+        if out is None:
+            return self.finish(self.unembedding(h))
+        if _is_plain_product(self.unembedding):
+            torch.mm(h, self.unembedding.weight.T, out=out)
+            if self.unembedding.bias is not None:
+                out.add_(self.unembedding.bias)
+        else:
+            out.copy_(self.unembedding(h))
+        if self.scale != 1.0:
+            out.mul_(self.scale)
+        return out if self.cap is None else out.div_(self.cap).tanh_().mul_(self.cap)
 
     def finish(self, raw: Tensor) -> Tensor:
         """What the model makes of the unembedding's output: scaled and capped, in float32."""
@@ -46,6 +60,16 @@ class Readout:
         if self.scale != 1.0:
             raw = raw * self.scale
         return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
+
+
+def _is_plain_product(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether the module is a float32 linear map that nobody has hooked: a product of matrices."""
+    return (
+        type(module) is nn.Linear
+        and module.weight.dtype == torch.float32
+        and "forward" not in vars(module)
+        and not (module._forward_hooks or module._forward_pre_hooks)
+    )
 
 
 @dataclass(frozen=True)
