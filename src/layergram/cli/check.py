@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from layergram.cli.common import Group, PrintOptions
+from layergram.cli.common import Dtype, Group, PrintOptions
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def command(
     *,
     revision: str | None = None,
     device: str = "auto",
-    dtype: str = "auto",
+    dtype: Dtype = "auto",
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """Load a model and try out on it everything that its maps take for granted.
@@ -34,7 +34,7 @@ def command(
         model: hub id, folder, .gguf file, or smollm2, the embedded model.
         revision: of a hub model: a branch, tag or commit.
         device: auto, cpu, cuda, cuda:0, mps.
-        dtype: auto, float32, bfloat16, float16.
+        dtype: type of the weights.
         output: how much to print.
     """
     output = output or PrintOptions()

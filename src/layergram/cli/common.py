@@ -7,7 +7,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Group = Parameter(name="*")
 """Marks a dataclass whose fields are options of the command."""
 
@@ -32,13 +33,13 @@ class ModelOptions:
         model: hub id, folder, .gguf file, or smollm2, the embedded model (the default).
         revision: of a hub model: a branch, tag or commit.
         device: auto, cpu, cuda, cuda:0, mps.
-        dtype: auto, float32, bfloat16, float16.
+        dtype: type of the weights.
     """
 
     model: str | None = None
     revision: str | None = None
     device: str = "auto"
-    dtype: str = "auto"
+    dtype: Dtype = "auto"
 
     @property
     def name(self) -> str:

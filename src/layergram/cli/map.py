@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from layergram.token_sources import Source
 
 FINDINGS = 3
-PICTURES = (".png", ".svg", ".pdf")
+Pictures = Annotated[list[Literal["png", "svg", "pdf"]] | None, Parameter(negative="")]
 
 
 def command(
@@ -40,14 +40,14 @@ def command(
     file: Path | None = None,
     prompt: str | None = None,
     texts: str | None = None,
-    by: str | None = None,
+    by: Literal["tenths", "sentence", "edge", "whole"] | None = None,
     columns: Several = None,
     measure: Several = None,
     option: Several = None,
     query: str | None = None,
     like: Path | None = None,
     run: Annotated[Run | None, Group] = None,
-    picture: Several = None,
+    picture: Pictures = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -71,7 +71,7 @@ def command(
         query: for attention_from: a position, a piece of the text, or "last".
         like: a map file: take its measure, options, model and run.
         run: how to read and generate.
-        picture: kind of picture, again for each kind: png, svg, pdf. Default: png.
+        picture: kind of picture, again for each kind. Default: png.
         model: which model.
         output: where to write.
     """
@@ -98,7 +98,7 @@ def command(
     if by is not None or columns:
         raise LayergramError("--by or --columns for one text", do="give many texts with --texts")
     text, prompt, like_map = _request(text, file, prompt, like)
-    suffixes = _suffixes(picture)
+    suffixes = [f".{kind}" for kind in picture or ["png"]]
     options = _options(option, query)
     run, output = run or Run(), output or OutputOptions()
     measures = list(measure or DEFAULT_MEASURES)
@@ -107,7 +107,7 @@ def command(
         measures = measure or [like_map.measure]
         options = {**like_map.options, **options}
         run = _merged(like_map.run, run)
-        dtype = like_map.dtype if model.dtype == "auto" else model.dtype
+        dtype: Any = like_map.dtype if model.dtype == "auto" else model.dtype
         model = replace(model, model=model.model or like_map.model, dtype=dtype)
     out = output.folder("maps")
     model.check()
@@ -200,14 +200,6 @@ def _options(option: list[str] | None, query: str | None) -> dict[str, Any]:
         except json.JSONDecodeError:
             options[name.strip()] = value
     return options if query is None else {**options, "query": query}
-
-
-def _suffixes(picture: list[str] | None) -> list[str]:
-    suffixes = [f".{kind.lower().lstrip('.')}" for kind in picture or ["png"]]
-    for suffix in suffixes:
-        if suffix not in PICTURES:
-            raise LayergramError(f"a picture '{suffix}'", allowed=", ".join(PICTURES))
-    return suffixes
 
 
 def _merged(of_map: Run, given: Run) -> Run:
