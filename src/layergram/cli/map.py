@@ -18,6 +18,8 @@ from layergram.cli.common import (
     ProgressBars,
     Several,
     columns_of,
+    numbers_of,
+    tell,
 )
 from layergram.cli.map_texts import average_texts
 from layergram.errors import LayergramError
@@ -243,12 +245,12 @@ def _write(maps: xr.Dataset, name: str, out: Path, suffixes: list[str]) -> dict[
     array = maps[name]
     facts = words.facts(array, beside={str(other): maps[other] for other in maps})
     files = save_map(array, out, suffixes=suffixes, facts=facts)
-    ratio = array.attrs.get("deep_thinking_ratio")
     return {
         "measure": str(array.name),
         "files": [str(file) for file in files],
         "findings": words.findings(array, FINDINGS, known=facts),
-        **({} if ratio is None else {"deep_thinking_ratio": ratio}),
+        **numbers_of(array),
+        "deep_thinking_ratio": array.attrs.get("deep_thinking_ratio"),
     }
 
 
@@ -260,24 +262,26 @@ def _report(
     output: OutputOptions,
 ) -> None:
     texts, parts = maps["token_text"].values, maps["part"].values
-    answer = "".join(t for t, part in zip(texts, parts, strict=True) if part == "answer")
+    places = (parts == "answer").nonzero()[0]
+    answer = "".join(texts[places])
     if output.json:
         summary = {
             "model": model.name,
             "revision": model.revision,
             "tokens": len(texts),
             "seconds": round(took, 2),
-            **({"answer": answer} if answer else {}),
+            "texts": texts.tolist(),
+            "answer": answer or None,
+            "answer_span": [int(places[0]), int(places[-1])] if places.size else None,
             "maps": written,
         }
         output.summary(summary)
         return
     if output.quiet:
         return
-    print(f"{model.name}: {model.layers} layers, {len(texts)} tokens in {took:.1f} s")
-    if answer:
-        print(f"answer: {answer}")
+    lines = [f"{model.name}: {model.layers} layers, {len(texts)} tokens in {took:.1f} s"]
+    lines += [f"answer: {answer}"] if answer else []
     for entry in written:
-        print(f"\n{entry['measure']}: {'  '.join(entry['files'])}")
-        for finding in entry["findings"]:
-            print(f"  - {finding}")
+        lines += ["", f"{entry['measure']}: {'  '.join(entry['files'])}"]
+        lines += [f"  - {finding}" for finding in entry["findings"]]
+    tell(*lines)
