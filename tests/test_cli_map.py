@@ -153,7 +153,7 @@ def test_check_prints_every_proof(run, tiny_llama_folder):
         (["map", "Hi", "--option", "g"], "NAME=VALUE"),
         (["map", "Hi", "--chunk", "0"], "at least 1"),
         (["map", "Hi", "--heads", "all"], "mean, each"),
-        (["map", "Hi", "--picture", "gif"], ".png"),
+        (["map", "Hi", "--picture", "gif"], "png, svg, pdf"),
         (["map", "Hi", "--like", "file.txt"], "suffix"),
         (["map", "Hi", "--like", "gone.nc"], "no such file"),
         (["map", "--file", "gone.txt"], "gone.txt"),

@@ -19,6 +19,7 @@ SOURCE = ROOT / "src" / "layergram"
 FLOORS = {
     "errors": 0,
     "progress": 0,
+    "terminal": 0,
     "maps": 1,
     "statistics": 1,
     "tokens": 1,

@@ -4,8 +4,7 @@
 
     model = lg.load("smollm2")
     maps = lg.trace(model, "The capital of France is Paris.")
-    figure = lg.draw(maps["divergence"])
-    print(lg.describe(maps["divergence"]))
+    lg.show(maps["divergence"])
 
 What a name needs is imported when it is first used: showing maps never imports torch.
 """
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from layergram.experiments.roles.over import probe_over as probe_over
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
     from layergram.experiments.roles.run import role_map as role_map
+    from layergram.export import show as show
     from layergram.features.head_outputs import head_outputs as head_outputs
     from layergram.features.hidden_states import FeatureSpec as FeatureSpec
     from layergram.figures import Style as Style
@@ -103,6 +103,7 @@ _HOMES = {
     "role_map": "experiments.roles.run",
     "save": "figures",
     "score_metric": "interventions.sweep",
+    "show": "export",
     "steering_edit": "interventions.steering",
     "step_sequences": "datasets.step_sequences",
     "steps": "datasets.steps",

@@ -1,13 +1,18 @@
-"""A map in files: its numbers, its pictures and its words, under one name."""
+"""A map in files, or on the screen: its numbers, its pictures and its words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from layergram import figures, maps, words
+from layergram.errors import LayergramError
+from layergram.terminal import terminal_width, wrapped
 
 
 def save_map(
@@ -42,3 +47,66 @@ def save_map(
         *(figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes),
         maps.write_text(text, out / f"{name}.md"),
     ]
+
+
+def show(shown: Any, *, form: words.Form = "short", **choices: Any) -> None:
+    """Show a map, or all maps of a result: as pictures and words in a notebook, else as words.
+
+    A notebook needs no magic for it, and gets the numbers in xarray's own view below. In a terminal
+    the words are printed, wrapped at its width, with the call that makes the picture.
+
+    Args:
+        shown: a map (:class:`xarray.DataArray`), a dataset or a mapping of maps, or a result with
+            ``.maps``.
+        form: of the words: ``"short"``, ``"full"`` or ``"caption"``
+            (:func:`layergram.words.describe`).
+        **choices: of the pictures, the fields of :class:`layergram.Style` by name.
+
+    Raises:
+        LayergramError: where there is no map, or for an unknown form or choice.
+
+    Example:
+        >>> from layergram import maps
+        >>> show(maps.make([[0.25, 0.5]], ("layer", "head"), measure="weight"), form="caption")
+        Weight, 1 layer by 2 heads. Values 0.25 to 0.50.
+        <BLANKLINE>
+        Its picture: lg.save(lg.draw(map), "weight.png")
+    """
+    found = _maps_in(shown)
+    if _in_notebook():
+        display = import_module("IPython.display").display
+        for array in found.values():
+            display(figures.draw(array, **choices), words.describe(array, form=form), array)
+        return
+    figures.choose(None, choices)
+    pieces = []
+    for name, array in found.items():
+        call = "map" if isinstance(shown, xr.DataArray) else f'maps["{name}"]'
+        picture = f'Its picture: lg.save(lg.draw({call}), "{name}.png")'
+        pieces.append(f"{words.describe(array, form=form)}\n{picture}")
+    print(wrapped("\n\n".join(pieces), terminal_width()))
+
+
+def _maps_in(shown: Any) -> dict[str, xr.DataArray]:
+    """The maps of what is to be shown, by name."""
+    if isinstance(shown, xr.DataArray):
+        return {str(shown.name or shown.attrs.get("measure", "map")): shown}
+    if not isinstance(shown, Mapping):
+        shown = getattr(shown, "maps", shown)
+    found = dict(shown.items()) if isinstance(shown, Mapping) else {}
+    found = {str(name): one for name, one in found.items() if isinstance(one, xr.DataArray)}
+    if not found:
+        raise LayergramError(
+            "to show a map",
+            got="no map" if isinstance(shown, Mapping) else type(shown).__name__,
+            allowed="a map, a dataset or a mapping of maps, or a result with maps",
+            do="for example: lg.show(maps['divergence'])",
+        )
+    return found
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, which shows pictures."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None

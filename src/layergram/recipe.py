@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -50,10 +50,10 @@ class Run:
         seed: of the sampling.
     """
 
-    heads: str = "mean"
-    norm: str = "final"
+    heads: Literal["mean", "each"] = "mean"
+    norm: Literal["final", "none"] = "final"
     chunk: int = 256
-    chat: str = "auto"
+    chat: Literal["auto", "template", "plain"] = "auto"
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0

@@ -28,7 +28,7 @@ def test_alt_is_one_line_and_json_the_facts(file, capsys):
     assert main(["describe", str(file), "--alt"]) == 0
     assert capsys.readouterr().out.count("\n") == 1
     assert main(["describe", str(file), "--json"]) == 0
-    plain = json.loads(capsys.readouterr().out)
+    (plain,) = json.loads(capsys.readouterr().out)["maps"]
     assert plain["file"] == str(file)
     assert "peaks" in {fact["kind"] for fact in plain["numbers"]}
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 
+from layergram.cli.mistakes import as_typed, of_parser
 from layergram.errors import LayergramError
 
 M_MMAP_THRESHOLD = -3  # its number in malloc.h
@@ -81,18 +81,14 @@ for _name, _help in COMMANDS.items():
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code: 0 done, 1 the work failed, 2 the request was wrong."""
+    words = sys.argv[1:] if tokens is None else list(tokens)
     try:
-        app(
-            None if tokens is None else list(tokens),
-            exit_on_error=False,
-            print_error=True,
-            result_action="return_value",
-            error_console=Console(stderr=True),
-        )
-    except CycloptsError:
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        print(of_parser(error, words, COMMANDS), file=sys.stderr)
         return 2
     except LayergramError as error:
-        print(error, file=sys.stderr)
+        print(as_typed(error, words), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from layergram.cli.common import Group, PrintOptions
+from layergram.cli.common import Dtype, Group, PrintOptions, tell
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def command(
     *,
     revision: str | None = None,
     device: str = "auto",
-    dtype: str = "auto",
+    dtype: Dtype = "auto",
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
     """Load a model and try out on it everything that its maps take for granted.
@@ -34,7 +34,7 @@ def command(
         model: hub id, folder, .gguf file, or smollm2, the embedded model.
         revision: of a hub model: a branch, tag or commit.
         device: auto, cpu, cuda, cuda:0, mps.
-        dtype: auto, float32, bfloat16, float16.
+        dtype: type of the weights.
         output: how much to print.
     """
     output = output or PrintOptions()
@@ -46,7 +46,7 @@ def command(
     if output.json:
         output.summary(_plain(found))
     elif not output.quiet:
-        print("\n".join(_lines(found)))
+        tell(*_lines(found))
     try:
         require(found.proofs, found.name)
     except LayergramError as error:
@@ -57,20 +57,19 @@ def command(
 def _facts(model: Model) -> dict[str, Any]:
     parts = model.parts
     readout = parts.readout
-    heads = sorted(set(parts.heads))
     return {
         "model": model.name,
         "revision": model.revision,
         "architecture": model.model_type,
         "layers": model.layers,
-        "heads per layer": heads[0] if len(heads) == 1 else list(parts.heads),
+        "heads_per_layer": list(parts.heads),
         "context": model.context,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
-        "final norm": [parts.names[module] for module in readout.path],
+        "final_norm": [parts.names[module] for module in readout.path],
         "unembedding": parts.names[readout.unembedding],
-        "logit scale": readout.scale,
-        "logit soft cap": readout.cap,
+        "logit_scale": readout.scale,
+        "logit_soft_cap": readout.cap,
     }
 
 
@@ -83,7 +82,10 @@ def _plain(model: Model) -> dict[str, Any]:
 
 
 def _lines(model: Model) -> list[str]:
-    facts = {k: ", ".join(v) if k == "final norm" else v for k, v in _facts(model).items()}
+    facts = {name.replace("_", " "): value for name, value in _facts(model).items()}
+    facts["final norm"] = ", ".join(facts["final norm"])
+    if len(set(facts["heads per layer"])) == 1:
+        facts["heads per layer"] = facts["heads per layer"][0]
     width = max(map(len, facts))
     lines = [f"{name:{width}}  {value}" for name, value in facts.items() if value not in (None, "")]
     return [*lines, "", *(_line(proof) for proof in model.proofs)]

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from layergram.errors import LayergramError
+from layergram.terminal import terminal_width, wrapped
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from layergram.experiments.result import Result
     from layergram.models.model import Model
 
 
+FEW_FILES = 6  # so many are listed one by one
+LARGE = 20 * 2**20  # bytes; a folder of this size is mentioned
 Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Group = Parameter(name="*")
 """Marks a dataclass whose fields are options of the command."""
 
@@ -32,13 +39,13 @@ class ModelOptions:
         model: hub id, folder, .gguf file, or smollm2, the embedded model (the default).
         revision: of a hub model: a branch, tag or commit.
         device: auto, cpu, cuda, cuda:0, mps.
-        dtype: auto, float32, bfloat16, float16.
+        dtype: type of the weights.
     """
 
     model: str | None = None
     revision: str | None = None
     device: str = "auto"
-    dtype: str = "auto"
+    dtype: Dtype = "auto"
 
     @property
     def name(self) -> str:
@@ -172,6 +179,60 @@ class ProgressBars(AbstractContextManager["ProgressBars"]):
             self.bar.update(self.tasks[stage], completed=done)
 
 
+def tell(*lines: object) -> None:
+    """Print lines, wrapped at the terminal's width; in a pipe as they are."""
+    print(wrapped("\n".join(map(str, lines)), terminal_width()))
+
+
+def written(files: Sequence[str]) -> list[str]:
+    """What to print of written files: on a terminal one line per folder where there are many.
+
+    A pipe gets one path per line, as a script wants it.
+    """
+    if terminal_width() is None or len(files) <= FEW_FILES:
+        return list(files)
+    folders: dict[Path, dict[str, list[str]]] = {}
+    for path in map(Path, files):
+        names = folders.setdefault(path.parent, {})
+        names.setdefault(path.stem, []).append(path.suffix)
+    lines = []
+    for folder, names in folders.items():
+        kinds: dict[str, list[str]] = {}
+        for stem, suffixes in names.items():
+            kinds.setdefault(" ".join(suffixes), []).append(stem)
+        listed = "; ".join(f"{', '.join(stems)} ({ends})" for ends, stems in kinds.items())
+        lines.append(f"{folder}/: {listed}")
+    return lines
+
+
+def large_folders(out: Path) -> list[str]:
+    """What is said of the large sub-folders of a run, which only going on with it needs."""
+    lines = []
+    for folder in sorted(path for path in out.iterdir() if path.is_dir()):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if size >= LARGE:
+            lines.append(
+                f"{folder}/ takes {size / 2**20:.0f} MB. Only running this command again needs it; "
+                "it may be deleted."
+            )
+    return lines
+
+
+def numbers_of(array: xr.DataArray) -> dict[str, Any]:
+    """The numbers of a map for a summary; ``range`` and ``valid_range`` are pairs, low and high."""
+    filled = bool(array.count())
+    ends = [float(array.min()), float(array.max())] if filled else [None, None]
+    valid = [array.attrs.get(name) for name in ("valid_min", "valid_max")]
+    return {
+        "units": array.attrs["units"],
+        "dims": {str(name): size for name, size in array.sizes.items()},
+        "cells": int(array.count()),
+        "range": ends,
+        "valid_range": [None if one is None else float(one) for one in valid],
+        "mean": float(array.mean()) if filled else None,
+    }
+
+
 def print_result(
     result: Result, model: Model, out: Path, seconds: float, output: OutputOptions
 ) -> None:
@@ -181,7 +242,9 @@ def print_result(
         plain = {"model": model.name, "revision": model.revision, "seconds": round(seconds, 1)}
         output.summary({**plain, **result.summary, "files": files})
     elif not output.quiet:
-        print(f"{result.title} in {seconds:.0f} s")
-        for sentence in result.sentences:
-            print(f"  - {sentence}")
-        print(*files, sep="\n")
+        tell(
+            f"{result.title} in {seconds:.0f} s",
+            *(f"  - {sentence}" for sentence in result.sentences),
+            *written(files),
+            *large_folders(out),
+        )

@@ -36,7 +36,7 @@ def command(
         short: three sentences.
         caption: a caption for a paper: model, text, scale, what is shown.
         alt: one sentence of plain text per map, for the alt text of a picture.
-        json: the facts themselves, as JSON.
+        json: the facts themselves, as JSON: {"maps": [{"file", "measure", "numbers", …}]}.
         controls: maps of the same text by models with random weights, at least 19; what stands
             out is then what goes beyond all of them.
         part: describe the columns of the prompt, of the answer, or all but those that the chat
@@ -45,6 +45,7 @@ def command(
         value: the column or variable with the values, where a file has several.
     """
     from layergram.errors import LayergramError
+    from layergram.terminal import terminal_width, wrapped
 
     if not files:
         raise LayergramError(
@@ -62,7 +63,7 @@ def command(
         arrays = [maps.join_tokens(array, by=by) for array in arrays]
     text = _written(files, arrays, forms[0] if forms else "full", controls or [])
     if out is None:
-        print(text, end="")
+        print(text if json else wrapped(text, terminal_width()), end="")
         return
     from layergram.maps import replacing
 
@@ -93,9 +94,7 @@ def _written(
             {"file": str(path), **words.facts_json(array, controls=compared)}
             for path, array in zip(files, arrays, strict=True)
         ]
-        return (
-            json.dumps(plain if len(plain) > 1 else plain[0], ensure_ascii=False, indent=1) + "\n"
-        )
+        return json.dumps({"maps": plain}, ensure_ascii=False, indent=1) + "\n"
     written: dict[str, words.Form] = {"short": "short", "caption": "caption"}
     return "\n".join(
         words.describe(array, form=written.get(form, "full"), controls=compared) for array in arrays

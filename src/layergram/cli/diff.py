@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from layergram.cli.common import Group, PrintOptions
+from layergram.cli.common import Group, PrintOptions, numbers_of, tell
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -61,18 +61,16 @@ def command(
         summary = {
             "files": [str(target) for target in targets],
             "of": result.attrs["of"],
-            "units": result.attrs["units"],
-            "dims": dict(result.sizes),
+            **numbers_of(result),
             "lowest": float(result.min()),
             "highest": float(result.max()),
             "mean_absolute": float(abs(result).mean()),
-            "cells": int(result.count()),
             "within_rounding": int((maps.without_rounding(result) == 0).sum()),
             "findings": found,
         }
         output.summary(summary)
     elif not output.quiet:
-        print(*found, *targets, sep="\n")
+        tell(*found, *targets)
     if not output.quiet:
         for line in remarks:
             print(line, file=sys.stderr)

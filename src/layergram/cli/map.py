@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -18,6 +18,8 @@ from layergram.cli.common import (
     ProgressBars,
     Several,
     columns_of,
+    numbers_of,
+    tell,
 )
 from layergram.cli.map_texts import average_texts
 from layergram.errors import LayergramError
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from layergram.token_sources import Source
 
 FINDINGS = 3
-PICTURES = (".png", ".svg", ".pdf")
+Pictures = Annotated[list[Literal["png", "svg", "pdf"]] | None, Parameter(negative="")]
 
 
 def command(
@@ -40,14 +42,14 @@ def command(
     file: Path | None = None,
     prompt: str | None = None,
     texts: str | None = None,
-    by: str | None = None,
+    by: Literal["tenths", "sentence", "edge", "whole"] | None = None,
     columns: Several = None,
     measure: Several = None,
     option: Several = None,
     query: str | None = None,
     like: Path | None = None,
     run: Annotated[Run | None, Group] = None,
-    picture: Several = None,
+    picture: Pictures = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -71,7 +73,7 @@ def command(
         query: for attention_from: a position, a piece of the text, or "last".
         like: a map file: take its measure, options, model and run.
         run: how to read and generate.
-        picture: kind of picture, again for each kind: png, svg, pdf. Default: png.
+        picture: kind of picture, again for each kind. Default: png.
         model: which model.
         output: where to write.
     """
@@ -98,7 +100,7 @@ def command(
     if by is not None or columns:
         raise LayergramError("--by or --columns for one text", do="give many texts with --texts")
     text, prompt, like_map = _request(text, file, prompt, like)
-    suffixes = _suffixes(picture)
+    suffixes = [f".{kind}" for kind in picture or ["png"]]
     options = _options(option, query)
     run, output = run or Run(), output or OutputOptions()
     measures = list(measure or DEFAULT_MEASURES)
@@ -107,7 +109,7 @@ def command(
         measures = measure or [like_map.measure]
         options = {**like_map.options, **options}
         run = _merged(like_map.run, run)
-        dtype = like_map.dtype if model.dtype == "auto" else model.dtype
+        dtype: Any = like_map.dtype if model.dtype == "auto" else model.dtype
         model = replace(model, model=model.model or like_map.model, dtype=dtype)
     out = output.folder("maps")
     model.check()
@@ -202,14 +204,6 @@ def _options(option: list[str] | None, query: str | None) -> dict[str, Any]:
     return options if query is None else {**options, "query": query}
 
 
-def _suffixes(picture: list[str] | None) -> list[str]:
-    suffixes = [f".{kind.lower().lstrip('.')}" for kind in picture or ["png"]]
-    for suffix in suffixes:
-        if suffix not in PICTURES:
-            raise LayergramError(f"a picture '{suffix}'", allowed=", ".join(PICTURES))
-    return suffixes
-
-
 def _merged(of_map: Run, given: Run) -> Run:
     """The run of a map, with what was asked for otherwise."""
     changed = {
@@ -251,12 +245,12 @@ def _write(maps: xr.Dataset, name: str, out: Path, suffixes: list[str]) -> dict[
     array = maps[name]
     facts = words.facts(array, beside={str(other): maps[other] for other in maps})
     files = save_map(array, out, suffixes=suffixes, facts=facts)
-    ratio = array.attrs.get("deep_thinking_ratio")
     return {
         "measure": str(array.name),
         "files": [str(file) for file in files],
         "findings": words.findings(array, FINDINGS, known=facts),
-        **({} if ratio is None else {"deep_thinking_ratio": ratio}),
+        **numbers_of(array),
+        "deep_thinking_ratio": array.attrs.get("deep_thinking_ratio"),
     }
 
 
@@ -268,24 +262,26 @@ def _report(
     output: OutputOptions,
 ) -> None:
     texts, parts = maps["token_text"].values, maps["part"].values
-    answer = "".join(t for t, part in zip(texts, parts, strict=True) if part == "answer")
+    places = (parts == "answer").nonzero()[0]
+    answer = "".join(texts[places])
     if output.json:
         summary = {
             "model": model.name,
             "revision": model.revision,
             "tokens": len(texts),
             "seconds": round(took, 2),
-            **({"answer": answer} if answer else {}),
+            "texts": texts.tolist(),
+            "answer": answer or None,
+            "answer_span": [int(places[0]), int(places[-1])] if places.size else None,
             "maps": written,
         }
         output.summary(summary)
         return
     if output.quiet:
         return
-    print(f"{model.name}: {model.layers} layers, {len(texts)} tokens in {took:.1f} s")
-    if answer:
-        print(f"answer: {answer}")
+    lines = [f"{model.name}: {model.layers} layers, {len(texts)} tokens in {took:.1f} s"]
+    lines += [f"answer: {answer}"] if answer else []
     for entry in written:
-        print(f"\n{entry['measure']}: {'  '.join(entry['files'])}")
-        for finding in entry["findings"]:
-            print(f"  - {finding}")
+        lines += ["", f"{entry['measure']}: {'  '.join(entry['files'])}"]
+        lines += [f"  - {finding}" for finding in entry["findings"]]
+    tell(*lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from layergram.cli.common import ModelOptions, OutputOptions, ProgressBars
+from layergram.cli.common import ModelOptions, OutputOptions, ProgressBars, tell, written
 from layergram.recipe import Run
 
 
@@ -43,4 +43,4 @@ def average_texts(
     if output.json:
         output.summary({**result.summary, "files": files})
     elif not output.quiet:
-        print("\n".join([*result.sentences, *files]))
+        tell(*result.sentences, *written(files))

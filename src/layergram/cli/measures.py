@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 from layergram.cli.common import Group, PrintOptions
+from layergram.terminal import terminal_width
 
 if TYPE_CHECKING:
     from layergram.measures import Measure
@@ -33,7 +32,7 @@ def command(
     if output.json:
         output.summary({"measures": [_plain(r, r.name in DEFAULT_MEASURES) for r in records]})
     elif not output.quiet:
-        wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        wide = terminal_width()
         lines = _in_full(records, wide) if names else _listed(records, DEFAULT_MEASURES)
         print("\n".join(lines))
 

@@ -2,7 +2,7 @@
 
 from layergram.figures.painting import paint
 from layergram.figures.planning import plan
-from layergram.figures.saving import draw, save
+from layergram.figures.saving import choose, draw, save
 from layergram.figures.spec import (
     Axis,
     BarKind,
@@ -35,6 +35,7 @@ __all__ = [
     "TextBox",
     "TextPanel",
     "Tick",
+    "choose",
     "draw",
     "paint",
     "plan",

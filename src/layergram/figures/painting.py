@@ -49,18 +49,19 @@ def paint(figure: Figure) -> Painted:
         figure: what :func:`layergram.figures.plan` made.
 
     Returns:
-        A matplotlib figure of its own, unknown to pyplot. A warning names the characters that no
-        installed font has, and what to install.
+        A matplotlib figure of its own, unknown to pyplot, which notebooks show. A warning names
+        the characters that no installed font has, and what to install.
     """
     import matplotlib
-    from matplotlib.figure import Figure as Painted
+
+    from layergram.figures.picture import Picture
 
     families, remedy = families_for(_words(figure))
     if remedy:
         warnings.warn(remedy, UserWarning, stacklevel=2)
     with matplotlib.rc_context(_settings(figure, families)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        painted = Painted(figsize=_first_guess(figure), layout="constrained", facecolor="white")
+        painted = Picture(figsize=_first_guess(figure), layout="constrained", facecolor="white")
         grid = painted.subplots(
             len(figure.row_heights),
             figure.columns,

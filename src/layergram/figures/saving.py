@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,20 @@ def draw(maps: Maps, *, style: Style | None = None, **choices: Any) -> Painted:
         >>> len(draw(m, colours="cividis").axes)  # the cells and the colour bar
         2
     """
+    return paint(plan(maps, style=choose(style, choices)))
+
+
+def choose(style: Style | None, choices: Mapping[str, Any]) -> Style:
+    """The style with some of its fields chosen otherwise.
+
+    Raises:
+        LayergramError: for an unknown field.
+    """
     known = [field.name for field in dataclasses.fields(Style)]
     for name in choices:
         if name not in known:
             raise unknown_name("choice of a figure", name, known)
-    return paint(plan(maps, style=dataclasses.replace(style or Style(), **choices)))
+    return dataclasses.replace(style or Style(), **choices)
 
 
 def check_suffix(path: str | Path) -> Path:

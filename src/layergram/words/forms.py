@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -118,12 +118,21 @@ def alt_text(array: xr.DataArray) -> str:
 
 
 def facts_json(array: xr.DataArray, *, controls: Sequence[xr.DataArray] = ()) -> dict[str, Any]:
-    """The facts of a map as plain data for JSON, each with its sentence in plain text."""
+    """The facts of a map as plain data for JSON, each with its sentence in plain text.
+
+    Names of numbers are in snake_case. ``ranges`` has the labels of ``coordinates`` that are whole
+    numbers as pairs: ``{"layer": [[12, 28]]}`` for layers 12 to 28.
+    """
     names = Names(without_rounding(array), "plain")
     found = facts(array, controls=controls)
 
     def plain(fact: Fact) -> dict[str, Any]:
-        return {**asdict(fact), "sentence": sentence(fact, names)}
+        return {
+            **asdict(fact),
+            "numbers": {name.replace(" ", "_"): value for name, value in fact.numbers.items()},
+            "ranges": _ranges(fact.coordinates),
+            "sentence": sentence(fact, names),
+        }
 
     return {
         "measure": array.attrs["measure"],
@@ -133,3 +142,19 @@ def facts_json(array: xr.DataArray, *, controls: Sequence[xr.DataArray] = ()) ->
         "inference": [plain(fact) for fact in found.inference],
         "null": found.null,
     }
+
+
+def _ranges(coordinates: Mapping[str, Any]) -> dict[str, list[list[int]]]:
+    """Whole-number labels of every axis as pairs of first and last, without gaps between."""
+    found: dict[str, list[list[int]]] = {}
+    for axis, labels in coordinates.items():
+        if isinstance(labels, str | Mapping) or not all(isinstance(one, int) for one in labels):
+            continue
+        pairs: list[list[int]] = []
+        for label in sorted(labels):
+            if pairs and label == pairs[-1][1] + 1:
+                pairs[-1][1] = label
+            else:
+                pairs.append([label, label])
+        found[axis] = pairs
+    return found

@@ -1,0 +1,74 @@
+"""Wrong requests in the four parts of every error, and in the command line's own spelling."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Literal, get_args, get_origin
+
+from cyclopts import CycloptsError
+from cyclopts.exceptions import CoercionError, UnknownCommandError, UnknownOptionError
+
+from layergram.errors import NEAR, LayergramError, unknown_name
+
+SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w.-]+'?$)")
+"""How errors of the library name an argument and its value: ``max_new_tokens = 0``."""
+
+
+def of_parser(
+    error: CycloptsError, tokens: Sequence[str], commands: Iterable[str]
+) -> LayergramError:
+    """What the parser refused, as one error of the four parts."""
+    if isinstance(error, UnknownCommandError):
+        return unknown_name("command", tokens[0], commands)
+    command = " ".join(["layergram", *(error.command_chain or ())])
+    error.verbose = False
+    listed = f"{command} --help lists what it takes"
+    if isinstance(error, UnknownOptionError):
+        option = (error.token.keyword or error.token.value).split("=", 1)[0]
+        known = sorted(chain.from_iterable(one.names for one in error.argument_collection))
+        near = difflib.get_close_matches(option, known, n=1, cutoff=NEAR)
+        return LayergramError(
+            f"the option {option} of {command}",
+            got="no option of that name",
+            do=f"did you mean {near[0]}?" if near else listed,
+        )
+    token = error.token if isinstance(error, CoercionError) else None
+    if isinstance(error, CoercionError) and token is not None and error.argument is not None:
+        kind = error.target_type
+        choices = [str(one) for one in get_args(kind)] if get_origin(kind) is Literal else []
+        near = difflib.get_close_matches(token.value, choices, n=1, cutoff=NEAR)
+        numbers = {int: "a whole number", float: "a number"}
+        return LayergramError(
+            f"{token.keyword or error.argument.name} {token.value}",
+            allowed=", ".join(choices) or (numbers.get(kind, "") if kind else ""),
+            do=f"did you mean '{near[0]}'?" if near else "" if choices else listed,
+        )
+    return LayergramError(
+        " ".join(["layergram", *tokens]), got=" ".join(str(error).split()), do=listed
+    )
+
+
+def as_typed(error: LayergramError, tokens: Sequence[str]) -> LayergramError:
+    """The error with the argument that it names as the option that was typed.
+
+    Example:
+        >>> told = as_typed(LayergramError("top_k = -1", allowed="0 or more"), ["--top-k", "-1"])
+        >>> print(told)
+        Asked for: --top-k -1
+        Allowed: 0 or more
+    """
+    match = SETTING.match(error.asked)
+    option = f"--{match[1].replace('_', '-')}" if match else ""
+    typed = {token.split("=", 1)[0] for token in tokens}
+    if match is None or option not in typed:
+        return error
+    return LayergramError(
+        f"{option} {error.asked[match.end() :]}",
+        got=error.got,
+        allowed=error.allowed,
+        do=error.do,
+        exit_code=error.exit_code,
+    )

@@ -1,0 +1,46 @@
+"""Requests that the parser refuses: one message of the usual parts, in its own spelling."""
+
+from __future__ import annotations
+
+import pytest
+
+from layergram.cli import COMMANDS, app, main
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("draw x.nc --fist-token keep", "the option --fist-token of layergram draw"),
+        ("draw x.nc --fist-token keep", "Do: did you mean --first-token?"),
+        ("map x --max-new-token 3", "Do: did you mean --max-new-tokens?"),
+        ("map x --max_new_tokens=0", "at least 1"),
+        ("map x --max-new-tokens 0", "Asked for: --max-new-tokens 0\nAllowed: at least 1"),
+        ("map x --max-new-tokens many", "Allowed: a whole number"),
+        ("map x --top-p 2", "Asked for: --top-p 2.0"),
+        ("map x --picture gif", "Asked for: --picture gif\nAllowed: png, svg, pdf"),
+        ("map x --heads eac", "Allowed: mean, each\nDo: did you mean 'each'?"),
+        ("map x --by word --texts t.txt", "Allowed: tenths, sentence, edge, whole"),
+        ("check --dtype float8", "Allowed: auto, float32, bfloat16, float16"),
+        ("describe x.nc --by words", "Do: did you mean 'word'?"),
+        ("draw x.nc --most-columns 1", "Asked for: --most-columns 1\nAllowed: 2 or more"),
+        ("mapp x", "Do: did you mean 'map'?"),
+        ("nonsense", ", ".join(COMMANDS)),
+        ("draw", "MAP requires an argument"),
+        ("draw", "Do: layergram draw --help lists what it takes"),
+        ("map a b", "Got: Unused Tokens: ['b']"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_message_of_the_usual_parts(words, says, capsys):
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("Asked for: ") and says in err
+
+
+@pytest.mark.parametrize(
+    ("command", "choices"),
+    [("map", ("png, svg, pdf", "mean, each", "float16")), ("check", ("float16",))],
+)
+def test_help_shows_choices(command, choices, capsys):
+    app([command, "--help"], result_action="return_value")
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert [one for one in choices if one not in shown] == []
