@@ -52,7 +52,7 @@ class Run:
 
     heads: str = "mean"
     norm: str = "final"
-    chunk: int = 256
+    chunk: int = 1024
     chat: str = "auto"
     max_new_tokens: int = 256
     temperature: float = 0.0

@@ -27,13 +27,13 @@ from layergram.models.attention_blocks import (
 from layergram.models.hooks import capture_attention
 from layergram.models.parts import Parts, Proof
 
-LIMIT = 2e-6
+LIMIT = 1e-5
 """Largest difference of a weight, or of an output relative to the largest one."""
 
 QUERIES = 3
 """Queries of a block while it is tried out, so that a short text has several."""
 
-SCORE = 40.0
+SCORE = 60.0
 """Bound of the scores that the queries are made longer for."""
 
 STATEMENTS = {
