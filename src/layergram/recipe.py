@@ -52,7 +52,7 @@ class Run:
 
     heads: Literal["mean", "each"] = "mean"
     norm: Literal["final", "none"] = "final"
-    chunk: int = 256
+    chunk: int = 1024
     chat: Literal["auto", "template", "plain"] = "auto"
     max_new_tokens: int = 256
     temperature: float = 0.0

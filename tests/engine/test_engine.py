@@ -30,7 +30,7 @@ SOURCE = Path(tracing.__file__).parent
 ROOT = SOURCE.parent.parent
 # where a model is tried out when it is loaded, besides the engine
 CHECKS = ("engine/", "models/load.py", "models/locate.py", "models/locate_attention.py",
-          "models/attribution.py",
+          "models/attribution.py", "models/attention_ways.py",
           "models/hooks.py")  # fmt: skip
 LENGTHS = (23, 3, 11, 23, 8, 2, 17, 5)
 # without the padding and the stopping token, 0 and 1, which mean something else to some types

@@ -157,7 +157,7 @@ class KeyMeans(Reducer):
     def take(self, view: Any) -> None:
         """Reduce one view and add it up."""
         part: KeySums = self.reduction.function(view)
-        at, end = view.layer - 1, view.first_key + view.weights.shape[-1]
+        at, end = view.layer - 1, view.first_key + len(view.visible[0])
         self.divisor = part.divisor
         if part.replaces:
             self.sums[at] = self.counts[at] = None

@@ -9,38 +9,35 @@ and only if some collector needs it; nothing of size T×T or L×T×V ever exists
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache as remembered
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from layergram.engine.attention import WHOLE_CHUNK, AttentionChunk, attend_of
 from layergram.engine.batch import forward, not_finite, padded_right, read_batches
 from layergram.engine.lens import Lens
 from layergram.engine.lens_views import LensReader, LensRow
 from layergram.engine.sampling import Draws, Stream
 from layergram.engine.views import (
-    AttentionView,
     Collector,
     HeadsView,
     OutputView,
     PartView,
     ResidualView,
 )
-from layergram.models.hooks import (
-    Attention,
-    capture_attention,
-    capture_heads,
-    capture_residual,
-)
+from layergram.models.attention_blocks import Attention, whole
+from layergram.models.hooks import capture_attention, capture_heads, capture_residual
 from layergram.models.layer_parts import capture_parts
 from layergram.models.model import Model
 
-CHUNK = 256
+CHUNK = 1024
 """Tokens per chunk unless another number is asked for; changes speed and memory only."""
 
 BATCH = 16
@@ -99,6 +96,8 @@ def read(
         one step per sequence, after generating.
     """
     reader = LensReader(model, lens)
+    if attend_of(model) is whole and _needed(collectors, "attention"):
+        chunk = min(chunk, WHOLE_CHUNK)
     for ids in sequences:
         model.check_ids(ids)
     if streams and not model.chunks:
@@ -122,6 +121,10 @@ def read(
             for at in places
         ]
         yield from _read_batch(model, rows, reader, chunk, start=start, cache=cache)
+
+
+def _needed(collectors: Sequence[Sequence[Collector]], kind: str) -> bool:
+    return any(kind in collector.needs for own in collectors for collector in own)
 
 
 def _cache_of(model: Model, ids: Sequence[int]) -> Any:
@@ -210,11 +213,13 @@ class _Pass:
         try:
             if "attention" in self.needs:
                 hooks = {
-                    module: self._attention_hook(layer)
+                    module: partial(self._take_attention, layer)
                     for layer, module in enumerate(parts.attention, start=1)
                     if module is not None
                 }
-                capture = capture_attention(self.model.network, hooks, way=parts.way)
+                capture = capture_attention(
+                    self.model.network, hooks, way=parts.way, attend=attend_of(self.model)
+                )
                 self.extra = self.stack.enter_context(capture)
             if "heads" in self.needs:
                 self.outputs = self.stack.enter_context(capture_heads(parts))
@@ -240,6 +245,9 @@ class _Pass:
             row.new = max(0, min(end, len(row.ids)) - start)
         given = padded_right([row.ids[start:end] for row in self.rows], self.model.device)
         self.width = given.shape[1]
+        self.attention = AttentionChunk(
+            self.rows, start=start, width=self.width, device=self.model.device
+        )
         logits, self.cache = forward(
             self.model, given, cache=self.cache, keep=keep, extra=self.extra
         )
@@ -257,28 +265,8 @@ class _Pass:
                 self.cache.batch_select_indices(torch.tensor(places, device=self.model.device))
         self.rows = left
 
-    def _attention_hook(self, layer: int) -> Callable[[Attention], None]:
-        def hook(seen: Attention) -> None:
-            keys = seen.weights.shape[-1]
-            for at, row in enumerate(self.rows):
-                takers = row.takers("attention") if row.new else []
-                if not takers:
-                    continue
-                last = keys - self.width + row.new  # what follows is padding
-                weights = seen.weights[at, :, : row.new, :last].float()
-                if seen.visible is None:
-                    visible = torch.ones(
-                        row.new, last, dtype=torch.bool, device=weights.device
-                    ).tril(last - row.new)
-                else:
-                    visible = seen.visible[at, : row.new, :last]
-                ids = torch.tensor(row.ids[: self.start + row.new], device=weights.device)
-                first_key = self.start + self.width - keys
-                view = AttentionView(layer, self.start, first_key, weights, visible, ids)
-                for taker in takers:
-                    taker.take(view)
-
-        return hook
+    def _take_attention(self, layer: int, seen: Attention) -> None:
+        self.attention.take(layer, seen)
 
     def hand_on(self, start: int) -> None:
         """Hand on to collectors what is known when a chunk has gone through all layers."""

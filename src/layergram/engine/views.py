@@ -19,23 +19,40 @@ from layergram.engine.prediction import Prediction
 
 @dataclass(frozen=True)
 class AttentionView:
-    """The attention weights of one chunk's queries at one layer.
+    """The attention weights of a block of one chunk's queries at one layer.
 
     Attributes:
         layer: number of the layer, from 1.
         start: position of the first query.
-        first_key: position of the first key; above 0 where a sliding cache has dropped the rest.
-        weights: [heads, queries, keys], float32; a row sums to 1, or less with sinks.
+        first_key: position of the first key; above 0 where a sliding window has left the rest.
+        parts: [heads, queries, keys], float32, in proportion to the weights.
+        totals: [heads, queries], what the parts of a query are divided by to get its weights;
+            ``None`` where parts are weights.
         visible: [queries, keys], whether the query can see the key.
+        counts: [keys], how many of the queries can see the key.
         ids: the tokens of the sequence up to the last query, from position 0.
     """
 
     layer: int
     start: int
     first_key: int
-    weights: Tensor
+    parts: Tensor
+    totals: Tensor | None
     visible: Tensor
+    counts: Tensor
     ids: Tensor
+
+    @cached_property
+    def weights(self) -> Tensor:
+        """[heads, queries, keys], float32; a row sums to 1, or less with sinks."""
+        return self.parts if self.totals is None else self.parts / self.totals[..., None]
+
+    @cached_property
+    def received(self) -> Tensor:
+        """[heads, keys], the weights summed over the queries, without making the weights."""
+        if self.totals is None:
+            return self.parts.sum(1)
+        return torch.bmm(1 / self.totals[:, None], self.parts)[:, 0]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def attention_received(view: AttentionView) -> KeySums:
     see key j (T − j in a causal layer, fewer in a sliding window). Without n_j the map would show
     little more than that early tokens are seen by more.
     """
-    return KeySums(view.weights.sum(1), view.visible.sum(0))
+    return KeySums(view.received, view.counts)
 
 
 @measure(

@@ -29,32 +29,19 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from layergram.models.attention_blocks import (
+    Attend,
+    Attention,
+    AttentionCall,
+    AttentionHook,
+    Kept,
+    Sight,
+    whole,
+)
 from layergram.models.parts import Parts
 
 EAGER = "eager"
 CAPTURED_BY = "captured_by"
-
-
-@dataclass(frozen=True)
-class Attention:
-    """What one attention module did with one chunk of n sequences.
-
-    Attributes:
-        weights: [n, heads, queries, keys]; rows sum to 1, or less where the layer has sinks. The
-            last key is the last query's own position.
-        visible: [n, queries, keys], which keys the mask lets a query see; ``None`` where the module
-            is given no mask and plain causality holds.
-        output: [n, queries, heads, values]: the heads' outputs before the output projection, or
-            ``None`` where the module does not show them.
-    """
-
-    weights: Tensor
-    visible: Tensor | None
-    output: Tensor | None
-
-
-AttentionHook = Callable[[Attention], Tensor | None]
-"""Called with what an attention module did; may return other head outputs to go on with."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +50,8 @@ class _Pass:
 
     mark: object
     waiting: dict[nn.Module, AttentionHook]
+    attend: Attend
+    kept: Kept
 
 
 # of this thread; other threads run passes of their own
@@ -71,7 +60,11 @@ _current: ContextVar[_Pass | None] = ContextVar("_current", default=None)
 
 @contextmanager
 def capture_attention(
-    network: nn.Module, hooks: Mapping[nn.Module, AttentionHook], *, way: str
+    network: nn.Module,
+    hooks: Mapping[nn.Module, AttentionHook],
+    *,
+    way: str,
+    attend: Attend = whole,
 ) -> Iterator[dict[str, Any]]:
     """Call each attention module's hook in the forward passes that are given what this yields.
 
@@ -79,11 +72,13 @@ def capture_attention(
         network: the model.
         hooks: attention module -> hook.
         way: ``interface`` or ``output``.
+        attend: how attention is computed (:mod:`layergram.models.attention_blocks`); a hook is
+            called once for each block that it makes.
 
     Yields:
         Keyword arguments for the forward pass. A pass without them is not captured.
     """
-    mark = object()
+    mark, kept = object(), Kept()
     configs = {id(m.config): m.config for m in network.modules() if hasattr(m, "config")}
 
     def begin(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -96,12 +91,13 @@ def capture_attention(
             functions = AttentionInterface._global_mapping
             undo.enter_context(_replaced(functions, EAGER, _captured_attention))
         undo.callback(_current.set, _current.get())
-        _current.set(_Pass(mark, dict(hooks)))
+        _current.set(_Pass(mark, dict(hooks), attend, kept))
         return args, {name: value for name, value in kwargs.items() if name != CAPTURED_BY}
 
     def end(module: nn.Module, args: Any, output: Any) -> None:
         current = _current.get()
         if current is not None and current.mark is mark:
+            kept.forget()
             undo.close()
 
     with ExitStack() as stack, ExitStack() as undo:
@@ -145,26 +141,16 @@ def _replaced(values: dict[str, Any], key: str, value: Any) -> Iterator[None]:
 def _captured_attention(
     module: nn.Module, *args: Any, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    eager = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
-    output, weights = eager(module, *args, **kwargs)
+    own = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
     current = _current.get()
+    if current is None or len(args) > 4:
+        return own(module, *args, **kwargs)  # type: ignore[no-any-return]
     # some modules call this twice, with the same weights and other values: the first call counts
-    hook = None if current is None else current.waiting.pop(module, None)
-    if hook is None:
-        return output, weights
-    mask = kwargs.get("attention_mask", args[3] if len(args) > 3 else None)
-    edited = hook(Attention(weights, _visible(mask, weights), output))
-    return (output if edited is None else edited), None
-
-
-def _visible(mask: Tensor | None, weights: Tensor) -> Tensor | None:
-    """Which keys a query can see [n, queries, keys], from a mask [n or 1, 1, queries, keys]."""
-    if mask is None:
-        return None
-    n, _, queries, keys = weights.shape
-    seen = mask[:, 0, -queries:, :keys]
-    seen = seen if seen.dtype == torch.bool else seen > torch.finfo(seen.dtype).min / 2
-    return seen.expand(n, -1, -1)
+    hook = current.waiting.pop(module, None)
+    mask = args[3] if len(args) > 3 else kwargs.get("attention_mask")
+    options = {name: value for name, value in kwargs.items() if name != "attention_mask"}
+    call = AttentionCall(module, own, *args[:3], mask, options)
+    return current.attend(call, hook, current.kept), None
 
 
 def _output_hook(hook: AttentionHook, mark: object) -> Callable[..., Any]:
@@ -173,7 +159,8 @@ def _output_hook(hook: AttentionHook, mark: object) -> Callable[..., Any]:
         if current is None or current.mark is not mark or place is None:
             return output
         weights = output[place]
-        hook(Attention(weights, _within_reach(weights), None))
+        sight = Sight(_within_reach(weights))
+        hook(Attention(weights, None, sight, None, 0, 0, weights.shape[-1]))
         return type(output)([*output[:place], None, *output[place + 1 :]])
 
     return after

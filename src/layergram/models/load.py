@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from layergram.errors import LayergramError
+from layergram.models.attention_blocks import Attention
+from layergram.models.attention_ways import prove_ways
 from layergram.models.edits import HeadEdit, editable_heads, heads_edited
-from layergram.models.hooks import Attention, capture_attention, capture_residual
+from layergram.models.hooks import capture_attention, capture_residual
 from layergram.models.known import keep, recall
 from layergram.models.locate import locate_parts, sample_ids
 from layergram.models.locate_attention import NO_CACHE
@@ -146,6 +148,7 @@ def check_model(network: Any, parts: Parts, ids: Tensor) -> tuple[Proof, ...]:
         return (
             _lens(lens, logits[0], limit, parts),
             *_attention(network, parts, ids, captured, streams, logits, limit),
+            *prove_ways(network, parts, ids),
             _zeroing(network, parts, ids, logits),
             chunks,
             *_padding(network, parts, pair, captured, passes, slack),

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layergram.models.hooks import Attention, attention_once, capture_attention, weights_place
+from layergram.models.attention_blocks import Attention
+from layergram.models.hooks import attention_once, capture_attention, weights_place
 from layergram.models.parts import Call
 
 NO_CACHE = (TypeError, ValueError, RuntimeError, AttributeError, IndexError)

@@ -59,19 +59,20 @@ class Model:
     @property
     def chunks(self) -> bool:
         """Whether a text can be read in chunks against the cache."""
-        return self._proved("chunks")
+        return self.proved("chunks")
 
     @property
     def batches(self) -> bool:
         """Whether sequences of unequal length can be read together, padded on the right."""
-        return self._proved("padding")
+        return self.proved("padding")
 
     @property
     def drops_rows(self) -> bool:
         """Whether finished sequences of a batch can be dropped from the cache."""
-        return self._proved("dropping")
+        return self.proved("dropping")
 
-    def _proved(self, name: str) -> bool:
+    def proved(self, name: str) -> bool:
+        """Whether the proof of this name was made."""
         return any(proof.name == name and proof.status == "proved" for proof in self.proofs)
 
     @property

@@ -64,7 +64,7 @@ def attention_patterns(
     measures: Sequence[str] | None = None,
     induction: str = "random",
     seed: int = 0,
-    chunk: int = 256,
+    chunk: int = 1024,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, xr.DataArray]:
     """What every head does on average over the tokens of some texts, one map per measure.
