@@ -156,6 +156,7 @@ def test_a_terminal_gets_lines_that_fit_and_one_per_folder(monkeypatch, capsys):
         "out/: one, two, three (.nc .png .md); summary (.json)"
     ]
     assert written(FILES[:3]) == FILES[:3]
+    assert written(FILES[:3], few=0) == ["out/one (.nc .png .md)"]
 
 
 def test_large_folders_are_named_with_their_size(tmp_path):

@@ -137,5 +137,9 @@ def test_terminal_text_wraps_under_its_first_word_and_keeps_words_and_tables():
         "    a-b-c.",
         "| a table | is kept whole | as is |",
     ]
+    assert wrapped("proved  no query attends to a later one", 24).split("\n") == [
+        "proved  no query attends",
+        "        to a later one",
+    ]
     long = "x" * 60
     assert wrapped(f"- {long}", 24).replace("\n  ", " ") == f"- {long}"

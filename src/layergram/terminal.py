@@ -8,8 +8,8 @@ import sys
 import textwrap
 
 NARROWEST = 20  # columns; in a narrower terminal nothing is wrapped
-ITEM = re.compile(r"\s*(?:[-*] )?")
-"""What a line begins with: its indent, and the sign of a list."""
+ITEM = re.compile(r"\s*(?:[-*] |\S+ {2,})?")
+"""What a line begins with: its indent, and the sign of a list or a word with a gap behind it."""
 
 
 def terminal_width() -> int | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from layergram.models.model import Model
 
 
-FEW_FILES = 6  # so many are listed one by one
+FEW_FILES = 6  # so many are listed one by one by default
 LARGE = 20 * 2**20  # bytes; a folder of this size is mentioned
 Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
@@ -184,12 +184,17 @@ def tell(*lines: object) -> None:
     print(wrapped("\n".join(map(str, lines)), terminal_width()))
 
 
-def written(files: Sequence[str]) -> list[str]:
+def written(files: Sequence[str], *, few: int = FEW_FILES) -> list[str]:
     """What to print of written files: on a terminal one line per folder where there are many.
 
-    A pipe gets one path per line, as a script wants it.
+    Args:
+        files: their paths.
+        few: so many are listed one by one.
+
+    Returns:
+        Lines; for a pipe one per path, as a script wants it.
     """
-    if terminal_width() is None or len(files) <= FEW_FILES:
+    if terminal_width() is None or len(files) <= few:
         return list(files)
     folders: dict[Path, dict[str, list[str]]] = {}
     for path in map(Path, files):
@@ -201,7 +206,7 @@ def written(files: Sequence[str]) -> list[str]:
         for stem, suffixes in names.items():
             kinds.setdefault(" ".join(suffixes), []).append(stem)
         listed = "; ".join(f"{', '.join(stems)} ({ends})" for ends, stems in kinds.items())
-        lines.append(f"{folder}/: {listed}")
+        lines.append(f"{folder}/{'' if len(names) == 1 else ': '}{listed}")
     return lines
 
 

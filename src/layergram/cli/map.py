@@ -20,6 +20,7 @@ from layergram.cli.common import (
     columns_of,
     numbers_of,
     tell,
+    written,
 )
 from layergram.cli.map_texts import average_texts
 from layergram.errors import LayergramError
@@ -134,8 +135,8 @@ def command(
             bars.update("tokens", len(trace.tokens), total)
     maps = trace.maps()
     took = time.perf_counter() - began
-    written = [_write(maps, name, out, suffixes) for name in measures]
-    _report(loaded, maps, written, took, output)
+    maps_written = [_write(maps, name, out, suffixes) for name in measures]
+    _report(loaded, maps, maps_written, took, output)
 
 
 def _refuse_beside_texts(given: list[str]) -> None:
@@ -257,7 +258,7 @@ def _write(maps: xr.Dataset, name: str, out: Path, suffixes: list[str]) -> dict[
 def _report(
     model: Model,
     maps: xr.Dataset,
-    written: list[dict[str, Any]],
+    maps_written: list[dict[str, Any]],
     took: float,
     output: OutputOptions,
 ) -> None:
@@ -273,7 +274,7 @@ def _report(
             "texts": texts.tolist(),
             "answer": answer or None,
             "answer_span": [int(places[0]), int(places[-1])] if places.size else None,
-            "maps": written,
+            "maps": maps_written,
         }
         output.summary(summary)
         return
@@ -281,7 +282,7 @@ def _report(
         return
     lines = [f"{model.name}: {model.layers} layers, {len(texts)} tokens in {took:.1f} s"]
     lines += [f"answer: {answer}"] if answer else []
-    for entry in written:
-        lines += ["", f"{entry['measure']}: {'  '.join(entry['files'])}"]
+    for entry in maps_written:
+        lines += ["", f"{entry['measure']}: {'  '.join(written(entry['files'], few=0))}"]
         lines += [f"  - {finding}" for finding in entry["findings"]]
     tell(*lines)
