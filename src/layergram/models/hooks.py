@@ -149,7 +149,8 @@ def _captured_attention(
     hook = current.waiting.pop(module, None)
     mask = args[3] if len(args) > 3 else kwargs.get("attention_mask")
     options = {name: value for name, value in kwargs.items() if name != "attention_mask"}
-    call = AttentionCall(module, own, *args[:3], mask, options)
+    query, key, value = args[:3]
+    call = AttentionCall(module, own, query, key, value, mask, options)
     return current.attend(call, hook, current.kept), None
 
 
