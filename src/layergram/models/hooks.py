@@ -147,9 +147,10 @@ def _captured_attention(
         return own(module, *args, **kwargs)  # type: ignore[no-any-return]
     # some modules call this twice, with the same weights and other values: the first call counts
     hook = current.waiting.pop(module, None)
-    mask = args[3] if len(args) > 3 else kwargs.get("attention_mask")
-    options = {name: value for name, value in kwargs.items() if name != "attention_mask"}
-    call = AttentionCall(module, own, *args[:3], mask, options)
+    names = ("query", "key", "value", "attention_mask")
+    options = {**dict(zip(names, args, strict=False)), **kwargs}
+    query, key, value, mask = (options.pop(name, None) for name in names)
+    call = AttentionCall(module, own, query, key, value, mask, options)
     return current.attend(call, hook, current.kept), None
 
 
