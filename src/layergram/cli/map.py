@@ -60,10 +60,12 @@ def command(
         file: a file with the text (UTF-8).
         prompt: a prompt that the model answers; the maps cover prompt and answer.
         texts: many texts to average over: a file (.csv, .tsv, .jsonl, .json, .parquet with the
-            column text; .txt with empty lines between texts), or org/name:split of a hub data set.
-            Run the same command again to go on after an interruption.
-        by: for --texts: average by tenths, sentence, edge (first and last token) or whole.
-            Default: tenths.
+            column text; .txt with empty lines between texts), or org/name:split of a hub data set;
+            or the folder of a run of roles, whose answers are read. Run the same command again to
+            go on after an interruption.
+        by: for --texts: average by tenths, sentence, edge (first and last token) or whole; for the
+            answers of a run of roles also by part (prompt, answer) or role; or by function, where
+            --texts names labelled steps (functions, the embedded set, or a file). Default: tenths.
         columns: for --texts, where the column has another name: text=NAME.
         measure: what to measure, again for each measure, or "all".
             Default: divergence, settling_depth, attention_received, residual_norm.
