@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -42,6 +42,7 @@ def command(
     texts: str | None = None,
     by: str | None = None,
     columns: Several = None,
+    keep: Literal["mean", "maps"] | None = None,
     measure: Several = None,
     option: Several = None,
     query: str | None = None,
@@ -67,6 +68,8 @@ def command(
             answers of a run of roles also by part (prompt, answer) or role; or by function, where
             --texts names labelled steps (functions, the embedded set, or a file). Default: tenths.
         columns: for --texts, where the column has another name: text=NAME.
+        keep: for --texts: only the mean, or also the maps of every text
+            (texts/NUMBER/NAME.nc). Default: mean.
         measure: what to measure, again for each measure, or "all".
             Default: divergence, settling_depth, attention_received, residual_norm.
         option: an option of a measure as NAME=VALUE, such as g=0.4.
@@ -93,12 +96,15 @@ def command(
             measures=measure or DEFAULT_MEASURES,
             options=_options(option, query),
             run=run or Run(),
+            keep=keep or "mean",
             model=model or ModelOptions(),
             output=output or OutputOptions(),
         )
         return
-    if by is not None or columns:
-        raise LayergramError("--by or --columns for one text", do="give many texts with --texts")
+    if by is not None or columns or keep is not None:
+        raise LayergramError(
+            "--by, --columns or --keep for one text", do="give many texts with --texts"
+        )
     text, prompt, like_map = _request(text, file, prompt, like)
     suffixes = _suffixes(picture)
     options = _options(option, query)

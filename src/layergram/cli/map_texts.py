@@ -19,6 +19,7 @@ def average_texts(
     measures: Sequence[str],
     options: Mapping[str, Any],
     run: Run,
+    keep: str,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -45,6 +46,7 @@ def average_texts(
             options=options,
             run=run,
             out=out,
+            keep=keep,
             progress=lambda done, total: bars.update("texts", done, total),
         )
     files = [str(out / name) for name in result.files]

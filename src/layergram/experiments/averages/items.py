@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from layergram.answers.ask import GREEDY, key_of
@@ -70,6 +71,11 @@ class Items:
     def dim(self) -> str:
         """The axis of their labels."""
         return self.by if self.by in GIVEN else "segment"
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The items by number, from 1."""
+        return {key: at for at, key in enumerate(self.items, start=1)}
 
     @property
     def digest(self) -> str:

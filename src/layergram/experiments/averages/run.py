@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from layergram import maps
 from layergram.engine.lens import LogitLens
 from layergram.engine.run import read
-from layergram.errors import LayergramError
+from layergram.errors import LayergramError, unknown_name
 from layergram.experiments.averages.items import Items, Places, check_items, items_of, naming
 from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result
+from layergram.maps.files import PARTIAL
 from layergram.measures import select_measures
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
@@ -25,6 +28,8 @@ from layergram.storage.stage import Stage, run_stage
 from layergram.tracing import Trace
 
 STAGE, SHARD = "averages", 64
+TEXTS = "texts"
+KEEP = ("mean", "maps")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class AveragingWork:
         measures: names of measures.
         options: of the measures.
         run: how to read.
+        kept: the folder for the maps of each item, or ``None`` to keep none.
     """
 
     model: Model
@@ -44,6 +50,7 @@ class AveragingWork:
     measures: Sequence[str]
     options: Mapping[str, Any] = field(default_factory=dict)
     run: Run = field(default_factory=Run)
+    kept: Path | None = None
 
     def __call__(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """For each item the number of its tokens, and sums and counts [label, …] by measure."""
@@ -72,9 +79,18 @@ class AveragingWork:
             places = self.items.items[key].places(one.tokens, self.items.by)
             with naming(self.items.noun, key):
                 made = one.maps()
+            if self.kept is not None:
+                self._keep(key, made, self.kept)
             found = {str(name): _sums(array, places) for name, array in made.items()}
             records[key] = {"tokens": len(one.tokens), "measures": found}
         return records
+
+    def _keep(self, key: str, made: xr.Dataset, folder: Path) -> None:
+        """Write the maps of one item, before its sums say that it is done."""
+        home = folder / f"{self.items.numbers[key]}"
+        home.mkdir(parents=True, exist_ok=True)
+        for name, array in made.items():
+            maps.write(array, home / f"{name}.nc")
 
 
 def averaging_stage(work: AveragingWork) -> Stage:
@@ -86,12 +102,13 @@ def averaging_stage(work: AveragingWork) -> Stage:
         "by": work.items.by,
         "options": dict(work.options),
         "run": run,
+        "keep": "mean" if work.kept is None else "maps",
         "texts": work.items.digest,
     }
     return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD)
 
 
-def average_maps(
+def average_maps(  # noqa: PLR0913
     model: Model,
     texts: Iterable[Any],
     *,
@@ -100,6 +117,7 @@ def average_maps(
     options: Mapping[str, Any] | None = None,
     run: Run | None = None,
     out: str | Path | None = None,
+    keep: str = "mean",
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Maps of measures averaged over texts, by segment of the text.
@@ -118,6 +136,8 @@ def average_maps(
         run: how to read; ``heads="each"`` keeps heads apart.
         out: folder for results, and for the sums of each text, which are kept as they are made;
             an interrupted run resumes, and gives the same bits.
+        keep: ``mean`` keeps the averages; ``maps`` also the maps of every text, as
+            ``texts/NUMBER/NAME.nc`` in the folder, numbered from 1.
         progress: called with how many texts are read, and how many there are.
 
     Returns:
@@ -134,6 +154,7 @@ def average_maps(
             not or that a text cannot have, and a folder with other results; later for a text in
             which a measure turns out to have no value. All but the first name the text.
     """
+    _check_keep(keep, out)
     names, run = list(measures), run or Run()
     records = select_measures(names, dict(options or {}))
     items = items_of(model, texts, by, chat=run.chat)
@@ -141,10 +162,13 @@ def average_maps(
     if by == "function":
         run = replace(run, heads="each")
     measured = [record.name for record in records]
-    work = AveragingWork(model, items, measured, dict(options or {}), run)
+    kept = Path(out) / TEXTS if out is not None and keep == "maps" else None
+    work = AveragingWork(model, items, measured, dict(options or {}), run, kept)
     if out is not None:
         _check_folder(Path(out))
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+        for left in () if kept is None else kept.rglob(f".*{PARTIAL}"):  # by a killed process
+            shutil.rmtree(left)
         sums = run_stage(averaging_stage(work), work, folder, progress=progress)
         averaged = Averaged(
             items,
@@ -163,6 +187,15 @@ def average_maps(
         if out is not None:
             result.save(Path(out))
     return result
+
+
+def _check_keep(keep: str, out: str | Path | None) -> None:
+    if keep not in KEEP:
+        raise unknown_name("what to keep", keep, KEEP)
+    if keep == "maps" and out is None:
+        raise LayergramError(
+            "to keep the maps of every text", got="a run without a folder", do="name a folder (out)"
+        )
 
 
 def _check_folder(out: Path) -> None:
