@@ -209,6 +209,7 @@ def test_averages_by_role_and_part_equal_numpy_over_stored_answers(tiny, tmp_pat
             cell = found[name].sel(role=role)
             np.testing.assert_allclose(cell.values, np.mean(columns, axis=0), atol=1e-6)
             assert (cell["texts"].values == len(columns)).all()
+        assert "mean over 1 to 2 answers" in found[name].attrs["averaged"]
         for at, part in enumerate(("prompt", "answer")):
             cells = [one[name].values[:, one.part.values == part] for one in ones]
             expected = np.concatenate(cells, axis=1).mean(1)

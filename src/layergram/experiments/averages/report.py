@@ -99,6 +99,8 @@ def _map(averaged: Averaged, name: str) -> xr.DataArray:
         coords["segment_text"] = ("segment", np.array(names, dtype=object))
     else:
         coords[items.dim] = list(items.labels)
+    fewest = int(texts.min(where=texts > 0, initial=len(of_all)))
+    least = f"{fewest:,} to " if fewest < len(of_all) else ""
     return maps.make(
         mean,
         dims,
@@ -111,7 +113,7 @@ def _map(averaged: Averaged, name: str) -> xr.DataArray:
         alignment=record.alignment,
         null_value=record.null_value,
         missing=_missing(record.missing, items) if np.isnan(mean).any() else None,
-        averaged=f"A cell is the mean over {averaged.over}, by {BY[items.by]}; its ends low and "
+        averaged=f"A cell is the mean over {least}{averaged.over}, by {BY[items.by]}; its ends low and "
         f"high are a 95 % interval over {items.noun}s.",
         definition=record.definition,
         caveat=record.caveat,
