@@ -113,8 +113,8 @@ def _map(averaged: Averaged, name: str) -> xr.DataArray:
         alignment=record.alignment,
         null_value=record.null_value,
         missing=_missing(record.missing, items) if np.isnan(mean).any() else None,
-        averaged=f"A cell is the mean over {least}{averaged.over}, by {BY[items.by]}; its ends low and "
-        f"high are a 95 % interval over {items.noun}s.",
+        averaged=f"A cell is the mean over {least}{averaged.over}, by {BY[items.by]}; its ends "
+        f"low and high are a 95 % interval over {items.noun}s.",
         definition=record.definition,
         caveat=record.caveat,
         references=record.references or None,
