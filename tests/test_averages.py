@@ -1,5 +1,6 @@
 """Averaged maps equal means over single maps, whatever happened in between."""
 
+import json
 import re
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 
 import layergram as lg
 from layergram.cli import main
+from layergram.storage.folder import RunFolder
+from layergram.storage.stage import Stage, run_stage
+from layergram.tracing import Trace
 
 PHRASE = "Paris is a city. Is it old? Yes, very old!\nA river runs there. It has 2.5 towers"
 WORDS = re.split(" ", PHRASE)
@@ -84,9 +88,12 @@ def test_heads_stay_apart_on_request(tiny):
     ("texts", "by", "message"),
     [
         ([], "tenths", "no text"),
-        (["Paris is old.", " "], "tenths", "the first is text 2"),
+        (["Paris is old.", " "], "tenths", "in text 2"),
         (["Paris is old.", "x" * 9000], "tenths", "the first is text 2"),
         (["Paris is old."], "word", "word"),
+        (["Paris is old."], "part", "by part"),
+        (["Paris is old."], "role", "by role"),
+        (["Paris is old."], "function", "by function"),
     ],
 )
 def test_bad_texts_are_refused_before_anything_is_read(tiny, tmp_path, texts, by, message):
@@ -106,3 +113,163 @@ def test_the_command_reads_texts_of_a_file(tiny, tiny_llama_folder, tmp_path):
     made = lg.read(tmp_path / "out" / "divergence.nc")
     expected = lg.average_maps(tiny, TEXTS[:5], measures=["divergence"], by="edge")
     np.testing.assert_array_equal(made.values, expected.maps["divergence"].values)
+
+
+def test_a_measure_that_a_text_cannot_have_is_refused_before_anything_is_read(tiny, tmp_path):
+    texts = ["Paris is as old as it is.", "Old"]
+    wrong = [{"measures": ["attention_induction"]}]
+    wrong += [{"measures": ["attention_from"], "options": {"query": "Paris"}}]
+    for request in wrong:
+        with pytest.raises(lg.LayergramError, match="in text 2"):
+            lg.average_maps(tiny, texts, out=tmp_path / "out", **request)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_measure_without_any_value_in_a_text_names_the_text(tiny, monkeypatch):
+    def no_values(one):
+        if len(one.given) == 3:
+            raise lg.LayergramError("divergence", got="no token that has a value")
+        return maps(one)
+
+    maps = Trace.maps
+    monkeypatch.setattr(Trace, "maps", no_values)
+    with pytest.raises(lg.LayergramError, match="divergence, in text 2\nGot: no token"):
+        lg.average_maps(tiny, ["Paris", "old"], measures=["divergence"])
+
+
+def test_folders_of_other_results_are_refused_and_kept(tiny, tmp_path):
+    lg.average_maps(tiny, TEXTS[:3], measures=["divergence"], out=tmp_path)
+    before = (tmp_path / "summary.json").read_bytes()
+    for texts, by, message in (
+        (TEXTS[:3], "edge", "by 'tenths'"),
+        (TEXTS[:4], "tenths", "3 items"),
+    ):
+        with pytest.raises(lg.LayergramError, match=message):
+            lg.average_maps(tiny, texts, measures=["divergence"], by=by, out=tmp_path)
+    assert (tmp_path / "summary.json").read_bytes() == before
+    with RunFolder(tmp_path / "roles") as folder:
+        run_stage(Stage("features", ("a",), {}), lambda ids: {"a": {}}, folder)
+    with pytest.raises(lg.LayergramError, match=r"another run .*features"):
+        lg.average_maps(tiny, TEXTS[:3], measures=["divergence"], out=tmp_path / "roles")
+
+
+def test_all_measures_are_those_that_every_text_can_have(tiny_llama_folder, tmp_path, capsys):
+    path = tmp_path / "mine.txt"
+    path.write_text("Paris is as old as Rome is.\n\nOld")
+    words = ["map", "--texts", str(path), "--measure", "all", "--by", "whole"]
+    words += ["--model", str(tiny_llama_folder), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "note: no attention_induction: text 2: " in capsys.readouterr().err
+    made = {path.stem for path in (tmp_path / "out").glob("*.nc")}
+    assert {"divergence", "attention_previous", "residual_norm"} <= made
+    assert "attention_induction" not in made
+
+
+def test_words_say_what_cells_are_means_over_and_name_segments_by_their_labels(tiny):
+    made = lg.average_maps(tiny, TEXTS[:30], measures=["divergence"]).maps["divergence"]
+    text = str(lg.describe(made))
+    assert "mean over 30 texts" in text and "95 % interval over texts" in text
+    assert '"0–10 %"' in text and "position 0" not in text
+
+
+def answer_rows(tiny):
+    """Stored answers with two roles; the second has no exact answer, the third is a drawn one."""
+    rows = []
+    for at, (prompt, reply) in enumerate(
+        [("Is it?", " Yes, it is."), ("Why?", " So."), ("Eh", "!")]
+    ):
+        ids = [
+            tiny.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, reply)
+        ]
+        exact = -1 if at == 1 else len(ids[0]) + 1
+        roles = {
+            "last_q": len(ids[0]) - 1,
+            "exact_answer_first": exact,
+            "-1": len([*ids[0], *ids[1]]) - 1,
+        }
+        row = {"id": f"q{at}", "sample": int(at == 2), "ids": [*ids[0], *ids[1]]}
+        rows.append({**row, "prompt_tokens": len(ids[0]), "roles": roles})
+    return rows
+
+
+def test_averages_by_role_and_part_equal_numpy_over_stored_answers(tiny, tmp_path):
+    rows = answer_rows(tiny)
+    names = ["attention_received", "residual_norm"]
+    ones = [lg.trace(tiny, answer=row, measures=names) for row in rows[:2]]
+    found = lg.average_maps(tiny, rows, measures=names, by="role").maps
+    parts = lg.average_maps(tiny, rows, measures=names, by="part").maps
+    for name in names:
+        assert found[name].dims == ("layer", "role")
+        for role in rows[0]["roles"]:
+            columns = [
+                one[name].values[:, row["roles"][role]]
+                for one, row in zip(ones, rows, strict=False)
+                if row["roles"][role] >= 0
+            ]
+            cell = found[name].sel(role=role)
+            np.testing.assert_allclose(cell.values, np.mean(columns, axis=0), atol=1e-6)
+            assert (cell["texts"].values == len(columns)).all()
+        assert "mean over 1 to 2 answers" in found[name].attrs["averaged"]
+        for at, part in enumerate(("prompt", "answer")):
+            cells = [one[name].values[:, one.part.values == part] for one in ones]
+            expected = np.concatenate(cells, axis=1).mean(1)
+            np.testing.assert_allclose(parts[name].values[:, at], expected, atol=1e-6)
+            assert parts[name].segment_text.values[at] == part
+
+
+def test_the_command_reads_the_answers_of_a_run_of_roles(tiny, tiny_llama_folder, tmp_path):
+    rows = answer_rows(tiny)
+    words = ["map", "--texts", str(tmp_path), "--measure", "residual_norm", "--by", "role"]
+    words += ["--model", str(tiny_llama_folder), "--out", str(tmp_path / "out"), "--quiet"]
+    assert main(words) == 2
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(words) == 0
+    made = lg.read(tmp_path / "out" / "residual_norm.nc")
+    expected = lg.average_maps(tiny, rows, measures=["residual_norm"], by="role")
+    np.testing.assert_array_equal(made.values, expected.maps["residual_norm"].values)
+
+
+def test_answers_of_another_tokenizer_are_refused(tiny):
+    rows = [{**row, "texts": ["?"] * len(row["ids"])} for row in answer_rows(tiny)]
+    with pytest.raises(lg.LayergramError, match="another tokenizer"):
+        lg.average_maps(tiny, rows, by="role")
+
+
+def test_averages_by_function_equal_numpy_over_labelled_steps(tiny):
+    steps = lg.steps("functions").first(10)
+    name, run = "attention_previous", lg.Run(heads="each")
+    made = lg.average_maps(tiny, steps, measures=[name, "settling_depth"], by="function").maps
+    found = made[name]
+    assert found.dims == ("function", "layer", "head")
+    assert made["settling_depth"].dims == ("function",)
+    cells = {}
+    for sequence in lg.step_sequences(tiny, steps):
+        one = lg.trace(tiny, ids=sequence.ids, measures=[name], run=run)[name].values
+        for span in sequence.spans:
+            at = list(span.content)
+            cells.setdefault(steps.steps[span.step].function, []).append(one[..., at])
+    assert found["function"].values.tolist() == list(steps.counts())
+    for function, values in cells.items():
+        expected = np.concatenate(values, axis=-1).mean(-1)
+        np.testing.assert_allclose(found.sel(function=function).values, expected, atol=1e-6)
+
+
+def test_the_maps_of_every_text_are_kept_on_request(tiny, tmp_path):
+    names = ["residual_norm", "attention_first"]
+    made = lg.average_maps(tiny, TEXTS[:3], measures=names, by="whole", out=tmp_path, keep="maps")
+    for name in names:
+        kept = [lg.read(tmp_path / "texts" / f"{at}" / f"{name}.nc") for at in (1, 2, 3)]
+        for array, text in zip(kept, TEXTS, strict=False):
+            assert array.attrs["text"] == text
+            single = lg.trace(tiny, text, measures=[name])[name]
+            np.testing.assert_allclose(array.values, single.values, atol=1e-6)
+        values = np.concatenate([array.values for array in kept], axis=-1)
+        np.testing.assert_allclose(
+            made.maps[name].values[..., 0], np.nanmean(values, -1), atol=1e-6
+        )
+    with pytest.raises(lg.LayergramError, match="keep 'maps', now 'mean'"):
+        lg.average_maps(tiny, TEXTS[:3], measures=names, by="whole", out=tmp_path)
+    with pytest.raises(lg.LayergramError, match="without a folder"):
+        lg.average_maps(tiny, TEXTS[:3], keep="maps")
+    with pytest.raises(lg.LayergramError, match="everything"):
+        lg.average_maps(tiny, TEXTS[:3], keep="everything")

@@ -44,10 +44,10 @@ def run(words, *, batch=2048):
     return time.monotonic() - began
 
 
-def kill_and_resume(words, seconds, *, batches):
+def kill_and_resume(words, seconds, *, batches, kills=KILLS):
     """Start a command, kill it at a random moment, again and again, and let it end at last."""
     chance = random.Random(0)
-    for at in range(KILLS):
+    for at in range(kills):
         process = start(words, batch=batches[at % len(batches)])
         time.sleep(chance.uniform(0.2, 0.9) * seconds)
         process.kill()
@@ -101,6 +101,20 @@ def test_kills_at_random_moments_change_nothing(undisturbed, tmp_path):
     kill_and_resume((*words, "--out", killed), seconds, batches=(2048,))
     found, expected = results(killed), results(whole)
     assert found.keys() == expected.keys()
+    assert {name for name in expected if found[name] != expected[name]} == set()
+    assert verify(killed).whole
+
+
+@pytest.mark.slow
+def test_kills_change_no_averages_and_no_maps_of_single_texts(tmp_path, tiny_llama_folder):
+    path, whole, killed = (tmp_path / name for name in ("set.txt", "whole", "killed"))
+    path.write_text("\n\n".join(f"It is as old as it is. Is it {at}?" for at in range(130)))
+    words = ("map", "--texts", path, "--model", tiny_llama_folder, "--by", "sentence", "--quiet")
+    words = (*words, "--keep", "maps", "--measure", "residual_norm", "--out")
+    kills = KILLS if KILLS == 20 else 1
+    kill_and_resume((*words, killed), run((*words, whole)), batches=(2048,), kills=kills)
+    found, expected = results(killed), results(whole)
+    assert found.keys() == expected.keys() and len(found) > 130
     assert {name for name in expected if found[name] != expected[name]} == set()
     assert verify(killed).whole
 

@@ -45,6 +45,7 @@ def command(
     texts: str | None = None,
     by: Literal["tenths", "sentence", "edge", "whole"] | None = None,
     columns: Several = None,
+    keep: Literal["mean", "maps"] | None = None,
     measure: Several = None,
     option: Several = None,
     query: str | None = None,
@@ -63,11 +64,15 @@ def command(
         file: a file with the text (UTF-8).
         prompt: a prompt that the model answers; the maps cover prompt and answer.
         texts: many texts to average over: a file (.csv, .tsv, .jsonl, .json, .parquet with the
-            column text; .txt with empty lines between texts), or org/name:split of a hub data set.
-            Run the same command again to go on after an interruption.
-        by: for --texts: average by tenths, sentence, edge (first and last token) or whole.
-            Default: tenths.
+            column text; .txt with empty lines between texts), or org/name:split of a hub data set;
+            or the folder of a run of roles, whose answers are read. Run the same command again to
+            go on after an interruption.
+        by: for --texts: average by tenths, sentence, edge (first and last token) or whole; for the
+            answers of a run of roles also by part (prompt, answer) or role; or by function, where
+            --texts names labelled steps (functions, the embedded set, or a file). Default: tenths.
         columns: for --texts, where the column has another name: text=NAME.
+        keep: for --texts: only the mean, or also the maps of every text
+            (texts/NUMBER/NAME.nc). Default: mean.
         measure: what to measure, again for each measure, or "all".
             Default: divergence, settling_depth, attention_received, residual_norm.
         option: an option of a measure as NAME=VALUE, such as g=0.4.
@@ -94,12 +99,15 @@ def command(
             measures=measure or DEFAULT_MEASURES,
             options=_options(option, query),
             run=run or Run(),
+            keep=keep or "mean",
             model=model or ModelOptions(),
             output=output or OutputOptions(),
         )
         return
-    if by is not None or columns:
-        raise LayergramError("--by or --columns for one text", do="give many texts with --texts")
+    if by is not None or columns or keep is not None:
+        raise LayergramError(
+            "--by, --columns or --keep for one text", do="give many texts with --texts"
+        )
     text, prompt, like_map = _request(text, file, prompt, like)
     suffixes = [f".{kind}" for kind in picture or ["png"]]
     options = _options(option, query)

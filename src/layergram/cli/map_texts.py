@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from layergram.cli.common import ModelOptions, OutputOptions, ProgressBars, tell, written
@@ -17,26 +19,34 @@ def average_texts(
     measures: Sequence[str],
     options: Mapping[str, Any],
     run: Run,
+    keep: str,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
     """Read the texts, average, and print where the maps are."""
-    from layergram.datasets.texts import read_texts
+    from layergram.experiments.averages.items import items_of, possible_measures
     from layergram.experiments.averages.run import average_maps
 
-    texts = read_texts(source, columns=columns)
+    data = _data(source, by, columns)
     out = output.folder("averages")
     model.check()
     loaded = model.load()
+    if list(measures) == ["all"]:
+        items = items_of(loaded, data, by, chat=run.chat)
+        measures, refused = possible_measures(loaded, items, options)
+        for name, why in refused.items():
+            if not output.quiet:
+                print(f"note: no {name}: {why}", file=sys.stderr)
     with ProgressBars(output.silent) as bars:
         result = average_maps(
             loaded,
-            texts,
+            data,
             measures=measures,
             by=by,
             options=options,
             run=run,
             out=out,
+            keep=keep,
             progress=lambda done, total: bars.update("texts", done, total),
         )
     files = [str(out / name) for name in result.files]
@@ -44,3 +54,16 @@ def average_texts(
         output.summary({**result.summary, "files": files})
     elif not output.quiet:
         tell(*result.sentences, *written(files))
+
+
+def _data(source: str, by: str, columns: Mapping[str, str]) -> Any:
+    """Labelled steps for averages by function, the answers of a run's folder, or texts."""
+    from layergram.datasets.steps import steps
+    from layergram.datasets.stored_answers import read_answers
+    from layergram.datasets.texts import read_texts
+
+    if by == "function":
+        return steps(source, columns=columns)
+    if Path(source).is_dir():
+        return read_answers(source)
+    return read_texts(source, columns=columns)

@@ -83,6 +83,7 @@ ATTRIBUTES: dict[str, str] = {
     "matched": "how the tokens of a difference were matched: 'exact', 'common' or 'position'",
     "joined_by": "what columns of tokens were joined to: 'word' or 'sentence'",
     "joined": "how the values of joined columns were made, in a sentence",
+    "averaged": "what every cell is the mean over, in a sentence",
     # how the map was made
     "model": "model as it was asked for",
     "revision": "revision of the model: a commit, or a digest of its weights",

@@ -256,6 +256,10 @@ class Names:
     def _tokens(self, dim: str, order: Sequence[Any], labels: Sequence[Any]) -> str:
         texts = self._texts(dim)
         runs = _runs(order, labels)
+        if dim == "segment" and texts and len(set(texts.values())) == len(texts):
+            if len(runs) == 1 and len(labels) > 2:
+                return f"{texts[labels[0]]} to {texts[labels[-1]]}"
+            return self._shortened([texts[label] for label in labels])
         where = listed([self._run(run) for run in runs[:MOST_NAMES]])
         noun = "position" if dim == "token" else f"{dim} position"
         noun = noun if len(labels) == 1 else f"{noun}s"

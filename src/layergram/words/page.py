@@ -135,6 +135,8 @@ def _axes(array: xr.DataArray, names: Names) -> str:
     lines.append(value + ".")
     if "joined" in array.attrs:
         lines.append(f"- **Columns**: {names.text(array.attrs['joined'])}")
+    if "averaged" in array.attrs:
+        lines.append(f"- **Cells**: {names.text(array.attrs['averaged'])}")
     if array.attrs.get("alignment") in ALIGNMENTS:
         lines.append(f"- **Alignment**: {ALIGNMENTS[array.attrs['alignment']]}")
     return "\n".join(lines)

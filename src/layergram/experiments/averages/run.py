@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,232 +16,205 @@ from layergram import maps
 from layergram.engine.lens import LogitLens
 from layergram.engine.run import read
 from layergram.errors import LayergramError, unknown_name
-from layergram.experiments.averages.segments import SEGMENTS, segment_names, segments_of
+from layergram.experiments.averages.items import Items, Places, check_items, items_of, naming
+from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result
-from layergram.measures import MEASURES, select_measures
+from layergram.maps.files import PARTIAL
+from layergram.measures import select_measures
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
-from layergram.statistics.arrays import Values
-from layergram.statistics.intervals import mean_interval
-from layergram.storage.files import digest_of
-from layergram.storage.folder import RunFolder
+from layergram.storage.folder import MANIFEST, RunFolder, read_manifest
 from layergram.storage.stage import Stage, run_stage
-from layergram.token_sources import Source
-from layergram.tokens import encode
 from layergram.tracing import Trace
 
-SHARD = 64
-INTERVALS = "95 % intervals over texts, Student's t of a ratio of sums"
+STAGE, SHARD = "averages", 64
+TEXTS = "texts"
+KEEP = ("mean", "maps")
 
 
 @dataclass(frozen=True)
 class AveragingWork:
-    """What is done with the texts of one shard; called with their ids.
+    """What is done with the items of one shard; called with their ids.
 
     Attributes:
         model: the model.
-        texts: the texts by their ids.
+        items: what is read.
         measures: names of measures.
-        by: one of :data:`layergram.experiments.averages.segments.SEGMENTS`.
         options: of the measures.
         run: how to read.
+        kept: the folder for the maps of each item, or ``None`` to keep none.
     """
 
     model: Model
-    texts: Mapping[str, str]
+    items: Items
     measures: Sequence[str]
-    by: str
     options: Mapping[str, Any] = field(default_factory=dict)
     run: Run = field(default_factory=Run)
+    kept: Path | None = None
 
     def __call__(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """For each text the number of its tokens, and sums and counts [segment, …] by measure."""
-        traces = [
-            Trace(
-                self.model,
-                Source(self.texts[key]),
-                measures=self.measures,
-                options=self.options,
-                run=self.run,
-            )
-            for key in ids
-        ]
+        """For each item the number of its tokens, and sums and counts [label, …] by measure."""
+        traces = {}
+        for key in ids:
+            with naming(self.items.noun, key):
+                traces[key] = Trace(
+                    self.model,
+                    self.items.items[key].source,
+                    measures=self.measures,
+                    options=self.options,
+                    run=self.run,
+                )
         reading = read(
             self.model,
-            [one.given.ids for one in traces],
-            [list(one.reducers.values()) for one in traces],
+            [one.given.ids for one in traces.values()],
+            [list(one.reducers.values()) for one in traces.values()],
             chunk=self.run.chunk,
             lens=LogitLens(self.model.parts.readout, self.run.norm),
         )
         for _ in reading:
             pass
         records = {}
-        for key, one in zip(ids, traces, strict=True):
+        for key, one in traces.items():
             one.tokens = one.given
-            segments = segments_of(one.tokens, self.by)
-            found = {str(name): _sums(array, segments) for name, array in one.maps().items()}
+            places = self.items.items[key].places(one.tokens, self.items.by)
+            with naming(self.items.noun, key):
+                made = one.maps()
+            if self.kept is not None:
+                self._keep(key, made, self.kept)
+            found = {str(name): _sums(array, places) for name, array in made.items()}
             records[key] = {"tokens": len(one.tokens), "measures": found}
         return records
 
+    def _keep(self, key: str, made: xr.Dataset, folder: Path) -> None:
+        """Write the maps of one item, before its sums say that it is done."""
+        home = folder / f"{self.items.numbers[key]}"
+        home.mkdir(parents=True, exist_ok=True)
+        for name, array in made.items():
+            maps.write(array, home / f"{name}.nc")
+
 
 def averaging_stage(work: AveragingWork) -> Stage:
-    """The stage in which texts are read and summed, without running it."""
+    """The stage in which items are read and summed, without running it."""
     run = {"chunk": work.run.chunk, "norm": work.run.norm, "heads": work.run.heads}
     made_from = {
         **work.model.fingerprint(),
         "measures": list(work.measures),
-        "by": work.by,
+        "by": work.items.by,
         "options": dict(work.options),
         "run": run,
-        "texts": digest_of(list(work.texts.values())),
+        "keep": "mean" if work.kept is None else "maps",
+        "texts": work.items.digest,
     }
-    return Stage("averages", tuple(work.texts), made_from, shard_size=SHARD)
+    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD)
 
 
-def average_maps(
+def average_maps(  # noqa: PLR0913
     model: Model,
-    texts: Iterable[str],
+    texts: Iterable[Any],
     *,
     measures: Iterable[str] = DEFAULT_MEASURES,
     by: str = "tenths",
     options: Mapping[str, Any] | None = None,
     run: Run | None = None,
     out: str | Path | None = None,
+    keep: str = "mean",
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Maps of measures averaged over texts, by segment of the text.
 
     Args:
         model: the model.
-        texts: the texts, each of two tokens or more.
+        texts: the texts, each of two tokens or more; or stored answers, lines of ``rows.jsonl`` as
+            dicts, of which those that are made of the likeliest tokens are read; or labelled steps
+            (:func:`layergram.steps`), read as one text per main question.
         measures: names of measures (:data:`layergram.measures.MEASURES`).
         by: what the texts are cut into: ``tenths``, ``sentence``, ``edge`` (first token, last
-            token, between) or ``whole``.
+            token, between) or ``whole``; of stored answers also ``part`` (prompt, answer) or
+            ``role`` (token roles); of labelled steps also ``function``, over the content tokens of
+            the answers, with heads kept apart.
         options: options of the measures by name.
         run: how to read; ``heads="each"`` keeps heads apart.
         out: folder for results, and for the sums of each text, which are kept as they are made;
             an interrupted run resumes, and gives the same bits.
+        keep: ``mean`` keeps the averages; ``maps`` also the maps of every text, as
+            ``texts/NUMBER/NAME.nc`` in the folder, numbered from 1.
         progress: called with how many texts are read, and how many there are.
 
     Returns:
         A result with a map [layer, segment] for every measure ([layer, head, segment] for
-        measures of heads with ``heads="each"``, [segment] where a measure has no layers). Each is
+        measures of heads with ``heads="each"``, [segment] where a measure has no layers), with
+        ``role`` in place of ``segment``, or ``function`` as the first axis. Each is
         the mean over all tokens of a segment that have a value, with the coordinates ``low`` and
         ``high``, the ends of a 95 % interval over texts, and ``texts``, how many texts a cell
         has. NaN where no text has a value.
 
     Raises:
-        LayergramError: for no text, a text that is too short or longer than the model's context
-            (none is cut), a measure or a segment that there is not, before anything is read.
+        LayergramError: before anything is read for no text, a text that is too short or longer
+            than the model's context (none is cut), a measure, an option or a segment that there is
+            not or that a text cannot have, and a folder with other results; later for a text in
+            which a measure turns out to have no value. All but the first name the text.
     """
+    _check_keep(keep, out)
     names, run = list(measures), run or Run()
-    if by not in SEGMENTS:
-        raise unknown_name("segment", by, SEGMENTS)
-    records = [record.name for record in select_measures(names, dict(options or {}))]
-    given = [texts] if isinstance(texts, str) else list(texts)
-    _check(model, given)
-    keyed = {str(at): text for at, text in enumerate(given)}
-    work = AveragingWork(model, keyed, records, by, dict(options or {}), run)
+    records = select_measures(names, dict(options or {}))
+    items = items_of(model, texts, by, chat=run.chat)
+    check_items(model, items, records, dict(options or {}))
+    if by == "function":
+        run = replace(run, heads="each")
+    measured = [record.name for record in records]
+    kept = Path(out) / TEXTS if out is not None and keep == "maps" else None
+    work = AveragingWork(model, items, measured, dict(options or {}), run, kept)
+    if out is not None:
+        _check_folder(Path(out))
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+        for left in () if kept is None else kept.rglob(f".*{PARTIAL}"):  # by a killed process
+            shutil.rmtree(left)
         sums = run_stage(averaging_stage(work), work, folder, progress=progress)
-        result = _result(work, list(sums.values()))
+        averaged = Averaged(
+            items,
+            measured,
+            list(sums.values()),
+            model.provenance(),
+            {
+                **work.options,
+                "by": by,
+                "heads": run.heads,
+                "texts": len(items.items),
+                "texts_digest": items.digest,
+            },
+        )
+        result = report(averaged)
         if out is not None:
             result.save(Path(out))
     return result
 
 
-def _check(model: Model, texts: Sequence[str]) -> None:
-    if not texts:
-        raise LayergramError("averaged maps", got="no text", do="give at least one text")
-    lengths = [len(encode(model.tokenizer, text)) if text.strip() else 0 for text in texts]
-    most = model.context
-    short = [at for at, length in enumerate(lengths) if length < 2]
-    long = [at for at, length in enumerate(lengths) if most is not None and length > most]
-    for places, what in ((short, "fewer than 2 tokens"), (long, f"more than {most} tokens")):
-        if places:
-            raise LayergramError(
-                f"maps averaged over {len(texts)} texts",
-                got=f"{len(places)} with {what}; the first is text {places[0] + 1}",
-                allowed=f"2 tokens or more{'' if most is None else f', at most {most}'}",
-                do="leave these texts out, or cut them yourself",
-            )
+def _check_keep(keep: str, out: str | Path | None) -> None:
+    if keep not in KEEP:
+        raise unknown_name("what to keep", keep, KEEP)
+    if keep == "maps" and out is None:
+        raise LayergramError(
+            "to keep the maps of every text", got="a run without a folder", do="name a folder (out)"
+        )
 
 
-def _sums(array: xr.DataArray, segments: Any) -> list[Any]:
+def _check_folder(out: Path) -> None:
+    """Refuse a folder of other results, whose files would be written over."""
+    stages = read_manifest(out)["stages"] if (out / MANIFEST).exists() else {}
+    others = sorted(set(stages) - {STAGE})
+    if others:
+        raise LayergramError(
+            f"averaged maps in the folder '{out}'",
+            got=f"the results of another run (stage '{others[0]}')",
+            do="choose another folder with --out",
+        )
+
+
+def _sums(array: xr.DataArray, places: Places) -> list[Any]:
+    """Sums and counts [label, …] of the values at the tokens of each label."""
     values = np.moveaxis(array.values.astype(np.float64), -1, 0)
     known = ~np.isnan(values)
-    shape = (int(segments.max()) + 1, *values.shape[1:])
-    sums, counts = np.zeros(shape), np.zeros(shape, dtype=np.int64)
-    np.add.at(sums, segments, np.where(known, values, 0.0))
-    np.add.at(counts, segments, known)
-    return [sums.tolist(), counts.tolist()]
-
-
-def _padded(parts: Sequence[Any]) -> Values:
-    """The arrays of all texts as one [text, segment, …], with 0 where a text has no segment."""
-    arrays = [np.array(part, dtype=np.float64) for part in parts]
-    whole = np.zeros((len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]))
-    for at, array in enumerate(arrays):
-        whole[at, : len(array)] = array
-    return whole
-
-
-def _result(work: AveragingWork, records: Sequence[Mapping[str, Any]]) -> Result:
-    tokens = sum(one["tokens"] for one in records)
-    made = {}
-    for name in work.measures:
-        sums, counts = (_padded([one["measures"][name][at] for one in records]) for at in (0, 1))
-        made[name] = _map(work, name, sums, counts, tokens)
-    title = f"Averages over {len(records)} texts"
-    said = f"{len(records)} texts of {tokens} tokens in all, cut into {SEGMENTS[work.by]}."
-    summary = {
-        "texts": len(records),
-        "tokens": tokens,
-        "by": work.by,
-        "intervals": INTERVALS,
-        "measures": list(made),
-    }
-    return Result(title=title, maps=made, tables={}, sentences=[said], summary=summary)
-
-
-def _map(work: AveragingWork, name: str, sums: Values, counts: Values, tokens: int) -> xr.DataArray:
-    record = MEASURES[name]
-    mean, low, high = (np.moveaxis(one, 0, -1) for one in mean_interval(sums, counts))
-    low = np.maximum(low, -np.inf if record.valid_min is None else record.valid_min)
-    high = np.minimum(high, np.inf if record.valid_max is None else record.valid_max)
-    dims = (*("layer", "head")[: mean.ndim - 1], "segment")
-    texts = np.moveaxis((counts > 0).sum(0), 0, -1)
-    names = np.array(segment_names(work.by, mean.shape[-1]), dtype=object)
-    coords: dict[Hashable, Any] = {
-        "segment_text": ("segment", names),
-        "low": (dims, low),
-        "high": (dims, high),
-        "texts": (dims, texts),
-    }
-    missing = record.missing or "no text has a value there"
-    return maps.make(
-        mean,
-        dims,
-        measure=name,
-        coords=coords,
-        long_name=record.long_name,
-        units=record.units,
-        valid_min=record.valid_min,
-        valid_max=record.valid_max,
-        alignment=record.alignment,
-        null_value=record.null_value,
-        missing=missing if np.isnan(mean).any() else None,
-        definition=f"{record.definition} Mean over the tokens of {len(counts)} texts, by "
-        f"{SEGMENTS[work.by]}; {INTERVALS}.",
-        caveat=record.caveat,
-        references=record.references or None,
-        **work.model.provenance(),
-        options={
-            **work.options,
-            "by": work.by,
-            "heads": work.run.heads,
-            "texts": len(counts),
-            "tokens": tokens,
-            "texts_digest": digest_of(list(work.texts.values())),
-        },
-    )
+    there = np.where(known, values, 0.0)
+    chosen = [list(one) for one in places]
+    sums = [there[one].sum(0).tolist() for one in chosen]
+    return [sums, [known[one].sum(0).tolist() for one in chosen]]

@@ -15,11 +15,25 @@ SEGMENTS = {
     "sentence": "sentences, by their number in the text",
     "edge": "the first token, the last one, and those between them",
     "whole": "the whole text",
+    "part": "prompt and answer",
 }
-"""What texts can be cut into, in words."""
+"""What the tokens of a text can be cut into, in words."""
+
+GIVEN = {
+    "role": "token role: what a token is to a question and its answer",
+    "function": "the function of the step that an answer belongs to, at its content tokens",
+}
+"""What data can say of tokens: stored answers have roles, labelled steps have functions."""
+
+BY = {**SEGMENTS, **GIVEN}
+"""All that averages can be taken by."""
 
 TENTHS = 10
-NAMES = {"edge": ("first token", "between", "last token"), "whole": ("whole text",)}
+NAMES = {
+    "edge": ("first token", "between", "last token"),
+    "whole": ("whole text",),
+    "part": ("prompt", "answer"),
+}
 END = re.compile(
     r"""[.!?…]+["'”’)\]]*(?=\s)|[。！？]+["”’」）]*|(?<![.!?…"'”’)\]。！？」）\n])(?=\n)"""
 )
@@ -43,6 +57,8 @@ def segments_of(tokens: Tokens, by: str) -> Numbers:
         return np.asarray(TENTHS * at // len(tokens), dtype=np.intp)
     if by == "edge":
         return np.where(at == 0, 0, np.where(at == len(tokens) - 1, 2, 1)).astype(np.intp)
+    if by == "part":
+        return np.array([part == "answer" for part in tokens.parts], dtype=np.intp)
     if by == "whole":
         return np.zeros(len(tokens), dtype=np.intp)
     if by != "sentence":
