@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
     from layergram.experiments.averages.run import average_maps as average_maps
+    from layergram.experiments.depth.run import depth as depth
     from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
     from layergram.experiments.heads.run import head_maps as head_maps
@@ -81,6 +82,7 @@ _HOMES = {
     "causal_test": "interventions.causal_test",
     "check": "models.load:examine",
     "compare_edits": "interventions.steering",
+    "depth": "experiments.depth.run",
     "describe": "words",
     "diff": "maps:difference",
     "difference": "maps",

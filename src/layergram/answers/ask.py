@@ -111,6 +111,7 @@ def ask(
     options: AnswerOptions | None = None,
     folder: RunFolder | None = None,
     progress: Callable[[int, int], None] | None = None,
+    greedy: bool = True,
 ) -> list[Answer]:
     """The answers of a model to all questions of a set, question by question, sample by sample.
 
@@ -121,6 +122,7 @@ def ask(
         folder: where the answers are kept as they come; an interrupted run resumes, and its
             answers are those of a run that was not interrupted.
         progress: called with how many answers are there, and how many there will be.
+        greedy: whether the greedy answer is one of them.
 
     Raises:
         LayergramError: if a question is longer than the model's context allows, or the folder
@@ -135,7 +137,7 @@ def ask(
     asked = {
         key_of(question.id, sample): (question, sample)
         for question in questions.questions
-        for sample in range(options.samples + 1)
+        for sample in range(GREEDY if greedy else GREEDY + 1, options.samples + 1)
     }
     stage = Stage(
         "answers",

@@ -21,6 +21,7 @@ COMMANDS = {
     "ask": "Answer new questions, and how likely each answer is wrong.",
     "questions": "How a question set is read: asked, accepted, groups, warnings.",
     "heads": "Labelled steps -> what attention heads do, layer by head.",
+    "depth": "Sampled answers -> at which layer their tokens settle, and what that predicts.",
     "draw": "Pictures from any map file.",
     "describe": "Words from any map file.",
     "diff": "The difference of two maps.",
@@ -47,6 +48,10 @@ EXAMPLES = {
     "heads": (
         "layergram heads functions --out functions",
         "layergram heads steps.jsonl --top 8 --model ./my-model",
+    ),
+    "depth": (
+        "layergram depth arithmetic --limit 20 --samples 8",
+        "layergram depth my.csv --g 0.4 0.5 --rho 0.9 --out depth --model ./my-model",
     ),
     "draw": (
         "layergram draw maps/divergence.nc -o figure.pdf",

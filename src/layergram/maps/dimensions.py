@@ -128,6 +128,11 @@ _RECORDS = (
         "How many of the top heads were masked",
         across=0, down=16, kind="numbers", ordered=True, joined=True,
     ),
+    Dimension(
+        "bin", "bin", "bins", "Bin of answers, lowest scores first",
+        "Bin of equally many answers, from 1, the one with the lowest scores",
+        across=16, down=17, kind="numbers", ordered=True, joined=True,
+    ),
 )  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {record.name: record for record in _RECORDS}

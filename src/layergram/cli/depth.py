@@ -1,0 +1,101 @@
+"""``layergram depth``: sampled answers -> at which layer their tokens settle."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from layergram.cli.common import (
+    Group,
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    Several,
+    columns_of,
+    print_result,
+)
+from layergram.errors import LayergramError
+
+
+def command(
+    questions: str | None = None,
+    /,
+    *,
+    columns: Several = None,
+    limit: int | None = None,
+    samples: int = 16,
+    max_new_tokens: int = 64,
+    temperature: float = 1.0,
+    chat: Literal["auto", "template", "plain"] = "auto",
+    g: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (
+        0.3,
+        0.4,
+        0.5,
+        0.6,
+        0.7,
+    ),
+    rho: float = 0.85,
+    seed: int = 0,
+    model: Annotated[ModelOptions | None, Group] = None,
+    output: Annotated[OutputOptions | None, Group] = None,
+) -> None:
+    """At which layer the tokens of sampled answers settle, and whether deep answers are right.
+
+    Answers to every question are sampled, judged and read again. Writes settling_depths (the share
+    of tokens that settle at each layer) and accuracy_by_depth as .nc, .png, .md; scores.csv (the
+    deep-thinking ratio and six other scores against being right, with intervals over questions),
+    selection.csv (Think@n against majority and other choices: accuracy and tokens), answers.jsonl
+    and summary.json. A run that was stopped resumes when it is started again with the same --out;
+    with another --rho nothing is asked or read again.
+
+    Args:
+        questions: an embedded set (capitals, elements, arithmetic, countries), a file (.csv, .tsv,
+            .jsonl, .json, .parquet) with the columns question and answer, or org/name:split of a
+            hub data set.
+        columns: where the columns have other names: question=NAME,answer=NAME (also aliases,
+            options, context, group, id).
+        limit: only the first so many questions.
+        samples: answers per question.
+        max_new_tokens: largest length of an answer.
+        temperature: of the draws of tokens.
+        chat: auto puts questions in the chat template if the model has one.
+        g: divergences in bits up to which a token counts as settled, such as 0.4 0.5; figures and
+            Think@n go by the one nearest to 0.5.
+        rho: share of the layers below which a token is shallow.
+        seed: of the answers and of all draws.
+        model: which model.
+        output: where to write.
+    """
+    model, output = model or ModelOptions(), output or OutputOptions()
+    from layergram.datasets.questions import EMBEDDED
+    from layergram.datasets.questions import questions as read_questions
+
+    if questions is None:
+        raise LayergramError(
+            "settling depths",
+            got="no question set",
+            allowed=f"{', '.join(EMBEDDED)}, a file, or a hub data set",
+            do="for example: layergram depth arithmetic",
+        )
+    found = read_questions(questions, columns=columns_of(columns)).first(limit)
+    out = output.folder("depth")
+    model.check()
+
+    from layergram.experiments.depth.run import depth_options, run_depth
+
+    options = depth_options(
+        samples=samples,
+        max_new_tokens=max_new_tokens,
+        g=g,
+        rho=rho,
+        temperature=temperature,
+        chat=chat,
+        seed=seed,
+    )
+    began = time.perf_counter()
+    with ProgressBars(output.silent) as bars:
+        loaded = model.load()
+        result = run_depth(loaded, found, out=out, options=options, progress=bars.update)
+    print_result(result, loaded, out, time.perf_counter() - began, output)

@@ -1,0 +1,255 @@
+"""From a question set to settling depths: sample answers, judge them, replay their ids."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from layergram.answers.ask import AnswerOptions, ask
+from layergram.answers.judge import Row, judge_answers
+from layergram.datasets.questions import QuestionSet
+from layergram.engine.run import read
+from layergram.engine.views import LensView
+from layergram.errors import LayergramError
+from layergram.measures.lens import divergence, settling_depth
+from layergram.models.model import Model
+from layergram.progress import Progress, no_progress, stage_progress
+from layergram.storage.files import digest_of
+from layergram.storage.folder import RunFolder
+from layergram.storage.stage import Stage, run_stage
+
+PREFIX = 50
+"""Generated tokens after which Think@n decides."""
+PUBLISHED_G = 0.5
+SHARD = 4  # questions whose depths are kept together
+
+
+@dataclass(frozen=True)
+class DepthOptions:
+    """How settling depths are measured and used.
+
+    Attributes:
+        answers: how the questions are asked; ``samples`` answers are drawn per question.
+        g: divergences, in bits, up to which a token counts as settled; one depth for each.
+        rho: share of the layers below which a token is shallow.
+        draws: how often answers and ties are drawn for Think@n and what it is compared with.
+        resamples: draws of questions for the intervals.
+    """
+
+    answers: AnswerOptions = field(
+        default_factory=lambda: AnswerOptions(samples=16, max_new_tokens=64)
+    )
+    g: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
+    rho: float = 0.85
+    draws: int = 200
+    resamples: int = 1000
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured."""
+        if self.answers.samples < 2:
+            raise LayergramError(f"samples = {self.answers.samples}", allowed="at least 2")
+        if not self.g or not all(0 < g < 1 for g in self.g) or len(set(self.g)) < len(self.g):
+            raise LayergramError(
+                f"g = {', '.join(map(str, self.g)) or 'nothing'}",
+                allowed="one or more different numbers above 0 and below 1",
+                do="for example 0.4 0.5 0.6",
+            )
+        if not 0 < self.rho <= 1:
+            raise LayergramError(f"rho = {self.rho}", allowed="above 0, at most 1")
+        for name in ("draws", "resamples"):
+            if getattr(self, name) < 1:
+                raise LayergramError(f"{name} = {getattr(self, name)}", allowed="at least 1")
+
+    @property
+    def main_g(self) -> float:
+        """The threshold that figures, sentences and Think@n go by: the one nearest to 0.5."""
+        return min(self.g, key=lambda g: abs(g - PUBLISHED_G))
+
+
+@dataclass(frozen=True)
+class DeepAnswer:
+    """One sampled answer with its settling depths.
+
+    Attributes:
+        row: the answer, judged.
+        depths: g -> settling depth of each generated token, 1..L.
+        log_prob: mean log-probability of the generated tokens, nats.
+        entropy: mean entropy of the model's predictions of them, nats.
+        self_certainty: mean KL(uniform ‖ prediction), nats.
+    """
+
+    row: Row
+    depths: Mapping[float, np.ndarray]
+    log_prob: float
+    entropy: float
+    self_certainty: float
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were generated."""
+        return len(self.row.ids) - self.row.prompt_tokens
+
+    def ratio(self, g: float, least: int, *, first: int | None = None) -> float:
+        """Deep-thinking ratio: share of (the first) generated tokens that settle at ``least`` on.
+
+        Args:
+            g: threshold of the settling depth.
+            least: number of the first deep layer.
+            first: so many tokens from the beginning; all by default.
+        """
+        return float(np.mean(self.depths[g][:first] >= least))
+
+
+class AnswerDepths:
+    """Collects the settling depths of one answer's generated tokens, and how sure the model was.
+
+    A generated token at position t belongs to the prediction at position t − 1.
+
+    Args:
+        ids: prompt and answer.
+        prompt_tokens: how many of them are the prompt.
+        layers: of the model.
+    """
+
+    needs = ("lens",)
+
+    def __init__(self, ids: Sequence[int], *, prompt_tokens: int, layers: int) -> None:
+        self.first, self.end = prompt_tokens - 1, len(ids) - 1
+        self.divergence = np.full((layers, self.end - self.first), np.nan, dtype=np.float32)
+        self.sure = np.full((3, self.end - self.first), np.nan)
+
+    def take(self, view: LensView) -> None:
+        """Keep the divergences, and at the last layer what the prediction says."""
+        a = max(self.first - view.start, 0)
+        b = min(self.end - view.start, len(view.log_p))
+        if a >= b:
+            return
+        part = replace(
+            view,
+            log_p=view.log_p[a:b],
+            log_p_final=view.log_p_final[a:b],
+            next_ids=view.next_ids[a:b],
+        )
+        columns = slice(view.start + a - self.first, view.start + b - self.first)
+        self.divergence[view.layer - 1, columns] = divergence(part).cpu().numpy()
+        if view.layer == len(self.divergence):
+            log_p = part.log_p_final
+            values = (
+                log_p.gather(1, part.next_ids[:, None])[:, 0],
+                -(log_p.exp() * log_p).sum(-1),
+                -log_p.mean(-1) - math.log(log_p.shape[-1]),
+            )
+            self.sure[:, columns] = torch.stack(values).double().cpu().numpy()
+
+    def record(self, g: Sequence[float]) -> dict[str, Any]:
+        """Depths for every g, and the means, as plain data."""
+        log_prob, entropy, certainty = self.sure.mean(1).tolist()
+        return {
+            "depths": [settling_depth(self.divergence, g=each).astype(int).tolist() for each in g],
+            "log_prob": log_prob,
+            "entropy": entropy,
+            "self_certainty": certainty,
+        }
+
+
+def sample_depths(
+    model: Model,
+    questions: QuestionSet,
+    folder: RunFolder | None = None,
+    *,
+    options: DepthOptions | None = None,
+    progress: Progress = no_progress,
+) -> list[DeepAnswer]:
+    """Sampled answers to every question, judged, with their settling depths.
+
+    Args:
+        model: the model.
+        questions: the set.
+        folder: everything that takes long is kept there as it is made; an interrupted run resumes.
+        options: how to ask and measure.
+        progress: called with stage, done and total.
+
+    Returns:
+        The answers, question by question, sample by sample.
+    """
+    options = options or DepthOptions()
+    answers = ask(
+        model,
+        questions,
+        options=options.answers,
+        folder=folder,
+        progress=stage_progress(progress, "samples"),
+        greedy=False,
+    )
+    rows = judge_answers(
+        model,
+        answers,
+        judge=options.answers.judge,
+        folder=folder,
+        progress=stage_progress(progress, "exact answers"),
+    )
+    return replay(model, rows, folder, g=options.g, progress=stage_progress(progress, "depths"))
+
+
+def replay(
+    model: Model,
+    rows: Sequence[Row],
+    folder: RunFolder | None,
+    *,
+    g: Sequence[float],
+    progress: Any,
+) -> list[DeepAnswer]:
+    """Settling depths of answers, by reading their ids again; a question's prompt is read once."""
+    by_question: dict[str, list[Row]] = {}
+    for row in rows:
+        by_question.setdefault(row.id, []).append(row)
+    stage = Stage(
+        "depths",
+        tuple(by_question),
+        {**model.fingerprint(), "ids": digest_of([list(row.ids) for row in rows]), "g": list(g)},
+        shard_size=SHARD,
+    )
+
+    def work(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        found = {}
+        for name in names:
+            own = by_question[name]
+            prompt = own[0].prompt_tokens
+            collectors = [
+                AnswerDepths(row.ids, prompt_tokens=prompt, layers=model.layers) for row in own
+            ]
+            reading = read(
+                model, [row.ids for row in own], [[each] for each in collectors], shared=prompt - 1
+            )
+            for _ in reading:
+                pass
+            found[name] = {"answers": [each.record(g) for each in collectors]}
+        return found
+
+    kept = run_stage(stage, work, folder, progress=progress)
+    return [
+        DeepAnswer(
+            row,
+            {each: np.array(depths) for each, depths in zip(g, record["depths"], strict=True)},
+            record["log_prob"],
+            record["entropy"],
+            record["self_certainty"],
+        )
+        for name, own in by_question.items()
+        for row, record in zip(own, kept[name]["answers"], strict=True)
+    ]
+
+
+def deep_layer(layers: int, rho: float) -> int:
+    """The first deep layer, ceil(ρ·L).
+
+    Example:
+        >>> [deep_layer(layers, 0.85) for layers in (24, 28, 30, 32, 36)]
+        [21, 24, 26, 28, 31]
+    """
+    return math.ceil(rho * layers - 1e-9)  # 0.7 · 10 is 7, whatever floats say
