@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
+from layergram.figures.fonts import text_width
 from layergram.figures.spec import Axis, Tick
 from layergram.figures.style import Style
 from layergram.maps import Dimension, dimension_of, join_tokens, layout, part_of
@@ -46,6 +47,11 @@ class Cells:
     def dim(self) -> str:
         """The name of the dimension."""
         return self.axis.name
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Each name as it is written along an axis; the middle of long ones is left out."""
+        return tuple(map(_short, self.names))
 
     @property
     def drawn(self) -> int:
@@ -125,6 +131,7 @@ def axis_of(
     direction: str,
     alignment: str = "",
     label: str = "",
+    font: str = "",
 ) -> tuple[Axis, str]:
     """The axis of some cells, with as many labels as there is room for.
 
@@ -138,6 +145,7 @@ def axis_of(
         direction: ``"right"``, ``"up"`` or ``"down"``.
         alignment: the map's attribute of that name.
         label: the axis label instead of the dimension's own.
+        font: the family of fonts to use first.
 
     Returns:
         The axis, and a sentence about what it does not write; empty where it writes everything,
@@ -153,17 +161,17 @@ def axis_of(
         label = f"{label}: position, {cells.pool} per column"
         shown = [name.partition("–")[0] for name in names]
     else:
-        names, shown = cells.names, [_short(name) for name in cells.names]
+        names, shown = cells.names, list(cells.shown)
     counted = cells.numbers or cells.pool > 1
     if direction != "right":
         step, start, rotation = _row_step(cells, pitch / (line * 0.88)), 0, 0
     elif counted:
-        width = max(len(name) for name in shown) * font_size * 0.62 / 72 + line * 0.5
+        width = _widest(shown, font_size, font) + line * 0.5
         step, rotation = _step(cells.drawn, pitch / width), 0
     else:
         step = _step(cells.drawn, pitch / line)
-        widest = max(len(name) for name in shown) * font_size * 0.62 / 72
-        rotation = 0 if widest <= 0.9 * pitch else 45 if pitch * 0.7 >= line else 90
+        widest = _widest(shown[::step], font_size, font)
+        rotation = 0 if widest <= 0.9 * pitch * step else 45 if pitch * 0.7 >= line else 90
     start = _first(cells, step) if counted and cells.pool == 1 else 0
     note = ""
     if step > 1 and cells.texts and cells.pool == 1:
@@ -187,6 +195,10 @@ def axis_of(
         rotation=rotation,
     )
     return axis, note
+
+
+def _widest(names: Iterable[str], font_size: float, font: str) -> float:
+    return max(text_width(name, font_size, font) for name in names)
 
 
 def _pool_names(cells: Cells) -> Iterator[str]:
@@ -251,7 +263,7 @@ def describe_range(cells: Cells, first: int, last: int) -> str:
     return f"{cells.axis.noun if first == last else cells.axis.plural} {span}"
 
 
-MOST_PANELS = 400
+MOST_PANELS = 120  # more do not fit a page, and take minutes to lay out
 
 
 def drawn_part(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[str]]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.bars import paint_bars, sign_of_bar
+from layergram.figures.bars import sign_of_bar
 from layergram.figures.cell_marks import (
     EQUAL_GREY,
+    HATCH,
     RASTER_FROM,
     paint_dots,
     paint_equal,
@@ -19,8 +20,8 @@ from layergram.figures.cell_marks import (
     paint_texts,
 )
 from layergram.figures.fonts import families_for
+from layergram.figures.line_painting import paint_lines
 from layergram.figures.spec import (
-    BarKind,
     Figure,
     HeatPanel,
     LinePanel,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 LINE = 1.3 / 72  # inches per point of font size, for text of several lines
 BAR_WIDTH, TALLEST_BAR = 0.1, 6.0  # inches
-STUB = 0.05  # of the height: the hatched foot of a bar without a value
 ROUNDS = 3  # times that the figure's size is set right after measuring its panels
 
 
@@ -55,10 +55,10 @@ def paint(figure: Figure) -> Painted:
     import matplotlib
     from matplotlib.figure import Figure as Painted
 
-    families, remedy = families_for(_words(figure))
+    families, remedy = families_for(words_of(figure), figure.font)
     if remedy:
         warnings.warn(remedy, UserWarning, stacklevel=2)
-    with matplotlib.rc_context(_settings(figure, families)), warnings.catch_warnings():
+    with matplotlib.rc_context(settings_of(figure, families)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         painted = Painted(figsize=_first_guess(figure), layout="constrained", facecolor="white")
         grid = painted.subplots(
@@ -71,7 +71,7 @@ def paint(figure: Figure) -> Painted:
         for empty in axes[len(figure.panels) :]:
             empty.remove()
         axes = axes[: len(figure.panels)]
-        drawn = [_panel(ax, figure, at) for at, ax in enumerate(axes)]
+        drawn = [paint_panel(ax, figure, at) for at, ax in enumerate(axes)]
         for scale_at, scale in enumerate(figure.scales):
             own = [
                 at
@@ -80,10 +80,12 @@ def paint(figure: Figure) -> Painted:
             ]
             _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
         _fit(painted, axes, figure)
+        painted.set_label(" ".join(figure.notes))  # written into files as their description
     return painted
 
 
-def _words(figure: Figure) -> Iterator[str]:
+def words_of(figure: Figure) -> Iterator[str]:
+    """Everything that is written in a figure."""
     yield from (figure.title, *figure.notes, *(entry.text for entry in figure.legend))
     for panel in figure.panels:
         yield panel.title
@@ -102,7 +104,8 @@ def _words(figure: Figure) -> Iterator[str]:
         yield scale.label
 
 
-def _settings(figure: Figure, families: list[str]) -> dict[str, Any]:
+def settings_of(figure: Figure, families: list[str]) -> dict[str, Any]:
+    """What matplotlib is told of fonts, sizes and lines."""
     size = figure.font_size
     return {
         "font.family": families,
@@ -130,11 +133,11 @@ def _settings(figure: Figure, families: list[str]) -> dict[str, Any]:
 
 
 def _first_guess(figure: Figure) -> tuple[float, float]:
-    width = figure.panel_width * figure.columns + 1.2
+    width = min(figure.panel_width * figure.columns + 1.2, figure.width)
     return width, sum(figure.row_heights) + 1.0 + _footer_height(figure, width)
 
 
-def _panel(ax: Axes, figure: Figure, at: int) -> Any:
+def paint_panel(ax: Axes, figure: Figure, at: int) -> Any:
     """Paint one panel; axes equal to those of a neighbour are labelled only once."""
     panel = figure.panels[at]
     if isinstance(panel, TextPanel):
@@ -205,6 +208,8 @@ def _colour_bar(
 
 
 def _footer_lines(figure: Figure, width: float) -> list[str]:
+    if figure.notes_shown == "none":
+        return []
     characters = max(20, int(width * 72 / (figure.font_size * 0.53)))
     return [line for note in figure.notes for line in textwrap.wrap(note, characters)]
 
@@ -236,9 +241,10 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
         box = axes[0].get_window_extent()
         have = np.array([box.width, box.height]) / painted.dpi
         lacking = (wanted - have) * times
-        if np.abs(lacking).max() < 0.01:
+        wider = min(width + lacking[0], figure.width)  # what is lacking then, the panels give up
+        if max(abs(wider - width), abs(lacking[1])) < 0.01:
             break
-        painted.set_size_inches(width + lacking[0], height + lacking[1])
+        painted.set_size_inches(wider, height + lacking[1])
     painted.set_layout_engine("none")  # laid out for good: saving need not do it again
     _footer(painted, figure)
     if figure.title:
@@ -292,14 +298,6 @@ def _footer(painted: Painted, figure: Figure) -> None:
         legend.set_in_layout(False)
 
 
-HATCH: dict[str, Any] = {
-    "facecolor": "0.95",
-    "hatch": "//////",
-    "edgecolor": "0.6",
-    "linewidth": 0.0,
-}
-
-
 def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, float]) -> Any:
     """Cells in their colours over a hatched ground, which shows where there is no value."""
     from matplotlib.colors import ListedColormap, LogNorm, Normalize
@@ -351,48 +349,3 @@ def _rectangle(ax: Axes, region: Region) -> None:
             clip_on=False,
         )
     )
-
-
-def paint_lines(ax: Axes, panel: LinePanel) -> None:
-    """Lines with their bands, or bars; a hatched ground where a value is missing."""
-    ax.spines[["top", "right"]].set_visible(False)
-    at = np.arange(len(panel.lines[0].values), dtype=float)
-    if panel.missing:
-        for gap in np.flatnonzero(np.isnan(panel.lines[0].values)):
-            height = STUB if panel.look == "bars" else 1.0
-            ax.axvspan(gap - 0.5, gap + 0.5, ymax=height, zorder=0, **HATCH)
-    if panel.baseline is not None:
-        ax.axhline(panel.baseline, color="0.5", linewidth=0.7, zorder=1)
-    for line in panel.lines:
-        if panel.look == "bars":
-            paint_bars(
-                ax, at, line.values, panel.kinds or (BarKind(line.colour, True, ""),), panel.kind_of
-            )
-            if line.low is not None and line.high is not None:
-                ax.vlines(at, line.low, line.high, color="black", linewidth=0.7, zorder=4)
-            continue
-        ax.plot(
-            at,
-            line.values,
-            color=line.colour,
-            linestyle=line.dash,
-            linewidth=1.2,
-            label=line.label or "_",
-            marker="o" if at.size <= 40 and len(panel.lines) <= 10 else "",
-            markersize=2.2,
-            zorder=3,
-        )
-        if line.low is not None and line.high is not None:
-            ax.fill_between(at, line.low, line.high, color=line.colour, alpha=0.15, linewidth=0)
-    for limit in panel.limits:
-        ax.axhline(limit.at, color="black", linewidth=0.8, linestyle=(0, (4, 2)), zorder=5)
-    paint_spans(ax, panel.spans)
-    if any(line.label for line in panel.lines):
-        ax.legend(
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0,
-            frameon=False,
-            handlelength=2.2,
-            labelspacing=0.3,
-        )

@@ -163,6 +163,7 @@ def heat_panel(
         y,
         room=size[1],
         font_size=style.font_size,
+        font=style.font,
         direction="up" if first == "bottom" else "down",
         label="i-th Layer" if (y.dim, part.x.dim) == ("layer", "token") else "",
     )

@@ -270,3 +270,12 @@ def colours_of(palette: str, *, direction: str = "forward", count: int = 256) ->
     chosen = colormaps[palette]
     colours = tuple(to_hex(chosen(i)) for i in np.linspace(0, 1, count))
     return colours[::-1] if direction == "reversed" else colours
+
+
+def sequential(colours: Sequence[str]) -> bool:
+    """Whether the lightness of some colours runs one way, with no middle that means no effect."""
+    from matplotlib.colors import to_rgb
+
+    light = np.array([to_rgb(colour) for colour in colours]) @ [0.299, 0.587, 0.114]
+    steps = np.sign(np.diff(light[:: max(1, len(light) // 8)]))
+    return bool(abs(steps.sum()) >= len(steps) - 1)
