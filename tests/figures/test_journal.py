@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -134,3 +136,53 @@ def test_a_font_that_is_installed_is_used_and_another_one_refused():
     assert painted.axes[0].xaxis.label.get_fontfamily()[0] == "DejaVu Serif"
     with pytest.raises(LayergramError, match=r"did you mean .*'DejaVu Serif'"):
         lg.draw(amount(3, 4), font="Dejavu Serrif")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["=", "Wasserstoff", "MMMM", ".", "-", "-tion", "the", "a"] * 6,
+        ["Ж", "щедрость", "ММММ", "=", "в", "Щука", ":", "и"] * 6,
+    ],
+    ids=["Latin", "Cyrillic"],
+)
+def test_short_labels_stand_upright_and_no_label_touches_another(texts):
+    painted = lg.draw(amount(3, 48, coords={"token_text": ("token", texts)}))
+    drawn = painted.axes[0].get_xticklabels()
+    turned = {label.get_text(): label.get_rotation() for label in drawn}
+    assert (turned["="], turned[texts[1]], turned[texts[2]]) == (0, 90, 90)
+    boxes = [label.get_window_extent() for label in drawn]
+    for left, right in itertools.pairwise(boxes):
+        assert left.x1 <= right.x0 + 0.5
+
+
+def test_a_long_axis_label_and_a_long_title_stay_inside_the_figure():
+    array = amount(9, dims=("token",))
+    array.attrs |= {"long_name": "a measure whose name is longer than its bars are tall"}
+    painted = lg.draw(array, title="A long title of a small figure " * 6, width=89)
+    width, height = painted.get_size_inches() * painted.dpi
+    shown = [painted.axes[0].yaxis.label, painted.axes[0].xaxis.label, *painted.texts]
+    for box in (text.get_window_extent() for text in shown):
+        assert min(box.x0, box.y0) >= -1
+        assert box.x1 <= width + 1
+        assert box.y1 <= height + 1
+    top = max(shown[2:], key=lambda text: text.get_window_extent().y0).get_window_extent()
+    assert top.y0 >= painted.axes[0].get_window_extent().y1, "the title stands above the cells"
+
+
+@pytest.mark.parametrize("columns", [7, 48, 190])
+def test_cells_meet_in_straight_lines_without_notches(columns, tmp_path):
+    painted = lg.draw(amount(9, columns))
+    path = lg.save(painted, tmp_path / "map.png")
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    box = painted.axes[0].get_position()
+    height, width = pixels.shape[:2]
+    inside = pixels[
+        int((1 - box.y1) * height) + 5 : int((1 - box.y0) * height) - 5,
+        int(box.x0 * width) + 5 : int(box.x1 * width) - 5,
+    ]
+    rows = (np.abs(np.diff(inside, axis=0)).sum(axis=2) > 0).any(axis=1).sum()
+    across = (np.abs(np.diff(inside, axis=1)).sum(axis=2) > 0).any(axis=0).sum()
+    assert rows == 8, "all cells of a row begin and end at the same line of pixels"
+    assert across == columns - 1

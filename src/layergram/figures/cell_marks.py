@@ -73,9 +73,7 @@ def paint_equal(ax: Axes, equal: Mask) -> None:
         cmap=ListedColormap([EQUAL_GREY]),
         rasterized=equal.size > RASTER_FROM,
         antialiased=False,
-        edgecolors="face",
-        linewidth=0.4,
-        snap=True,
+        linewidth=0,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from layergram.tokens import display
 
 MOST_LABELS = 60
 LONGEST_LABEL = 24
+UPRIGHT = 0.85  # of the width of a column: a label no wider need not be turned
 LEFT_TO_RIGHT = "\u200e"  # keeps a number before its colon when the word is Arabic or Hebrew
 TOKEN_AXIS_LABELS = {"reads": "{} read", "predicts": "{} predicted"}
 
@@ -182,7 +182,15 @@ def axis_of(
         rotation = 90
         note = f"Every {step}{'nd' if step == 2 else 'th'} {cells.axis.noun} is labelled, with its "
         note += "position."
-    ticks = tuple(Tick(float(i), shown[i]) for i in range(start, cells.drawn, step))
+    upright = {
+        name
+        for name in (shown[start::step] if rotation == 90 else ())
+        if text_width(name, font_size, font) <= UPRIGHT * pitch * step
+    }
+    ticks = tuple(
+        Tick(float(i), shown[i], upright=shown[i] in upright)
+        for i in range(start, cells.drawn, step)
+    )
     if cells.pool > 1 and isinstance(cells.labels[0], int):
         ticks = tuple(_position_ticks(cells, step))
     axis = Axis(
@@ -261,9 +269,6 @@ def describe_range(cells: Cells, first: int, last: int) -> str:
         return one if first == last else f"{one} to {two}"
     span = f"{one}" if first == last else f"{one}–{two}"
     return f"{cells.axis.noun if first == last else cells.axis.plural} {span}"
-
-
-MOST_PANELS = 120  # more do not fit a page, and take minutes to lay out
 
 
 def drawn_part(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[str]]:
@@ -369,31 +374,3 @@ def axes_of(array: xr.DataArray, style: Style) -> tuple[tuple[str, ...], str, st
         )
     panels, y, x = layout(rest)
     return (*facets, *panels), y, x
-
-
-def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[str, xr.DataArray]]:
-    """The title and the part of each panel, in the order of the axes.
-
-    Raises:
-        LayergramError: for more panels than a page can hold.
-    """
-    count = int(np.prod([array.sizes[dim] for dim in facets], dtype=int))
-    if count > MOST_PANELS:
-        raise LayergramError(
-            f"a panel for every {' and '.join(facets)}",
-            got=f"{count} panels",
-            allowed=f"{MOST_PANELS} panels in one figure",
-            do=f"select some, for example {facets[0]}="
-            f"{array[facets[0]].values[0]}:{array[facets[0]].values[-1]} with other ends",
-        )
-    cells = [cells_of(array, dim) for dim in facets]
-    for places in itertools.product(*(range(len(c.labels)) for c in cells)):
-        names = [
-            c.names[i]
-            if isinstance(c.labels[i], str)
-            else f"{c.axis.noun.capitalize()} {c.labels[i]}"
-            + (f": {c.names[i]}" if c.texts else "")
-            for c, i in zip(cells, places, strict=True)
-        ]
-        part = array.isel(dict(zip(facets, places, strict=True)))
-        yield ", ".join(names), part

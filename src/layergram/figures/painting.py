@@ -153,6 +153,11 @@ def paint_panel(ax: Axes, figure: Figure, at: int) -> Any:
         drawn = None
         paint_lines(ax, panel)
     _axes(ax, panel, write_x=not shared_x, write_y=not shared_y)
+    for axis, length in (
+        (ax.xaxis, figure.panel_width),
+        (ax.yaxis, figure.row_heights[at // figure.columns]),
+    ):
+        axis.set_label_text(_wrapped(axis.get_label_text(), length, figure.font_size + 1))
     return drawn
 
 
@@ -169,6 +174,9 @@ def _axes(ax: Axes, panel: HeatPanel | LinePanel, *, write_x: bool, write_y: boo
         rotation=x.rotation,
         **turned,
     )
+    for tick, text in zip(x.ticks, ax.get_xticklabels(), strict=True):
+        if tick.upright:
+            text.set(rotation=0, ha="center", va="top")
     if y.growth == "log":
         ax.set_yscale("log")
         ax.minorticks_off()
@@ -199,12 +207,16 @@ def _colour_bar(
     )
     bar.minorticks_off()
     bar.set_ticks([tick.at for tick in scale.ticks], labels=[tick.label for tick in scale.ticks])
-    characters = max(12, int(drawn * 72 / (figure.font_size * 0.56)))
-    bar.set_label("\n".join(textwrap.wrap(scale.label, characters)))
+    bar.set_label(_wrapped(scale.label, drawn, figure.font_size + 1))
     bar.outline.set_linewidth(0.6)
     bar.ax.tick_params(width=0.6, length=2.5)
     solids: Any = bar.solids
     solids.set(edgecolor="face", linewidth=0.2)
+
+
+def _wrapped(text: str, length: float, font_size: float) -> str:
+    """The text in lines that are not longer than some inches."""
+    return "\n".join(textwrap.wrap(text, max(12, int(length * 72 / (font_size * 0.56)))))
 
 
 def _footer_lines(figure: Figure, width: float) -> list[str]:
@@ -230,7 +242,8 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
     """Set the figure's size so that its panels have theirs, then write title, legend and notes."""
     wanted = np.array([figure.panel_width, figure.row_heights[0]])
     times = np.array([figure.columns, sum(figure.row_heights) / figure.row_heights[0]])
-    top = figure.font_size * LINE * 2 if figure.title else 0.0
+    title = _wrapped(figure.title, painted.get_size_inches()[0], figure.font_size + 2)
+    top = figure.font_size * LINE * (2 + 1.3 * title.count("\n")) if title else 0.0
     engine: Any = painted.get_layout_engine()
     for _ in range(ROUNDS):
         width, height = painted.get_size_inches()
@@ -251,7 +264,7 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
         height = painted.get_size_inches()[1]
         size = figure.font_size + 2
         at = 1 - 0.06 / height
-        painted.text(0.5, at, figure.title, ha="center", va="top", size=size, in_layout=False)
+        painted.text(0.5, at, title, ha="center", va="top", size=size, in_layout=False)
 
 
 def _footer(painted: Painted, figure: Figure) -> None:
@@ -316,9 +329,7 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         norm=norm(scale.low, scale.high),
         rasterized=panel.values.size > RASTER_FROM,
         antialiased=False,
-        edgecolors="face",  # else viewers of vector files show hairlines between cells
-        linewidth=0.4,
-        snap=True,
+        linewidth=0,  # an edge would reach over the corners of the neighbours
     )
     if panel.equal is not None:
         paint_equal(ax, panel.equal & ~np.isnan(panel.values))

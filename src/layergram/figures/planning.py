@@ -275,7 +275,10 @@ def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) ->
             )
     if colour and style.scale == "percentile" and style.limits is None:
         low, high = style.percentiles
-        notes.append(f"Colours run from percentile {low:g} to percentile {high:g} of the values.")
+        notes.append(
+            f"Colours run from percentile {low:g} to percentile {high:g} of the values, "
+            "each rounded to the nearest tick."
+        )
     if colour and style.first_token == "off_scale" and style.limits is None:
         notes.append("The first token does not count for the limits of the colours.")
     return notes

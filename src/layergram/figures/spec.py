@@ -19,10 +19,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis or a colour bar: where it stands, and what is written there."""
+    """A mark on an axis or a colour bar: where it stands, and what is written there.
+
+    ``upright`` labels are so short that they are not turned with the others of their axis.
+    """
 
     at: float
     label: str
+    upright: bool = False
 
 
 @dataclass(frozen=True)
