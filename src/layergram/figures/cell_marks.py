@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 EQUAL_GREY = "0.8"  # darker than the middle of a diverging palette, lighter than a hatched ground
 RASTER_FROM = 20_000  # cells; more are one image inside a vector file
+HATCH: dict[str, Any] = {
+    "facecolor": "0.95",
+    "hatch": "//////",
+    "edgecolor": "0.6",
+    "linewidth": 0.0,
+}
 
 
 def paint_texts(ax: Axes, panel: HeatPanel, texts: CellTexts, scale: Scale) -> None:
@@ -67,9 +73,7 @@ def paint_equal(ax: Axes, equal: Mask) -> None:
         cmap=ListedColormap([EQUAL_GREY]),
         rasterized=equal.size > RASTER_FROM,
         antialiased=False,
-        edgecolors="face",
-        linewidth=0.4,
-        snap=True,
+        linewidth=0,
     )
 
 

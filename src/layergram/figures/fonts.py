@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
+
+from layergram.errors import NEAR, LayergramError
 
 BASE = "DejaVu Sans"  # comes with matplotlib, so every figure looks the same everywhere
 PREFERRED = (
@@ -32,11 +36,12 @@ PACKAGES = {
 EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "BOPOMOFO", "FULLWIDTH")
 
 
-def families_for(texts: Iterable[str]) -> tuple[list[str], str]:
+def families_for(texts: Iterable[str], first: str = "") -> tuple[list[str], str]:
     """Font families that together have every character, and a sentence if some have none.
 
     Args:
         texts: all words of a figure.
+        first: a family to look in before all others.
 
     Returns:
         Families in the order in which a character is looked up, the base font first; and a
@@ -48,7 +53,7 @@ def families_for(texts: Iterable[str]) -> tuple[list[str], str]:
     """
     wanted = {char for text in texts for char in text if _has_shape(char)}
     missing = wanted - _characters(_base_path())
-    families = [BASE]
+    families = [first, BASE] if first else [BASE]
     if missing:
         _register_new_fonts()
         for family, path in _candidates():
@@ -59,6 +64,46 @@ def families_for(texts: Iterable[str]) -> tuple[list[str], str]:
             if not missing:
                 break
     return families, _remedy(missing)
+
+
+@lru_cache(maxsize=8192)
+def text_width(text: str, font_size: float, first: str = "") -> float:
+    """The width of one line of text in inches, from the fonts in which it is painted.
+
+    Example:
+        >>> text_width("MMMM", 7) > 2 * text_width("iiii", 7)
+        True
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    fonts = FontProperties(family=families_for([text], first)[0], size=font_size)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        return float(text_to_path.get_text_width_height_descent(text, fonts, False)[0]) / 72
+
+
+def check_font(family: str) -> str:
+    """The name of a family of fonts as it is installed, whatever its case.
+
+    Raises:
+        LayergramError: if there is none of that name.
+    """
+    from matplotlib import font_manager
+
+    _register_new_fonts()
+    folded = {entry.name.lower(): entry.name for entry in font_manager.fontManager.ttflist}
+    if family.lower() in folded:
+        return folded[family.lower()]
+    near = difflib.get_close_matches(family.lower(), sorted(folded), n=3, cutoff=NEAR)
+    raise LayergramError(
+        f"the font '{family}'",
+        got="no installed font of that name",
+        allowed="a family that is installed, such as DejaVu Sans, DejaVu Serif or STIXGeneral",
+        do=f"did you mean {' or '.join(repr(folded[name]) for name in near)}?"
+        if near
+        else "install it, or leave the font out",
+    )
 
 
 def _has_shape(char: str) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
+from layergram.figures.fonts import text_width
 from layergram.figures.spec import Axis, Tick
 from layergram.figures.style import Style
 from layergram.maps import Dimension, dimension_of, join_tokens, layout, part_of
@@ -18,6 +18,7 @@ from layergram.tokens import display
 
 MOST_LABELS = 60
 LONGEST_LABEL = 24
+UPRIGHT = 0.85  # of the width of a column: a label no wider need not be turned
 LEFT_TO_RIGHT = "\u200e"  # keeps a number before its colon when the word is Arabic or Hebrew
 TOKEN_AXIS_LABELS = {"reads": "{} read", "predicts": "{} predicted"}
 
@@ -46,6 +47,11 @@ class Cells:
     def dim(self) -> str:
         """The name of the dimension."""
         return self.axis.name
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Each name as it is written along an axis; the middle of long ones is left out."""
+        return tuple(map(_short, self.names))
 
     @property
     def drawn(self) -> int:
@@ -125,6 +131,7 @@ def axis_of(
     direction: str,
     alignment: str = "",
     label: str = "",
+    font: str = "",
 ) -> tuple[Axis, str]:
     """The axis of some cells, with as many labels as there is room for.
 
@@ -138,6 +145,7 @@ def axis_of(
         direction: ``"right"``, ``"up"`` or ``"down"``.
         alignment: the map's attribute of that name.
         label: the axis label instead of the dimension's own.
+        font: the family of fonts to use first.
 
     Returns:
         The axis, and a sentence about what it does not write; empty where it writes everything,
@@ -153,17 +161,17 @@ def axis_of(
         label = f"{label}: position, {cells.pool} per column"
         shown = [name.partition("–")[0] for name in names]
     else:
-        names, shown = cells.names, [_short(name) for name in cells.names]
+        names, shown = cells.names, list(cells.shown)
     counted = cells.numbers or cells.pool > 1
     if direction != "right":
         step, start, rotation = _row_step(cells, pitch / (line * 0.88)), 0, 0
     elif counted:
-        width = max(len(name) for name in shown) * font_size * 0.62 / 72 + line * 0.5
+        width = _widest(shown, font_size, font) + line * 0.5
         step, rotation = _step(cells.drawn, pitch / width), 0
     else:
         step = _step(cells.drawn, pitch / line)
-        widest = max(len(name) for name in shown) * font_size * 0.62 / 72
-        rotation = 0 if widest <= 0.9 * pitch else 45 if pitch * 0.7 >= line else 90
+        widest = _widest(shown[::step], font_size, font)
+        rotation = 0 if widest <= 0.9 * pitch * step else 45 if pitch * 0.7 >= line else 90
     start = _first(cells, step) if counted and cells.pool == 1 else 0
     note = ""
     if step > 1 and cells.texts and cells.pool == 1:
@@ -174,7 +182,15 @@ def axis_of(
         rotation = 90
         note = f"Every {step}{'nd' if step == 2 else 'th'} {cells.axis.noun} is labelled, with its "
         note += "position."
-    ticks = tuple(Tick(float(i), shown[i]) for i in range(start, cells.drawn, step))
+    upright = {
+        name
+        for name in (shown[start::step] if rotation == 90 else ())
+        if text_width(name, font_size, font) <= UPRIGHT * pitch * step
+    }
+    ticks = tuple(
+        Tick(float(i), shown[i], upright=shown[i] in upright)
+        for i in range(start, cells.drawn, step)
+    )
     if cells.pool > 1 and isinstance(cells.labels[0], int):
         ticks = tuple(_position_ticks(cells, step))
     axis = Axis(
@@ -187,6 +203,10 @@ def axis_of(
         rotation=rotation,
     )
     return axis, note
+
+
+def _widest(names: Iterable[str], font_size: float, font: str) -> float:
+    return max(text_width(name, font_size, font) for name in names)
 
 
 def _pool_names(cells: Cells) -> Iterator[str]:
@@ -249,9 +269,6 @@ def describe_range(cells: Cells, first: int, last: int) -> str:
         return one if first == last else f"{one} to {two}"
     span = f"{one}" if first == last else f"{one}–{two}"
     return f"{cells.axis.noun if first == last else cells.axis.plural} {span}"
-
-
-MOST_PANELS = 400
 
 
 def drawn_part(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, list[str]]:
@@ -357,31 +374,3 @@ def axes_of(array: xr.DataArray, style: Style) -> tuple[tuple[str, ...], str, st
         )
     panels, y, x = layout(rest)
     return (*facets, *panels), y, x
-
-
-def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[str, xr.DataArray]]:
-    """The title and the part of each panel, in the order of the axes.
-
-    Raises:
-        LayergramError: for more panels than a page can hold.
-    """
-    count = int(np.prod([array.sizes[dim] for dim in facets], dtype=int))
-    if count > MOST_PANELS:
-        raise LayergramError(
-            f"a panel for every {' and '.join(facets)}",
-            got=f"{count} panels",
-            allowed=f"{MOST_PANELS} panels in one figure",
-            do=f"select some, for example {facets[0]}="
-            f"{array[facets[0]].values[0]}:{array[facets[0]].values[-1]} with other ends",
-        )
-    cells = [cells_of(array, dim) for dim in facets]
-    for places in itertools.product(*(range(len(c.labels)) for c in cells)):
-        names = [
-            c.names[i]
-            if isinstance(c.labels[i], str)
-            else f"{c.axis.noun.capitalize()} {c.labels[i]}"
-            + (f": {c.names[i]}" if c.texts else "")
-            for c, i in zip(cells, places, strict=True)
-        ]
-        part = array.isel(dict(zip(facets, places, strict=True)))
-        yield ", ".join(names), part

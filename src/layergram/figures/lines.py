@@ -69,6 +69,7 @@ def line_panel(
         labels.cells_of(array, along),
         room=size[0],
         font_size=style.font_size,
+        font=style.font,
         direction="right",
         alignment=str(array.attrs.get("alignment", "")),
     )

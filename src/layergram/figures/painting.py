@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.bars import paint_bars, sign_of_bar
+from layergram.figures.bars import sign_of_bar
 from layergram.figures.cell_marks import (
     EQUAL_GREY,
+    HATCH,
     RASTER_FROM,
     paint_dots,
     paint_equal,
@@ -19,8 +20,8 @@ from layergram.figures.cell_marks import (
     paint_texts,
 )
 from layergram.figures.fonts import families_for
+from layergram.figures.line_painting import paint_lines
 from layergram.figures.spec import (
-    BarKind,
     Figure,
     HeatPanel,
     LinePanel,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 LINE = 1.3 / 72  # inches per point of font size, for text of several lines
 BAR_WIDTH, TALLEST_BAR = 0.1, 6.0  # inches
-STUB = 0.05  # of the height: the hatched foot of a bar without a value
 ROUNDS = 3  # times that the figure's size is set right after measuring its panels
 
 
@@ -56,10 +56,10 @@ def paint(figure: Figure) -> Painted:
 
     from layergram.figures.picture import Picture
 
-    families, remedy = families_for(_words(figure))
+    families, remedy = families_for(words_of(figure), figure.font)
     if remedy:
         warnings.warn(remedy, UserWarning, stacklevel=2)
-    with matplotlib.rc_context(_settings(figure, families)), warnings.catch_warnings():
+    with matplotlib.rc_context(settings_of(figure, families)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         painted = Picture(figsize=_first_guess(figure), layout="constrained", facecolor="white")
         grid = painted.subplots(
@@ -72,7 +72,7 @@ def paint(figure: Figure) -> Painted:
         for empty in axes[len(figure.panels) :]:
             empty.remove()
         axes = axes[: len(figure.panels)]
-        drawn = [_panel(ax, figure, at) for at, ax in enumerate(axes)]
+        drawn = [paint_panel(ax, figure, at) for at, ax in enumerate(axes)]
         for scale_at, scale in enumerate(figure.scales):
             own = [
                 at
@@ -81,10 +81,12 @@ def paint(figure: Figure) -> Painted:
             ]
             _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
         _fit(painted, axes, figure)
+        painted.set_label(" ".join(figure.notes))  # written into files as their description
     return painted
 
 
-def _words(figure: Figure) -> Iterator[str]:
+def words_of(figure: Figure) -> Iterator[str]:
+    """Everything that is written in a figure."""
     yield from (figure.title, *figure.notes, *(entry.text for entry in figure.legend))
     for panel in figure.panels:
         yield panel.title
@@ -103,7 +105,8 @@ def _words(figure: Figure) -> Iterator[str]:
         yield scale.label
 
 
-def _settings(figure: Figure, families: list[str]) -> dict[str, Any]:
+def settings_of(figure: Figure, families: list[str]) -> dict[str, Any]:
+    """What matplotlib is told of fonts, sizes and lines."""
     size = figure.font_size
     return {
         "font.family": families,
@@ -131,11 +134,11 @@ def _settings(figure: Figure, families: list[str]) -> dict[str, Any]:
 
 
 def _first_guess(figure: Figure) -> tuple[float, float]:
-    width = figure.panel_width * figure.columns + 1.2
+    width = min(figure.panel_width * figure.columns + 1.2, figure.width)
     return width, sum(figure.row_heights) + 1.0 + _footer_height(figure, width)
 
 
-def _panel(ax: Axes, figure: Figure, at: int) -> Any:
+def paint_panel(ax: Axes, figure: Figure, at: int) -> Any:
     """Paint one panel; axes equal to those of a neighbour are labelled only once."""
     panel = figure.panels[at]
     if isinstance(panel, TextPanel):
@@ -151,6 +154,11 @@ def _panel(ax: Axes, figure: Figure, at: int) -> Any:
         drawn = None
         paint_lines(ax, panel)
     _axes(ax, panel, write_x=not shared_x, write_y=not shared_y)
+    for axis, length in (
+        (ax.xaxis, figure.panel_width),
+        (ax.yaxis, figure.row_heights[at // figure.columns]),
+    ):
+        axis.set_label_text(_wrapped(axis.get_label_text(), length, figure.font_size + 1))
     return drawn
 
 
@@ -167,6 +175,9 @@ def _axes(ax: Axes, panel: HeatPanel | LinePanel, *, write_x: bool, write_y: boo
         rotation=x.rotation,
         **turned,
     )
+    for tick, text in zip(x.ticks, ax.get_xticklabels(), strict=True):
+        if tick.upright:
+            text.set(rotation=0, ha="center", va="top")
     if y.growth == "log":
         ax.set_yscale("log")
         ax.minorticks_off()
@@ -197,15 +208,21 @@ def _colour_bar(
     )
     bar.minorticks_off()
     bar.set_ticks([tick.at for tick in scale.ticks], labels=[tick.label for tick in scale.ticks])
-    characters = max(12, int(drawn * 72 / (figure.font_size * 0.56)))
-    bar.set_label("\n".join(textwrap.wrap(scale.label, characters)))
+    bar.set_label(_wrapped(scale.label, drawn, figure.font_size + 1))
     bar.outline.set_linewidth(0.6)
     bar.ax.tick_params(width=0.6, length=2.5)
     solids: Any = bar.solids
     solids.set(edgecolor="face", linewidth=0.2)
 
 
+def _wrapped(text: str, length: float, font_size: float) -> str:
+    """The text in lines that are not longer than some inches."""
+    return "\n".join(textwrap.wrap(text, max(12, int(length * 72 / (font_size * 0.56)))))
+
+
 def _footer_lines(figure: Figure, width: float) -> list[str]:
+    if figure.notes_shown == "none":
+        return []
     characters = max(20, int(width * 72 / (figure.font_size * 0.53)))
     return [line for note in figure.notes for line in textwrap.wrap(note, characters)]
 
@@ -226,7 +243,8 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
     """Set the figure's size so that its panels have theirs, then write title, legend and notes."""
     wanted = np.array([figure.panel_width, figure.row_heights[0]])
     times = np.array([figure.columns, sum(figure.row_heights) / figure.row_heights[0]])
-    top = figure.font_size * LINE * 2 if figure.title else 0.0
+    title = _wrapped(figure.title, painted.get_size_inches()[0], figure.font_size + 2)
+    top = figure.font_size * LINE * (2 + 1.3 * title.count("\n")) if title else 0.0
     engine: Any = painted.get_layout_engine()
     for _ in range(ROUNDS):
         width, height = painted.get_size_inches()
@@ -237,16 +255,17 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
         box = axes[0].get_window_extent()
         have = np.array([box.width, box.height]) / painted.dpi
         lacking = (wanted - have) * times
-        if np.abs(lacking).max() < 0.01:
+        wider = min(width + lacking[0], figure.width)  # what is lacking then, the panels give up
+        if max(abs(wider - width), abs(lacking[1])) < 0.01:
             break
-        painted.set_size_inches(width + lacking[0], height + lacking[1])
+        painted.set_size_inches(wider, height + lacking[1])
     painted.set_layout_engine("none")  # laid out for good: saving need not do it again
     _footer(painted, figure)
     if figure.title:
         height = painted.get_size_inches()[1]
         size = figure.font_size + 2
         at = 1 - 0.06 / height
-        painted.text(0.5, at, figure.title, ha="center", va="top", size=size, in_layout=False)
+        painted.text(0.5, at, title, ha="center", va="top", size=size, in_layout=False)
 
 
 def _footer(painted: Painted, figure: Figure) -> None:
@@ -293,14 +312,6 @@ def _footer(painted: Painted, figure: Figure) -> None:
         legend.set_in_layout(False)
 
 
-HATCH: dict[str, Any] = {
-    "facecolor": "0.95",
-    "hatch": "//////",
-    "edgecolor": "0.6",
-    "linewidth": 0.0,
-}
-
-
 def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, float]) -> Any:
     """Cells in their colours over a hatched ground, which shows where there is no value."""
     from matplotlib.colors import ListedColormap, LogNorm, Normalize
@@ -319,9 +330,7 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         norm=norm(scale.low, scale.high),
         rasterized=panel.values.size > RASTER_FROM,
         antialiased=False,
-        edgecolors="face",  # else viewers of vector files show hairlines between cells
-        linewidth=0.4,
-        snap=True,
+        linewidth=0,  # an edge would reach over the corners of the neighbours
     )
     if panel.equal is not None:
         paint_equal(ax, panel.equal & ~np.isnan(panel.values))
@@ -352,48 +361,3 @@ def _rectangle(ax: Axes, region: Region) -> None:
             clip_on=False,
         )
     )
-
-
-def paint_lines(ax: Axes, panel: LinePanel) -> None:
-    """Lines with their bands, or bars; a hatched ground where a value is missing."""
-    ax.spines[["top", "right"]].set_visible(False)
-    at = np.arange(len(panel.lines[0].values), dtype=float)
-    if panel.missing:
-        for gap in np.flatnonzero(np.isnan(panel.lines[0].values)):
-            height = STUB if panel.look == "bars" else 1.0
-            ax.axvspan(gap - 0.5, gap + 0.5, ymax=height, zorder=0, **HATCH)
-    if panel.baseline is not None:
-        ax.axhline(panel.baseline, color="0.5", linewidth=0.7, zorder=1)
-    for line in panel.lines:
-        if panel.look == "bars":
-            paint_bars(
-                ax, at, line.values, panel.kinds or (BarKind(line.colour, True, ""),), panel.kind_of
-            )
-            if line.low is not None and line.high is not None:
-                ax.vlines(at, line.low, line.high, color="black", linewidth=0.7, zorder=4)
-            continue
-        ax.plot(
-            at,
-            line.values,
-            color=line.colour,
-            linestyle=line.dash,
-            linewidth=1.2,
-            label=line.label or "_",
-            marker="o" if at.size <= 40 and len(panel.lines) <= 10 else "",
-            markersize=2.2,
-            zorder=3,
-        )
-        if line.low is not None and line.high is not None:
-            ax.fill_between(at, line.low, line.high, color=line.colour, alpha=0.15, linewidth=0)
-    for limit in panel.limits:
-        ax.axhline(limit.at, color="black", linewidth=0.8, linestyle=(0, (4, 2)), zorder=5)
-    paint_spans(ax, panel.spans)
-    if any(line.label for line in panel.lines):
-        ax.legend(
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0,
-            frameon=False,
-            handlelength=2.2,
-            labelspacing=0.3,
-        )

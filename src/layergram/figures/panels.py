@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from layergram.figures.rounding import beyond
 from layergram.figures.spec import HeatPanel, Mask, Region, Span, Values
 from layergram.figures.style import Pooling, Style
 from layergram.maps.blocks import best_block
+
+MOST_PANELS = 120  # more do not fit a page, and take minutes to lay out
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def parts_of(
     facets, y_dim, x_dim = labels.axes_of(array, style)
     signed = scales.kind_of(array.values[np.isfinite(array.values)], array.attrs, style)
     centre = float(array.attrs.get("null_value", 0.0)) if signed == "diverging" else None
-    for name, piece in labels.facets_of(array, facets):
+    for name, piece in facets_of(array, facets):
         full = ", ".join(text for text in (title, name) if text)
         if not y_dim or style.kind == "lines":
             empty = np.zeros((0, 0))
@@ -85,6 +88,34 @@ def parts_of(
             yield Part(full, piece, group, x, y, False, empty, empty)
         else:
             yield _pooled(piece.transpose(y_dim, x_dim), full, group, centre, style, sinks)
+
+
+def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[str, xr.DataArray]]:
+    """The title and the part of each panel, in the order of the axes.
+
+    Raises:
+        LayergramError: for more panels than a page can hold.
+    """
+    count = int(np.prod([array.sizes[dim] for dim in facets], dtype=int))
+    if count > MOST_PANELS:
+        raise LayergramError(
+            f"a panel for every {' and '.join(facets)}",
+            got=f"{count} panels",
+            allowed=f"{MOST_PANELS} panels in one figure",
+            do=f"select some, for example {facets[0]}="
+            f"{array[facets[0]].values[0]}:{array[facets[0]].values[-1]} with other ends",
+        )
+    cells = [labels.cells_of(array, dim) for dim in facets]
+    for places in itertools.product(*(range(len(c.labels)) for c in cells)):
+        names = [
+            c.names[i]
+            if isinstance(c.labels[i], str)
+            else f"{c.axis.noun.capitalize()} {c.labels[i]}"
+            + (f": {c.names[i]}" if c.texts else "")
+            for c, i in zip(cells, places, strict=True)
+        ]
+        part = array.isel(dict(zip(facets, places, strict=True)))
+        yield ", ".join(names), part
 
 
 def _pooled(
@@ -163,6 +194,7 @@ def heat_panel(
         y,
         room=size[1],
         font_size=style.font_size,
+        font=style.font,
         direction="up" if first == "bottom" else "down",
         label="i-th Layer" if (y.dim, part.x.dim) == ("layer", "token") else "",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,11 +17,11 @@ from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of, spans_of
 from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
-from layergram.figures.spec import Figure, HeatPanel, LegendEntry, LinePanel, Panel, Scale
-from layergram.figures.style import PAGE, Style
+from layergram.figures.sizes import columns_of, row_heights, size_of
+from layergram.figures.spec import Figure, LegendEntry, LinePanel, Panel, Scale
+from layergram.figures.style import MM, Style
 from layergram.figures.text_view import text_figure
 from layergram.figures.titles import fitted
-from layergram.maps import Dimension
 
 SINK = 5  # a sink's median is this multiple of the median of the columns' medians, or more
 NAMED = 5  # a note names this many sinks and counts the rest
@@ -30,7 +29,9 @@ NAMED = 5  # a note names this many sinks and counts the rest
 Maps = xr.DataArray | xr.Dataset | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
 
 
-def plan(maps: Maps, *, style: Style | None = None) -> Figure:
+def plan(
+    maps: Maps, *, style: Style | None = None, room: tuple[float, float] | None = None
+) -> Figure:
     """What a reader will see of one map or several, as plain data.
 
     Args:
@@ -38,6 +39,7 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
             from titles to maps. Maps of the same measure share one colour scale, others have
             their own.
         style: the person's choices.
+        room: width and height in inches of the cells, of a figure of one panel that has its place.
 
     Returns:
         The figure: panels, axes, scales, marked regions, legend and notes.
@@ -71,12 +73,18 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         else:
             hints += [f"{line} First_token 'auto' shows more of the rest." for line in remark]
             parts += parts_of(array, title, group, style=style)
-    columns = _columns(parts, len(titled), style)
-    size = widened(_size(parts, columns, len(titled), style), parts, style)
+    columns = 1 if room else columns_of(parts, len(titled), style)
+    size = room or widened(size_of(parts, columns, len(titled), style), parts, style)
     names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
     parts = [replace(part, title=name) for part, name in zip(parts, names, strict=True)]
     coloured = sorted({part.group for part in parts if part.heat})
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
+    hints += [
+        f"The colour map {scale.palette} is sequential: nothing in it shows where "
+        f"{scale.centre:g}, no effect, lies. A diverging one such as RdBu_r does."
+        for scale in colour
+        if scale.kind == "diverging" and scales.sequential(scale.colours)
+    ]
     if len(colour) > 1 and not style.bar:  # the titles say what the panels show
         units = [next(p for p in parts if p.heat and p.group == g).units for g in coloured]
         signs = [" (log scale)" if scale.kind == "log" else "" for scale in colour]
@@ -104,12 +112,15 @@ def plan(maps: Maps, *, style: Style | None = None) -> Figure:
         panels=tuple(panels),
         columns=columns,
         panel_width=size[0],
-        row_heights=_row_heights(panels, columns, size[1]),
+        row_heights=row_heights(panels, columns, size[1]),
         scales=tuple(colour),
         legend=legend_of(panels, parts, style),
         notes=tuple(dict.fromkeys(notes)),
         hints=tuple(dict.fromkeys(hints)),
         font_size=style.font_size,
+        width=style.width / MM,
+        font=style.font,
+        notes_shown=style.notes,
     )
 
 
@@ -156,34 +167,6 @@ def _scale_of(parts: Sequence[Part], style: Style) -> Scale:
         basis=[part.basis for part in parts],
         sinks=any(part.sinks for part in parts),
     )
-
-
-def _columns(parts: Sequence[Part], maps: int, style: Style) -> int:
-    if style.columns is not None:
-        return min(style.columns, len(parts))
-    if maps == len(parts) and maps <= 4:
-        return maps
-    wide = any(part.x.dim not in ("head", "layer") for part in parts)
-    return columns_for(len(parts), wide=wide)
-
-
-def _row_heights(panels: Sequence[Panel], columns: int, height: float) -> tuple[float, ...]:
-    """The height of each row; one without a heatmap is lower than those that have one."""
-    rows = [panels[at : at + columns] for at in range(0, len(panels), columns)]
-    heat = [any(isinstance(panel, HeatPanel) for panel in row) for row in rows]
-    lower = max(0.4 * height, 1.0) if any(heat) else height
-    return tuple(height if has else lower for has in heat)
-
-
-def _size(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tuple[float, float]:
-    heat = [part for part in parts if part.heat]
-    shown = heat or parts
-    if not heat and shown[0].y is not None:
-        x, wide = currency.DIMENSIONS["layer"], 30
-    else:
-        x, wide = shown[0].x.axis, max(part.x.drawn for part in shown)
-    rows = max((part.y.drawn for part in heat if part.y), default=0)
-    return panel_size(x, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size)
 
 
 def sinks_of(array: xr.DataArray, style: Style) -> tuple[int, ...]:
@@ -292,7 +275,10 @@ def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) ->
             )
     if colour and style.scale == "percentile" and style.limits is None:
         low, high = style.percentiles
-        notes.append(f"Colours run from percentile {low:g} to percentile {high:g} of the values.")
+        notes.append(
+            f"Colours run from percentile {low:g} to percentile {high:g} of the values, "
+            "each rounded to the nearest tick."
+        )
     if colour and style.first_token == "off_scale" and style.limits is None:
         notes.append("The first token does not count for the limits of the colours.")
     return notes
@@ -342,59 +328,3 @@ def legend_of(
             given = region.chosen == "given"
             entries.append(LegendEntry("rectangle" if given else "dashed rectangle", text))
     return tuple(dict.fromkeys(entries))
-
-
-LINE = 1.25 / 72  # inches per point of font size
-
-
-def columns_for(panels: int, *, wide: bool) -> int:
-    """Panels per row: near a square, or 3 or 4 wide ones, with as few empty places as possible.
-
-    Example:
-        >>> [columns_for(n, wide=False) for n in (1, 3, 8, 9, 12, 32)]
-        [1, 3, 4, 3, 4, 8]
-        >>> [columns_for(n, wide=True) for n in (2, 8, 9, 14, 32)]
-        [2, 4, 3, 3, 4]
-    """
-    if panels <= 3:
-        return panels
-    near = math.ceil(math.sqrt(panels))
-    candidates = (3, 4) if wide else (near, near + 1, near + 2)
-    return min(candidates, key=lambda c: (-panels % c, c))
-
-
-def panel_size(
-    x: Dimension, *, cells: tuple[int, int], columns: int, maps: int, font_size: float
-) -> tuple[float, float]:
-    """Width and height in inches of one panel's cells.
-
-    Args:
-        x: the dimension of the columns.
-        cells: rows and columns of the largest panel; 0 rows for lines and bars.
-        columns: panels per row.
-        maps: how many maps the figure shows; several stand in a row and get more room.
-        font_size: size of the labels in points.
-    """
-    rows, wide = cells
-    line = font_size * LINE
-    room = PAGE / columns - 0.15
-    if x.square and rows:
-        if columns == 1:
-            largest, least = (4.0, 0.04) if x.kind == "numbers" else (5.0, line)
-            pitch = min(max(largest / max(rows, wide), least), 0.22)
-            pitch = min(pitch, PAGE / max(rows, wide))
-            return max(wide * pitch, 1.2), max(rows * pitch, 1.2)
-        width = min(max(room, 0.9), 2.6)
-        return width, width * min(max(rows / wide, 0.5), 1.4)
-    if columns == 1:
-        pitch = min(max(6.2 / wide, line), 0.5 if x.name == "role" else 0.3)
-        width = min(max(wide * pitch, 1.8), PAGE)
-    elif maps > 1:
-        width = min(max(wide * line, 1.6), 5.0 if columns == 2 else 3.7)
-    else:
-        width = max(room, 1.1)
-    if not rows:
-        return max(width, 2.6) if columns == 1 else width, min(max(0.45 * width, 1.3), 2.2)
-    tallest = 4.2 if columns == 1 else 3.0 if maps > 1 else 2.2
-    per_row = 0.12 if columns == 1 or maps > 1 else 0.06
-    return width, min(max(rows * per_row, 1.5 if columns == 1 else 1.0), tallest)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergram.errors import LayergramError, unknown_name
+from layergram.figures.axes import paint_into, room_in
 from layergram.figures.painting import paint
 from layergram.figures.planning import Maps, plan
 from layergram.figures.spec import Figure
@@ -15,6 +16,7 @@ from layergram.figures.style import Style
 from layergram.maps import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Painted
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -24,14 +26,25 @@ METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": "layergram"},
     ".pdf": {"CreationDate": None, "Creator": "layergram", "Producer": "matplotlib"},
 }
+SUBJECT = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}
 
 
-def draw(maps: Maps, *, style: Style | None = None, **choices: Any) -> Painted:
-    """Draw one map or several as a matplotlib figure.
+def draw(
+    maps: Maps,
+    *,
+    style: Style | None = None,
+    ax: Axes | None = None,
+    cmap: str = "",
+    **choices: Any,
+) -> Painted:
+    """Draw one map or several as a matplotlib figure, or one panel into Axes of your own.
 
     Args:
         maps: a map, a dataset or a list of maps, or a mapping from titles to maps.
         style: the choices, or
+        ax: Axes to paint a map of one panel into; its colour bar takes its room from them. The
+            notes and the legend are then left to you: :func:`plan` has them.
+        cmap: the same choice as ``colours``: a colour map of matplotlib.
         **choices: the fields of :class:`Style` by name.
 
     Raises:
@@ -43,7 +56,16 @@ def draw(maps: Maps, *, style: Style | None = None, **choices: Any) -> Painted:
         >>> len(draw(m, colours="cividis").axes)  # the cells and the colour bar
         2
     """
-    return paint(plan(maps, style=choose(style, choices)))
+    if cmap and choices.get("colours", cmap) != cmap:
+        raise LayergramError(
+            f"the colour maps '{cmap}' and '{choices['colours']}'",
+            got="two names of one choice: cmap and colours",
+            do="give one of them",
+        )
+    style = choose(style, choices | ({"colours": cmap} if cmap else {}))
+    if ax is None:
+        return paint(plan(maps, style=style))
+    return paint_into(ax, plan(maps, style=style, room=room_in(ax)))
 
 
 def choose(style: Style | None, choices: Mapping[str, Any]) -> Style:
@@ -76,7 +98,8 @@ def save(figure: Figure | Painted, path: str | Path, *, dots_per_inch: int = DOT
     """Write a figure as PNG, SVG or PDF, whichever the suffix says.
 
     The file appears under its name only when it is whole. The same figure makes the same bytes:
-    no date is written. Text stays text in SVG, and PDF carries its fonts.
+    no date is written. Text stays text in SVG, and PDF carries its fonts. The notes of the figure
+    are in the description of the file, printed or not.
 
     Args:
         figure: what :func:`plan` or :func:`draw` made.
@@ -93,12 +116,14 @@ def save(figure: Figure | Painted, path: str | Path, *, dots_per_inch: int = DOT
     settings = {"svg.fonttype": "none", "svg.hashsalt": "layergram", "pdf.fonttype": 42}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        kind = path.suffix.lower()
+        words = {SUBJECT[kind]: said} if (said := painted.get_label()) else {}
         with replacing(path) as temporary, matplotlib.rc_context(settings):
             painted.savefig(
                 temporary,
-                format=path.suffix.lower()[1:],
+                format=kind[1:],
                 dpi=dots_per_inch,
-                metadata=METADATA[path.suffix.lower()],
+                metadata=METADATA[kind] | words,
             )
     except OSError as error:
         raise LayergramError(

@@ -14,6 +14,7 @@ from layergram.figures.style import Style
 from layergram.figures.ticks import (
     apart,
     clean,
+    on_ticks,
     round_factors,
     round_limits,
     round_up,
@@ -46,8 +47,9 @@ def scale_for(
     ``valid_max`` where the null lies inside the valid range (AUROC: 0.5 to 1); the valid range
     itself if the values use half of it; 0 to 1 (or 0.5 to 1) for values of no stated range that
     stay inside and pass the middle; else round numbers around the values. Maps of layer × head
-    are cut above their 99th percentile when single heads reach far beyond it. Beside sinks, the
-    scale ends at the tick nearest to the 99th percentile of the other cells.
+    are cut above their 99th percentile when single heads reach far beyond it. Beside sinks, or
+    a first token that does not count, the scale ends at the tick nearest to the 99th percentile of
+    the other cells.
 
     A valid range around 0 is cut to the side that the values use, whose palette runs from 0
     outwards.
@@ -172,8 +174,7 @@ def _limits(
     if kind == "diverging":
         null = float(attrs.get("null_value", 0.0))
         half = max(null - least, most - null) or 1.0
-        if style.scale != "percentile":
-            half = round_up(half)
+        half = on_ticks(-half, half)[1] if style.scale == "percentile" else round_up(half)
         return null - half, null + half
     if kind == "log":
         positive = values[values > 0]
@@ -183,11 +184,11 @@ def _limits(
         bottom = max(at for at in round_factors(least) if at <= least * (1 + 1e-9))
         return min(bottom, top / 10), top
     if style.scale == "percentile":
-        return apart(least, most)
+        return on_ticks(*apart(least, most))
     if style.scale == "auto" and attrs.get("measure") == "difference":
         least, most = min(least, 0.0), max(most, 0.0)
         attrs = {key: value for key, value in attrs.items() if key != "null_value"}
-    if sinks:
+    if sinks := sinks or style.first_token == "off_scale":
         most = float(np.percentile(values, 99))
     return linear_limits(least, most, attrs, nearest=sinks)
 
@@ -270,3 +271,12 @@ def colours_of(palette: str, *, direction: str = "forward", count: int = 256) ->
     chosen = colormaps[palette]
     colours = tuple(to_hex(chosen(i)) for i in np.linspace(0, 1, count))
     return colours[::-1] if direction == "reversed" else colours
+
+
+def sequential(colours: Sequence[str]) -> bool:
+    """Whether the lightness of some colours runs one way, with no middle that means no effect."""
+    from matplotlib.colors import to_rgb
+
+    light = np.array([to_rgb(colour) for colour in colours]) @ [0.299, 0.587, 0.114]
+    steps = np.sign(np.diff(light[:: max(1, len(light) // 8)]))
+    return bool(abs(steps.sum()) >= len(steps) - 1)

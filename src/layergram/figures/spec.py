@@ -19,10 +19,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis or a colour bar: where it stands, and what is written there."""
+    """A mark on an axis or a colour bar: where it stands, and what is written there.
+
+    ``upright`` labels are so short that they are not turned with the others of their axis.
+    """
 
     at: float
     label: str
+    upright: bool = False
 
 
 @dataclass(frozen=True)
@@ -274,6 +278,9 @@ class Figure:
         notes: what was done to the numbers on the way to the picture; printed below it.
         hints: advice for the person who draws; not printed.
         font_size: size of the labels, in points.
+        width: the most that all of it may be wide, in inches.
+        font: the family of fonts to use first; empty for the usual ones.
+        notes_shown: whether the notes are printed below the figure.
     """
 
     title: str
@@ -286,6 +293,9 @@ class Figure:
     notes: tuple[str, ...]
     hints: tuple[str, ...]
     font_size: float
+    width: float = 183 / 25.4
+    font: str = ""
+    notes_shown: Literal["below", "none"] = "below"
 
     def to_plain(self) -> dict[str, Any]:
         """The figure as JSON can hold it: arrays are lists, NaN is ``None``."""

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from layergram.errors import LayergramError
+from layergram.figures.fonts import check_font
 from layergram.maps import TextPart
 
 Kind = Literal["auto", "heatmap", "lines", "text"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
 Pooling = Literal["max", "mean"]
 FirstToken = Literal["keep", "off_scale", "leave_out", "auto"]
-PAGE = 7.2  # inches: the width of a page of two columns
+MM = 25.4  # to the inch
+NARROWEST = 40  # mm
+PAGE = 183 / MM  # inches: the width of a page of two columns
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Style:
         title: what stands above the figure.
         bar: the label of the colour bar, instead of the map's own.
         font_size: size of the labels in points.
+        width: the most that the whole figure is wide, in mm; journals take 89 for one column of
+            text and 183 for two.
+        font: a family of fonts that is installed, used before the usual ones.
+        notes: none leaves out what is printed below the figure about the numbers; it stays in the
+            description of the file.
 
     Example:
         >>> Style(colours="cividis", direction="reversed").direction
@@ -93,6 +101,9 @@ class Style:
     title: str = ""
     bar: str = ""
     font_size: float = 7.0
+    width: float = 183.0
+    font: str = ""
+    notes: Literal["below", "none"] = "below"
 
     def __post_init__(self) -> None:
         if self.limits is not None and not self.limits[0] < self.limits[1]:
@@ -112,8 +123,11 @@ class Style:
             ("most_columns", self.most_columns, 2),
             ("mark_least", min(self.mark_least), 1),
             ("font_size", self.font_size, 3),
+            ("width", self.width, NARROWEST),
         ):
             if value is not None and not value >= least:
                 raise LayergramError(f"{name} {value:g}", allowed=f"{least} or more")
+        if self.font:
+            object.__setattr__(self, "font", check_font(self.font))
         if not 0 < self.alpha < 1:
             raise LayergramError(f"alpha {self.alpha:g}", allowed="a number between 0 and 1")

@@ -15,7 +15,7 @@ from layergram.errors import LayergramError
 from layergram.figures import scales
 from layergram.figures.rounding import EQUAL, beyond, matching_notes, rounding_notes
 from layergram.figures.spec import Figure, LegendEntry, Scale, TextBox, TextPanel, Values
-from layergram.figures.style import Style
+from layergram.figures.style import MM, Style
 from layergram.figures.ticks import written
 from layergram.maps import within_rounding
 from layergram.tokens import VISIBLE_SPACES
@@ -94,6 +94,9 @@ def text_figure(
         notes=tuple(said),
         hints=(),
         font_size=style.font_size,
+        width=style.width / MM,
+        font=style.font,
+        notes_shown=style.notes,
     )
 
 

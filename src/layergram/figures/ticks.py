@@ -32,6 +32,22 @@ def round_limits(least: float, most: float, *, nearest: bool = False) -> tuple[f
     return clean(low), clean(high)
 
 
+def on_ticks(low: float, high: float) -> tuple[float, float]:
+    """The two limits, each moved to the nearest tick between them or just outside.
+
+    Example:
+        >>> on_ticks(0.00209, 0.1243)
+        (0.0, 0.12)
+    """
+    step = nice_step(high - low)
+    for _ in range(ROUNDS):
+        ends = round(low / step) * step, round(high / step) * step
+        step = nice_step(ends[1] - ends[0])
+        if all(abs(end / step - round(end / step)) < SLACK for end in ends):
+            break
+    return clean(ends[0]), clean(ends[1])
+
+
 def clean(value: float) -> float:
     """The number without the last digits that sums of steps leave behind.
 
