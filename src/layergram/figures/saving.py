@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +50,15 @@ def draw(maps: Maps, *, style: Style | None = None, **choices: Any) -> Painted:
     return paint(plan(maps, style=dataclasses.replace(style or Style(), **choices)))
 
 
-def check_suffix(path: str | Path) -> Path:
-    """The path, if figures can be written in the format of its suffix."""
+def check_suffix(path: str | Path, *, also: Sequence[str] = ()) -> Path:
+    """The path, if its suffix is that of a format of figures, or of one that is allowed as well."""
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    allowed = (*SUFFIXES, *also)
+    if path.suffix.lower() not in allowed:
         raise LayergramError(
             f"the picture '{path}'",
             got=f"the suffix '{path.suffix}'" if path.suffix else "no suffix",
-            allowed=", ".join(SUFFIXES),
+            allowed=", ".join(allowed),
             do="give the file one of these suffixes",
         )
     return path
