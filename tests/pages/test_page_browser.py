@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 
 import numpy as np
 import pytest
+from matplotlib.colors import ListedColormap, LogNorm, Normalize, TwoSlopeNorm
+from PIL import Image
 
-from layergram import maps
+from layergram import figures, maps
 from layergram.export import save_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -29,8 +33,8 @@ def opened(browser, tmp_path):
     """Open maps as a page; in the end nothing was complained of and nothing was fetched."""
     troubles, pages = [], []
 
-    def show(arrays, **options):
-        path = save_page(arrays, tmp_path / "page.html")
+    def show(arrays, *, style=None, **options):
+        path = save_page(arrays, tmp_path / "page.html", style=style)
         page = browser.new_page(viewport={"width": 1000, "height": 900}, **options)
         pages.append(page)
         page.on("console", lambda message: troubles.append(message.text))
@@ -109,6 +113,38 @@ def test_the_pointer_reads_a_cell_and_a_click_pins_it(opened):
     assert page.locator("canvas").nth(1).is_visible()
 
 
+@pytest.mark.parametrize("scale", ["linear", "log", "diverging"])
+def test_cells_have_the_colours_of_the_figure(opened, scale):
+    values = np.random.default_rng(1).random((4, 6)) + 0.1
+    array = maps.make(values - (0.6 if scale == "diverging" else 0), ("layer", "head"), measure="w")
+    style = figures.Style(scale=scale)
+    planned = figures.plan(array, style=style).scales[0]
+    limits = {"vmin": planned.low, "vmax": planned.high}
+    norm = {
+        "linear": lambda: Normalize(**limits),
+        "log": lambda: LogNorm(**limits),
+        "diverging": lambda: TwoSlopeNorm(planned.centre, **limits),
+    }[scale]()
+    wanted = ListedColormap(planned.colours)(norm(array.values), bytes=True)[..., :3]
+    page = opened(array, style=style)
+    canvas, tip = page.locator("canvas").first, page.locator("#tip")
+    box = canvas.bounding_box()
+    picture = canvas.evaluate("canvas => canvas.toDataURL()").split(",")[1]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB"))
+    found = set()
+    for y in range(36, 170, 30):
+        for x in range(60, int(box["width"]) - 100, 70):
+            page.mouse.move(box["x"] + x, box["y"] + y)
+            if tip.is_hidden():
+                continue
+            text = tip.inner_text().split("\n")
+            cell = array.layer.values.tolist().index(int(text[0][6:])), int(text[1][5:])
+            found.add(cell)
+            near = pixels[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3).tolist()
+            assert wanted[cell].tolist() in near  # the point itself may be on a border
+    assert len(found) == array.size
+
+
 def test_zoom_shows_fewer_columns_and_0_shows_all(opened):
     array = maps.make(
         np.random.default_rng(0).random((3, 40)), ("layer", "token"), measure="weight"
@@ -165,6 +201,7 @@ def test_the_table_view_has_every_value(opened):
     array = example()
     page = opened(array)
     page.get_by_text("Table of the values").click()
+    page.locator("caption").wait_for()
     cells = [float(text) for text in page.locator("table td").all_inner_texts() if text[:2] == "0."]
     np.testing.assert_allclose(cells[: array.size], array.values.ravel(), rtol=1e-3)
 

@@ -30,7 +30,8 @@ def command(
 ) -> None:
     """Draw any map file as a picture.
 
-    Several maps over the same columns become the panels of one picture, others a picture each.
+    Several maps over the same columns become the panels of one picture, others a picture each. With
+    a file name that ends in .html they become one page, to open in a browser and point at cells.
 
     Args:
         maps: map files.

@@ -31,7 +31,7 @@ function tableOf(map) {
     const table = make("table");
     table.append(make("caption", [map.label, panel.title].filter(Boolean).join(", ")));
     const head = make("tr");
-    head.append(make("th", map.rowLabel, { scope: "col" }));
+    head.append(make("th", map.rowLabel || "Map", { scope: "col" }));
     columns.forEach((_, c) => head.append(make("th", map.columnNames[c], { scope: "col" })));
     table.append(head);
     map.rows.forEach((_, r) => {
@@ -59,8 +59,8 @@ function notesOf(map) {
   return [list, about];
 }
 
-async function mount(holder, data) {
-  const heading = make("h1", data.title);
+/** The elements of the page, put into its holder. */
+function elementsOf(holder, data) {
   const bar = make("div", "", { class: "bar" });
   const chosen = make("select", "", { "aria-label": "map" });
   data.maps.forEach((map, at) => chosen.append(make("option", map.name, { value: at })));
@@ -75,151 +75,187 @@ async function mount(holder, data) {
   const tip = make("div", "", { id: "tip", "aria-hidden": "true" });
   tip.hidden = true;
   const words = make("ul", "", { class: "words" });
-  const sections = ["Notes and legend", "Table of the values"].map((text) => {
+  const [notes, table] = ["Notes and legend", "Table of the values"].map((text) => {
     const section = make("details");
     const inner = make("div", "", { class: "scroll", tabindex: "0", role: "region", "aria-label": text });
     section.append(make("summary", text), inner);
     return { section, inner };
   });
-  const [notes, table] = sections;
-  holder.append(heading, bar, canvas, keys, readout, curves, make("h2", "In words"), words, notes.section, table.section, tip);
+  holder.append(make("h1", data.title), bar, canvas, keys, readout, curves, make("h2", "In words"), words, notes.section, table.section, tip);
+  return { chosen, csv, png, whole, canvas, readout, curves, tip, words, notes, table };
+}
 
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const state = { seen: [0, 1], pin: null, blocks: [] };
-  let map = null;
-  let layout = null;
-  let printing = false;
-  let waiting = false;
+/** What the page shows now, and how that changes. */
+class Page {
+  constructor(elements) {
+    this.elements = elements;
+    this.dark = matchMedia("(prefers-color-scheme: dark)");
+    this.printing = false;
+    this.waiting = false;
+  }
 
-  const redraw = () => {
-    waiting = false;
-    const theme = dark.matches && !printing ? DARK : LIGHT;
-    layout = paint(canvas, map, state, theme);
-    curves.hidden = state.pin === null;
-    if (state.pin) paintCurves(curves, map, state.pin, theme);
-  };
-  const soon = () => {
-    if (!waiting) requestAnimationFrame(redraw);
-    waiting = true;
-  };
-  const look = (from, to) => {
-    const count = map.columns.length;
+  async show(given) {
+    const { canvas, readout, words, notes, table } = this.elements;
+    this.map = await unpackedMap(given);
+    this.blocks = [];
+    this.seen = [0, this.map.columns.length];
+    this.pin = null;
+    readout.textContent = "";
+    canvas.setAttribute("aria-label", `${this.map.label}: heatmap; the table below has its values`);
+    words.replaceChildren(...this.map.said.map((said) => this.lineOf(said)));
+    notes.inner.replaceChildren(...notesOf(this.map));
+    table.inner.replaceChildren(...(table.section.open ? tableOf(this.map) : []));
+    this.redraw();
+  }
+
+  redraw() {
+    const { canvas, curves } = this.elements;
+    this.waiting = false;
+    const theme = this.dark.matches && !this.printing ? DARK : LIGHT;
+    this.layout = paint(canvas, this.map, this, theme);
+    curves.hidden = this.pin === null;
+    if (this.pin) paintCurves(curves, this.map, this.pin, theme);
+  }
+
+  soon() {
+    if (!this.waiting) requestAnimationFrame(() => this.redraw());
+    this.waiting = true;
+  }
+
+  look(from, to) {
+    const count = this.map.columns.length;
     const wide = Math.min(count, Math.max(Math.min(4, count), to - from));
     const start = Math.max(0, Math.min(count - wide, from));
-    state.seen = [start, start + wide];
-    soon();
-  };
-  const zoom = (factor, centre) => {
-    const [from, to] = state.seen;
-    look(centre - (centre - from) * factor, centre + (to - centre) * factor);
-  };
-  const setPin = (pin) => {
-    state.pin = pin;
-    const text = pin ? linesOf(map, map.panels[pin.panel], pin.row, pin.column).join(" · ") : "";
-    readout.textContent = text;
+    this.seen = [start, start + wide];
+    this.soon();
+  }
+
+  zoom(factor, centre) {
+    const [from, to] = this.seen;
+    this.look(centre - (centre - from) * factor, centre + (to - centre) * factor);
+  }
+
+  setPin(pin) {
+    const { readout, curves } = this.elements;
+    this.pin = pin;
+    readout.textContent = pin ? linesOf(this.map, this.map.panels[pin.panel], pin.row, pin.column).join(" · ") : "";
     curves.setAttribute("aria-label", pin ? "the pinned cell's row and column as lines" : "");
-    if (pin && (pin.column < state.seen[0] || pin.column + 1 > state.seen[1])) {
-      const wide = state.seen[1] - state.seen[0];
-      look(pin.column + 0.5 - wide / 2, pin.column + 0.5 + wide / 2);
+    const [from, to] = this.seen;
+    if (pin && (pin.column < from || pin.column + 1 > to)) {
+      this.look(pin.column + 0.5 - (to - from) / 2, pin.column + 0.5 + (to - from) / 2);
     }
-    soon();
-  };
-  const cellAt = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return cellUnder(map, layout, state.seen, event.clientX - box.left, event.clientY - box.top);
-  };
+    this.soon();
+  }
 
-  const fillWords = () => {
-    words.replaceChildren(...map.said.map((said) => {
-      const line = make("li");
-      if (!said.blocks.length) { line.append(make("p", said.text)); return line; }
-      const button = make("button", said.text, { "aria-pressed": "false" });
-      button.addEventListener("click", () => {
-        const on = button.getAttribute("aria-pressed") !== "true";
-        words.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", "false"));
-        button.setAttribute("aria-pressed", String(on));
-        state.blocks = on ? said.blocks : [];
-        soon();
-      });
-      line.append(button);
+  /** A sentence; one that speaks of cells is a button. */
+  lineOf(said) {
+    const { words } = this.elements;
+    const line = make("li");
+    if (!said.blocks.length) {
+      line.append(make("p", said.text));
       return line;
-    }));
-  };
-  const show = async (at) => {
-    map = await unpackedMap(data.maps[at]);
-    state.blocks = [];
-    state.seen = [0, map.columns.length];
-    state.pin = null;
-    readout.textContent = "";
-    canvas.setAttribute("aria-label", `${map.label}: heatmap; the table below has its values`);
-    fillWords();
-    notes.inner.replaceChildren(...notesOf(map));
-    table.inner.replaceChildren(...(table.section.open ? tableOf(map) : []));
-    redraw();
-  };
+    }
+    const button = make("button", said.text, { "aria-pressed": "false" });
+    button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      words.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", "false"));
+      button.setAttribute("aria-pressed", String(on));
+      this.blocks = on ? said.blocks : [];
+      this.soon();
+    });
+    line.append(button);
+    return line;
+  }
 
+  cellAt(event) {
+    const box = this.elements.canvas.getBoundingClientRect();
+    return cellUnder(this.map, this.layout, this.seen, event.clientX - box.left, event.clientY - box.top);
+  }
+}
+
+/** Pointing, clicking, dragging and the wheel. */
+function listenToPointer(page) {
+  const { canvas, tip } = page.elements;
   let drag = null;
   canvas.addEventListener("pointerdown", (event) => {
-    drag = { x: event.clientX, seen: state.seen, moved: false };
+    drag = { x: event.clientX, seen: page.seen, moved: false };
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointerup", (event) => {
-    const cell = drag && !drag.moved ? cellAt(event) : null;
+    const cell = drag && !drag.moved ? page.cellAt(event) : null;
     drag = null;
-    if (cell) setPin(cell);
+    if (cell) page.setPin(cell);
   });
+  canvas.addEventListener("pointercancel", () => { drag = null; });
   canvas.addEventListener("pointermove", (event) => {
-    if (drag && Math.abs(event.clientX - drag.x) > 3) {
+    if (drag && (drag.moved || Math.abs(event.clientX - drag.x) > 3)) {
       drag.moved = true;
-      const by = (drag.x - event.clientX) / layout.pitch;
-      look(drag.seen[0] + by, drag.seen[1] + by);
+      const by = (drag.x - event.clientX) / page.layout.pitch;
+      page.look(drag.seen[0] + by, drag.seen[1] + by);
     }
-    const cell = cellAt(event);
+    const cell = page.cellAt(event);
     tip.hidden = cell === null;
     if (!cell) return;
-    tip.textContent = linesOf(map, map.panels[cell.panel], cell.row, cell.column).join("\n");
+    tip.textContent = linesOf(page.map, page.map.panels[cell.panel], cell.row, cell.column).join("\n");
     tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 6)}px`;
     tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 6)}px`;
   });
   canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
   canvas.addEventListener("wheel", (event) => {
-    const cell = cellAt(event);
-    if (!cell || map.columns.length <= 4) return;
+    const cell = page.cellAt(event);
+    if (!cell || page.map.columns.length <= 4) return;
     event.preventDefault();
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      const by = event.deltaX / layout.pitch;
-      look(state.seen[0] + by, state.seen[1] + by);
-    } else zoom(1.0015 ** event.deltaY, cell.column + 0.5);
+      const by = event.deltaX / page.layout.pitch;
+      page.look(page.seen[0] + by, page.seen[1] + by);
+    } else page.zoom(1.0015 ** event.deltaY, cell.column + 0.5);
   }, { passive: false });
-  canvas.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    const middle = (state.seen[0] + state.seen[1]) / 2;
-    const clamp = (at, count) => Math.max(0, Math.min(count - 1, at));
-    if (event.key === "Enter" && !state.pin) setPin({ panel: 0, row: 0, column: Math.floor(state.seen[0]) });
-    else if (event.key === "Escape") setPin(null);
-    else if (event.key === "+") zoom(0.7, middle);
-    else if (event.key === "-") zoom(1 / 0.7, middle);
-    else if (event.key === "0") look(0, map.columns.length);
-    else if (moves[event.key] && state.pin) {
+}
+
+function listenToKeys(page) {
+  const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const clamp = (at, count) => Math.max(0, Math.min(count - 1, at));
+  page.elements.canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { map, pin, seen } = page;
+    const middle = pin ? pin.column + 0.5 : (seen[0] + seen[1]) / 2;
+    if (event.key === "Enter" && !pin) page.setPin({ panel: 0, row: 0, column: Math.floor(seen[0]) });
+    else if (event.key === "Escape") page.setPin(null);
+    else if (event.key === "+") page.zoom(0.7, middle);
+    else if (event.key === "-") page.zoom(1 / 0.7, middle);
+    else if (event.key === "0") page.look(0, map.columns.length);
+    else if (moves[event.key] && pin) {
       const [down, right] = moves[event.key];
-      const row = clamp(state.pin.row + (map.upwards ? -down : down), map.rows.length);
-      setPin({ ...state.pin, row, column: clamp(state.pin.column + right, map.columns.length) });
+      const row = clamp(pin.row + (map.upwards ? -down : down), map.rows.length);
+      page.setPin({ ...pin, row, column: clamp(pin.column + right, map.columns.length) });
     } else return;
     event.preventDefault();
   });
-  csv.addEventListener("click", () => offer(new Blob([csvOf(map)], { type: "text/csv" }), `${map.variable}.csv`));
-  png.addEventListener("click", () => canvas.toBlob((blob) => offer(blob, `${map.variable}.png`)));
-  whole.addEventListener("click", () => look(0, map.columns.length));
-  chosen.addEventListener("change", () => show(Number(chosen.value)));
+}
+
+async function mount(holder, data) {
+  const elements = elementsOf(holder, data);
+  const page = new Page(elements);
+  const { canvas, chosen, csv, png, whole, table } = elements;
+  await page.show(data.maps[0]);
+  listenToPointer(page);
+  listenToKeys(page);
+  csv.addEventListener("click", () => offer(new Blob([csvOf(page.map)], { type: "text/csv" }), `${page.map.variable}.csv`));
+  png.addEventListener("click", () => canvas.toBlob((blob) => offer(blob, `${page.map.variable}.png`)));
+  whole.addEventListener("click", () => page.look(0, page.map.columns.length));
+  chosen.addEventListener("change", () => page.show(data.maps[Number(chosen.value)]));
   table.section.addEventListener("toggle", () => {
-    if (table.section.open && !table.inner.childElementCount) table.inner.append(...tableOf(map));
+    if (table.section.open && !table.inner.childElementCount) table.inner.append(...tableOf(page.map));
   });
-  dark.addEventListener("change", soon);
-  window.addEventListener("beforeprint", () => { printing = true; redraw(); });
-  window.addEventListener("afterprint", () => { printing = false; redraw(); });
-  await show(0);
-  new ResizeObserver(soon).observe(holder);
-  holder.dataset.ready = String(Math.round(performance.now()));
+  page.dark.addEventListener("change", () => page.soon());
+  for (const [name, printing] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(name, () => {
+      page.printing = printing;
+      page.redraw();
+    });
+  }
+  new ResizeObserver(() => page.soon()).observe(holder);
+  holder.dataset.ready = "true";
 }
 
 mount(document.getElementById("page"), JSON.parse(document.getElementById("data").textContent));
