@@ -16,7 +16,7 @@ from layergram import LayergramError, figures, maps
 from layergram.cli import main
 from layergram.export import save_page
 
-SCRIPT = "</script><script>window.hurt = 1</script><img src=x onerror=alert(1)>"
+SCRIPT = "</script ><!-- <script>window.hurt = 1</script ><img src=x onerror=alert(1)>"
 
 
 class Elements(HTMLParser):
@@ -110,6 +110,8 @@ def test_texts_titles_and_attributes_are_never_markup(tmp_path):
     harmless = Elements(page_of(random_map(), tmp_path))
     page = page_of(array, tmp_path, title=SCRIPT)
     assert Elements(page).names == harmless.names
+    raw = page.split('id="data">')[1].split('</script>\n<script type="module">')[0]
+    assert not set("<>&") & set(raw)
     assert data_of(page)["title"] == SCRIPT
     assert data_of(page)["maps"][0]["beside"][-1]["values"][0] == SCRIPT
 
