@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check gate long bench bench-quick demo clean fonts
+.PHONY: help test check gate long bench bench-quick demo clean fonts browser
 
 # The environment is ready once it was made from these files, for this folder.
 LOCK := $(shell { cat constraints.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
@@ -48,11 +48,22 @@ fonts:
 	  echo "fonts not installed; tests that need them are skipped:$$lacking (Debian's names)"; \
 	fi
 
-test: $(READY) fonts gate
+# Pages are tested in Chromium.
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
+	    >/dev/null || echo "chromium not installed; tests in a browser are skipped"; \
+	else \
+	  echo "chromium not installed; tests in a browser are skipped"; \
+	fi
+
+test: $(READY) fonts browser gate
 check: test
 
 # What continuous integration runs: format, lint, types, then tests with the examples of the docs.
-gate: $(READY) fonts
+gate: $(READY) fonts browser
 	$(PY) -m ruff format --check --quiet .
 	$(PY) -m ruff check --quiet .
 	$(PY) -m mypy

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from layergram.experiments.roles.over import probe_over as probe_over
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
     from layergram.experiments.roles.run import role_map as role_map
+    from layergram.export import save_page as save_page
     from layergram.export import show as show
     from layergram.features.head_outputs import head_outputs as head_outputs
     from layergram.features.hidden_states import FeatureSpec as FeatureSpec
@@ -104,6 +105,7 @@ _HOMES = {
     "read": "maps",
     "role_map": "experiments.roles.run",
     "save": "figures",
+    "save_page": "export",
     "score_metric": "interventions.sweep",
     "show": "export",
     "steering_edit": "interventions.steering",

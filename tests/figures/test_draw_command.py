@@ -47,7 +47,7 @@ def test_the_summary_tells_limits_counts_and_notes(tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["-o", "map.html"], ".png, .svg, .pdf"),
+        (["-o", "map.docx"], ".png, .svg, .pdf, .html"),
         (["--colours", "viridiss"], "did you mean 'viridis'"),
         (["--limits", "1", "0"], "lower limit first"),
         (["--mark", "1:99,0:3"], "layer 1 to 27"),

@@ -32,12 +32,13 @@ def command(
 ) -> None:
     """Draw any map file as a picture.
 
-    Several maps over the same columns become the panels of one picture, others a picture each.
+    Several maps over the same columns become the panels of one picture, others a picture each. With
+    a file name that ends in .html they become one page, to open in a browser and point at cells.
 
     Args:
         maps: map files.
-        out: the picture (.png, .svg or .pdf), or a folder for it; default: beside the map,
-            as .png.
+        out: the picture (.png, .svg or .pdf), a page to open in a browser (.html), or a folder
+            for a picture; default: beside the map, as .png.
         value: the column or variable with the values, where a file has several.
         cmap: any colour map of matplotlib, such as cividis; the same as --colours.
         style: the choices.
@@ -47,10 +48,17 @@ def command(
     from layergram.figures.saving import check_suffix
 
     if out is not None and out.suffix and not out.is_dir():
-        check_suffix(out)
+        check_suffix(out, also=[".html"])
     if cmap:
         style = replace(style or Style(), colours=cmap)
     arrays = _read(maps, value)
+    if out is not None and out.suffix.lower() == ".html" and not out.is_dir():
+        written = _write_page(arrays, out, style or Style())
+        if output.json:
+            output.summary({"pages": [written]})
+        elif not output.quiet:
+            print(written["file"])
+        return
     together = len(maps) == 1 or _same_columns(list(arrays.values()))
     if out is not None and out.suffix and not together and not out.is_dir():
         raise LayergramError(
@@ -69,6 +77,19 @@ def command(
     elif not output.quiet:
         for summary in summaries:
             print(summary["file"])
+
+
+def _write_page(arrays: dict[Path, xr.DataArray], out: Path, style: Style) -> dict[str, Any]:
+    """Write all maps into one page, each under its measure, or its file where these repeat."""
+    from layergram.export import save_page
+
+    measures = [str(array.attrs["measure"]) for array in arrays.values()]
+    unique = len(set(measures)) == len(measures)
+    names = measures if unique else [path.stem for path in arrays]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in arrays]
+    titled = dict(zip(names, arrays.values(), strict=True))
+    return {"file": str(save_page(titled, out, style=style)), "maps": names}
 
 
 def _read(paths: list[Path], value: str) -> dict[Path, xr.DataArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,14 +81,15 @@ def choose(style: Style | None, choices: Mapping[str, Any]) -> Style:
     return dataclasses.replace(style or Style(), **choices)
 
 
-def check_suffix(path: str | Path) -> Path:
-    """The path, if figures can be written in the format of its suffix."""
+def check_suffix(path: str | Path, *, also: Sequence[str] = ()) -> Path:
+    """The path, if its suffix is that of a format of figures, or of one that is allowed as well."""
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    allowed = (*SUFFIXES, *also)
+    if path.suffix.lower() not in allowed:
         raise LayergramError(
             f"the picture '{path}'",
             got=f"the suffix '{path.suffix}'" if path.suffix else "no suffix",
-            allowed=", ".join(SUFFIXES),
+            allowed=", ".join(allowed),
             do="give the file one of these suffixes",
         )
     return path

@@ -1,0 +1,6 @@
+"""Pages: a map with its figure and its words as one file that opens in any browser."""
+
+from layergram.pages.document import document
+from layergram.pages.view import Said, pack, view
+
+__all__ = ["Said", "document", "pack", "view"]

@@ -1,0 +1,66 @@
+"""The document of a page: data, script and style in one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+SCRIPTS = ("data.js", "painting.js", "page.js")
+"""The parts of the script, in the order in which they stand in it."""
+
+
+def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
+    """An HTML document that shows some maps, as one text.
+
+    Nothing in it is markup but what this function writes: the data are JSON in which no ``<``
+    stands, and the script only ever sets text. A policy in the document allows this script and
+    this style sheet and nothing else: no other script runs, and nothing is fetched.
+
+    Args:
+        views: what :func:`layergram.pages.view` makes; the first is shown first.
+        title: of the document.
+    """
+    data = json.dumps(
+        {"title": title, "maps": list(views)}, ensure_ascii=False, allow_nan=False,
+        separators=(",", ":"),
+    )  # fmt: skip
+    for sign in "<>&\u2028\u2029":
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    folder = files("layergram.pages")
+    code = "\n" + "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    style = "\n" + (folder / "page.css").read_text(encoding="utf-8")
+    policy = (
+        f"default-src 'none'; script-src {_hash(code)}; style-src {_hash(style)}; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<link rel="icon" href="data:,">
+<title>{html.escape(title)}</title>
+<style>{style}</style>
+</head>
+<body>
+<main id="page"></main>
+<noscript>This page draws its maps with a script, which is switched off here.</noscript>
+<script type="application/json" id="data">{data}</script>
+<script type="module">{code}</script>
+</body>
+</html>
+"""
+
+
+def _hash(text: str) -> str:
+    """The hash by which a policy allows an inline script or style sheet."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

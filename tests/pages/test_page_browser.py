@@ -1,0 +1,248 @@
+"""A page in a real browser: what a reader points at, types and downloads."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+
+import numpy as np
+import pytest
+from matplotlib.colors import ListedColormap, LogNorm, Normalize, TwoSlopeNorm
+from PIL import Image
+
+from layergram import figures, maps
+from layergram.export import save_page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+SCRIPT = "</script ><!-- <script>window.hurt = 1</script ><img src=x onerror='window.hurt=1'>"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open maps as a page; in the end nothing was complained of and nothing was fetched."""
+    troubles, pages = [], []
+
+    def show(arrays, *, style=None, **options):
+        path = save_page(arrays, tmp_path / "page.html", style=style)
+        page = browser.new_page(viewport={"width": 1000, "height": 900}, **options)
+        pages.append(page)
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(("file:", "data:", "blob:"))
+                else troubles.append(request.url)
+            ),
+        )
+        page.goto(path.as_uri())
+        page.wait_for_selector("#page[data-ready]")
+        return page
+
+    yield show
+    for page in pages:
+        page.close()
+    assert not troubles
+
+
+def example(**attrs):
+    values = np.random.default_rng(3).random((6, 5)).astype(np.float32)
+    texts = ["The", ' "cat"', " sat,", "\n", SCRIPT]
+    array = maps.make(
+        values,
+        ("layer", "token"),
+        measure="weight",
+        coords={
+            "token_text": ("token", texts),
+            "low": (("layer", "token"), values - np.float32(0.25)),
+            "high": (("layer", "token"), values + np.float32(0.25)),
+        },
+    )
+    array.attrs.update(attrs)
+    return array
+
+
+def said_value(text, label):
+    return float(text.split(f"{label}: ")[1].split(" ")[0].replace("−", "-"))
+
+
+def test_the_pinned_cell_has_the_value_of_the_array(opened):
+    array = example()
+    page = opened(array)
+    page.locator("canvas").first.focus()
+    page.keyboard.press("Enter")
+    readout = page.locator("output")
+    layer, token = 0, 0
+    rows = []
+    for key in ("", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "ArrowUp", "ArrowLeft"):
+        if key:
+            page.keyboard.press(key)
+        text = readout.inner_text()
+        layer = array.layer.values.tolist().index(int(text.split("layer ")[1].split(" ")[0]))
+        token = int(text.split("token ")[1].split(":")[0])
+        rows.append((layer, token))
+        cell = array.values[layer, token]
+        assert said_value(text, array.attrs["long_name"]) == pytest.approx(cell, rel=1e-3)
+        assert said_value(text, "interval") == pytest.approx(cell - 0.25, rel=1e-3, abs=1e-4)
+    assert len(set(rows)) >= 4
+    page.keyboard.press("Escape")
+    assert readout.inner_text() == ""
+
+
+def test_the_pointer_reads_a_cell_and_a_click_pins_it(opened):
+    page = opened(example())
+    box = page.locator("canvas").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 70)
+    tip = page.locator("#tip")
+    assert tip.is_visible()
+    page.mouse.down()
+    page.mouse.up()
+    assert page.locator("output").inner_text().split(" · ") == tip.inner_text().split("\n")
+    assert page.locator("canvas").nth(1).is_visible()
+
+
+@pytest.mark.parametrize("scale", ["linear", "log", "diverging"])
+def test_cells_have_the_colours_of_the_figure(opened, scale):
+    values = np.random.default_rng(1).random((4, 6)) + 0.1
+    array = maps.make(values - (0.6 if scale == "diverging" else 0), ("layer", "head"), measure="w")
+    style = figures.Style(scale=scale)
+    planned = figures.plan(array, style=style).scales[0]
+    limits = {"vmin": planned.low, "vmax": planned.high}
+    norm = {
+        "linear": lambda: Normalize(**limits),
+        "log": lambda: LogNorm(**limits),
+        "diverging": lambda: TwoSlopeNorm(planned.centre, **limits),
+    }[scale]()
+    wanted = ListedColormap(planned.colours)(norm(array.values), bytes=True)[..., :3]
+    page = opened(array, style=style)
+    canvas, tip = page.locator("canvas").first, page.locator("#tip")
+    box = canvas.bounding_box()
+    picture = canvas.evaluate("canvas => canvas.toDataURL()").split(",")[1]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB"))
+    found = set()
+    for y in range(36, 170, 30):
+        for x in range(60, int(box["width"]) - 100, 70):
+            page.mouse.move(box["x"] + x, box["y"] + y)
+            if tip.is_hidden():
+                continue
+            text = tip.inner_text().split("\n")
+            cell = array.layer.values.tolist().index(int(text[0][6:])), int(text[1][5:])
+            found.add(cell)
+            near = pixels[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3).tolist()
+            assert wanted[cell].tolist() in near  # the point itself may be on a border
+    assert len(found) == array.size
+
+
+def test_the_pin_stands_where_it_was_put_in_every_panel(opened):
+    values = np.arange(24.0).reshape(2, 4, 3)
+    array = maps.make(values, ("function", "layer", "head"), measure="weight")
+    page = opened(array)
+    canvas = page.locator("canvas").first
+    box = canvas.bounding_box()
+    for panel, x in enumerate((0.2, 0.7)):
+        x, y = int(box["width"] * x), 50
+        page.mouse.click(box["x"] + x, box["y"] + y)
+        page.wait_for_timeout(100)
+        text = page.locator("output").inner_text().split(" · ")
+        layer = array.layer.values.tolist().index(int(text[1].removeprefix("layer ")))
+        head = int(text[2].removeprefix("head "))
+        assert float(text[3].split(": ")[1]) == values[panel, layer, head]
+        picture = canvas.evaluate("canvas => canvas.toDataURL()").split(",")[1]
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB"))
+        ys, xs = np.nonzero((pixels == (0x0B, 0x57, 0xD0)).all(axis=2))
+        assert xs.min() < x < xs.max() and ys.min() < y < ys.max()
+
+
+def test_zoom_shows_fewer_columns_and_0_shows_all(opened):
+    array = maps.make(
+        np.random.default_rng(0).random((3, 40)), ("layer", "token"), measure="weight"
+    )
+    page = opened(array)
+    canvas = page.locator("canvas").first
+    box = canvas.bounding_box()
+
+    def right_end():
+        page.wait_for_timeout(60)
+        page.mouse.move(box["x"] + box["width"] - 110, box["y"] + 70)
+        return int(page.locator("#tip").inner_text().split("token ")[1].split("\n")[0])
+
+    assert right_end() >= 38
+    canvas.focus()
+    for _ in range(4):
+        page.keyboard.press("+")
+    assert right_end() < 30
+    page.keyboard.press("0")
+    assert right_end() >= 38
+
+
+def test_a_sentence_lights_its_cells_up(opened):
+    page = opened(example())
+    canvas = page.locator("canvas").first
+    shown = canvas.evaluate("canvas => canvas.toDataURL()")
+    button = page.locator("ul.words button").first
+    button.click()
+    page.wait_for_timeout(100)
+    assert button.get_attribute("aria-pressed") == "true"
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != shown
+    button.click()
+    page.wait_for_timeout(100)
+    assert canvas.evaluate("canvas => canvas.toDataURL()") == shown
+
+
+def test_the_downloaded_table_is_the_array(opened, tmp_path):
+    array = example()
+    page = opened(array)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV").click()
+    waiting.value.save_as(tmp_path / "back.csv")
+    back = maps.read(tmp_path / "back.csv")
+    assert back.dims == array.dims
+    np.testing.assert_array_equal(back.values, array.values)
+    for name in ("token_text", "low", "high"):
+        np.testing.assert_array_equal(back[name].values, array[name].values)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="PNG").click()
+    assert waiting.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_view_has_every_value(opened):
+    array = example()
+    page = opened(array)
+    page.get_by_text("Table of the values").click()
+    page.locator("caption").wait_for()
+    cells = [float(text) for text in page.locator("table td").all_inner_texts() if text[:2] == "0."]
+    np.testing.assert_allclose(cells[: array.size], array.values.ravel(), rtol=1e-3)
+
+
+def test_script_in_texts_and_attributes_is_harmless(opened):
+    page = opened({SCRIPT: example(model=SCRIPT, long_name=SCRIPT), "other": example()})
+    page.get_by_text("Notes and legend").click()
+    page.get_by_text("Table of the values").click()
+    page.locator("canvas").first.focus()
+    page.keyboard.press("Enter")
+    assert SCRIPT in page.locator("output").inner_text()
+    assert page.evaluate("window.hurt") is None
+    assert page.locator("img").count() == 0
+
+
+def test_another_map_is_chosen(opened):
+    first, second = example(), example()
+    second.values[:] = 7
+    page = opened({"first": first, "second": second}, color_scheme="dark")
+    page.get_by_role("combobox").select_option(label="second")
+    page.locator("canvas").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(100)
+    assert said_value(page.locator("output").inner_text(), second.attrs["long_name"]) == 7
