@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -126,21 +126,15 @@ class AnswerDepths:
     def take(self, view: LensView) -> None:
         """Keep the divergences, and at the last layer what the prediction says."""
         a = max(self.first - view.start, 0)
-        b = min(self.end - view.start, len(view.log_p))
+        b = min(self.end - view.start, len(view.next_ids))
         if a >= b:
             return
-        part = replace(
-            view,
-            log_p=view.log_p[a:b],
-            log_p_final=view.log_p_final[a:b],
-            next_ids=view.next_ids[a:b],
-        )
         columns = slice(view.start + a - self.first, view.start + b - self.first)
-        self.divergence[view.layer - 1, columns] = divergence(part).cpu().numpy()
+        self.divergence[view.layer - 1, columns] = divergence(view)[a:b].cpu().numpy()
         if view.layer == len(self.divergence):
-            log_p = part.log_p_final
+            log_p = view.log_p_final[a:b]
             values = (
-                log_p.gather(1, part.next_ids[:, None])[:, 0],
+                log_p.gather(1, view.next_ids[a:b, None])[:, 0],
                 -(log_p.exp() * log_p).sum(-1),
                 -log_p.mean(-1) - math.log(log_p.shape[-1]),
             )
