@@ -130,10 +130,11 @@ def test_like_takes_measure_options_and_run_from_a_map(run, tiny_llama_folder, t
 
 def test_check_prints_every_proof(run, tiny_llama_folder):
     code, out, _ = run("check", tiny_llama_folder)
-    assert code == 0 and out.count("proved  ") == 8
+    assert code == 0 and out.count("proved  ") == 10
     code, out, _ = run("check", tiny_llama_folder, "--json")
     proofs = json.loads(out)["proofs"]
     names = {"lens", "tap", "rows", "future", "heads", "chunks", "padding", "dropping"}
+    names |= {"blocks", "softmax"}
     assert {p["name"] for p in proofs} == names
     assert {p["status"] for p in proofs} == {"proved"}
 

@@ -91,16 +91,17 @@ def test_induction_is_measured_on_random_tokens_unless_texts_are_asked_for(tiny)
         "attention_induction"
     ]
     random = kinds["random"]["attention_induction"]
-    np.testing.assert_array_equal(random, again)  # the texts do not count
+    # the texts do not count; what is measured beside it moves rounding
+    np.testing.assert_allclose(random, again, rtol=1e-6)
     assert maps.options_of(random)["sequences"] == SEQUENCES
     assert "random tokens each, repeated once" in random.attrs["definition"]
     other = attention_patterns(tiny, measures=["attention_induction"], seed=1)[
         "attention_induction"
     ]
-    assert not np.array_equal(random, other)
-    assert not np.array_equal(random, kinds["texts"]["attention_induction"])
-    np.testing.assert_array_equal(
-        kinds["random"]["attention_first"], kinds["texts"]["attention_first"]
+    assert not np.allclose(random, other, rtol=1e-4)
+    assert not np.allclose(random, kinds["texts"]["attention_induction"], rtol=1e-4)
+    np.testing.assert_allclose(
+        kinds["random"]["attention_first"], kinds["texts"]["attention_first"], rtol=1e-6
     )
 
 

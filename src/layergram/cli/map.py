@@ -43,7 +43,7 @@ def command(
     file: Path | None = None,
     prompt: str | None = None,
     texts: str | None = None,
-    by: Literal["tenths", "sentence", "edge", "whole"] | None = None,
+    by: Literal["tenths", "sentence", "edge", "whole", "part", "role", "function"] | None = None,
     columns: Several = None,
     keep: Literal["mean", "maps"] | None = None,
     measure: Several = None,

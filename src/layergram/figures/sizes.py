@@ -102,7 +102,7 @@ def columns_for(panels: int, *, wide: bool) -> int:
         >>> [columns_for(n, wide=False) for n in (1, 3, 8, 9, 12, 32)]
         [1, 3, 4, 3, 4, 8]
         >>> [columns_for(n, wide=True) for n in (2, 8, 9, 14, 24, 100)]
-        [2, 4, 3, 3, 3, 7]
+        [2, 4, 3, 3, 3, 6]
     """
     if panels <= 3:
         return panels
