@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
     from layergram.experiments.averages.run import average_maps as average_maps
+    from layergram.experiments.depth.pipeline import DepthOptions as DepthOptions
     from layergram.experiments.depth.run import depth as depth
     from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AnswerOptions": "answers.ask",
+    "DepthOptions": "experiments.depth.pipeline",
     "Evaluation": "probes",
     "FeatureSpec": "features.hidden_states",
     "HeadEdit": "models.edits",

@@ -1,6 +1,7 @@
 """Reasoning depth from the question set to the files, on a tiny model."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,16 +37,16 @@ def set_file(tmp_path):
     return path
 
 
-FEW = {"samples": 4, "max_new_tokens": 12, "g": (0.3, 0.5, 0.9)}
+FEW = lg.DepthOptions(lg.AnswerOptions(samples=4, max_new_tokens=12), (0.3, 0.5, 0.9))
 
 
 def test_depths_and_scores_equal_those_of_a_trace(five_layers, set_file):
-    result = lg.depth(five_layers, lg.questions(set_file).first(3), **FEW)
+    result = lg.depth(five_layers, lg.questions(set_file).first(3), options=FEW)
     depths = np.concatenate([a.depths[0.5] for a in result.answers])
     assert len(set(depths)) >= 3  # of 5 layers
     for answer, record in zip(result.answers, result.records["answers"], strict=True):
         prompt, ids = answer.row.prompt_tokens, torch.tensor(answer.row.ids)
-        for g in FEW["g"]:
+        for g in FEW.g:
             maps = lg.trace(
                 five_layers, answer=record, measures=["settling_depth"], options={"g": g}
             )
@@ -72,7 +73,7 @@ def test_an_interrupted_run_resumes_and_another_rho_reads_nothing(
     from layergram.experiments.depth import pipeline
 
     questions, out = lg.questions(set_file), tmp_path / "out"
-    whole = lg.depth(five_layers, questions, **FEW)
+    whole = lg.depth(five_layers, questions, options=FEW)
     read, calls = pipeline.read, []
 
     def stopping(*words, **named):
@@ -83,12 +84,12 @@ def test_an_interrupted_run_resumes_and_another_rho_reads_nothing(
 
     monkeypatch.setattr(pipeline, "read", stopping)
     with pytest.raises(KeyboardInterrupt):
-        lg.depth(five_layers, questions, out=out, **FEW)
-    resumed = lg.depth(five_layers, questions, out=out, **FEW)
+        lg.depth(five_layers, questions, out=out, options=FEW)
+    resumed = lg.depth(five_layers, questions, out=out, options=FEW)
     assert len(calls) == 6 + 5  # of 9 questions, 4 had been kept
     assert resumed.summary == whole.summary
     assert resumed.records == whole.records
-    again = lg.depth(five_layers, questions, out=out, rho=0.5, **FEW)
+    again = lg.depth(five_layers, questions, out=out, options=replace(FEW, rho=0.5))
     assert len(calls) == 11
     assert again.summary["deep_layer"] == 3
     assert [a.depths[0.5].tolist() for a in again.answers] == [
@@ -123,12 +124,12 @@ def test_the_command_writes_tables_maps_and_answers(tmp_path, capsys, tiny_llama
         ({"g": (0.5, 0.5)}, "g ="),
         ({"g": (1.5,)}, "g ="),
         ({"rho": 0.0}, "rho ="),
-        ({"samples": 1}, "samples ="),
+        ({"answers": lg.AnswerOptions(samples=1)}, "samples ="),
     ],
 )
 def test_what_is_out_of_range_is_refused_before_anything_is_asked(tiny, set_file, asked, named):
     with pytest.raises(LayergramError, match=named):
-        lg.depth(tiny, lg.questions(set_file), **asked)
+        lg.depth(tiny, lg.questions(set_file), options=lg.DepthOptions(**asked))
 
 
 def test_the_command_answers_bad_input_with_one_message(capsys, tmp_path):

@@ -83,19 +83,20 @@ def command(
     out = output.folder("depth")
     model.check()
 
-    from layergram.experiments.depth.run import depth_options, run_depth
+    from layergram.answers.ask import AnswerOptions
+    from layergram.experiments.depth.pipeline import DepthOptions
+    from layergram.experiments.depth.run import depth
 
-    options = depth_options(
-        samples=samples,
+    asked = AnswerOptions(
         max_new_tokens=max_new_tokens,
-        g=g,
-        rho=rho,
+        samples=samples,
         temperature=temperature,
         chat=chat,
         seed=seed,
     )
+    options = DepthOptions(asked, g, rho)
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
-        result = run_depth(loaded, found, out=out, options=options, progress=bars.update)
+        result = depth(loaded, found, out=out, options=options, progress=bars.update)
     print_result(result, loaded, out, time.perf_counter() - began, output)
