@@ -123,6 +123,16 @@ def test_settling_is_counted_over_the_answer():
     assert "The deep-thinking ratio is 1.00 (2 of 2 tokens of the answer, at layer 21" in text
 
 
+def test_settling_of_most_tokens_at_one_layer_is_not_said_to_be_by_that_layer():
+    late = divergence(["answer"] * 5 + ["prompt"] * 3).drop_vars("part")
+    text = words.describe(late)
+    assert (
+        "At least half of the 8 tokens settle (come down to 0.5) no earlier than layer 22" in text
+    )
+    early = divergence(["answer"] * 3 + ["prompt"] * 5).drop_vars("part")
+    assert "Half of the 8 tokens settle (come down to 0.5) by layer 3;" in words.describe(early)
+
+
 def test_no_deep_thinking_where_nothing_was_generated():
     text = words.describe(divergence(["prompt"] * 20))
     assert "deep-thinking" not in text

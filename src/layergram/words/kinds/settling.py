@@ -83,8 +83,11 @@ def _say_settling(fact: Fact, names: Names) -> str:
     n, where = fact.numbers, fact.coordinates
     tokens = names.count(int(n["tokens"]), "token") + (" of the answer" if n["generated"] else "")
     if where:
+        last = n["median"] == n["latest"]
+        half, when = ("At least half", "no earlier than") if last else ("Half", "by")
         text = (
-            f"Half of the {tokens} settle (come down to {n['g']:g}) by layer {n['median']:g}; "
+            f"{half} of the {tokens} settle (come down to {n['g']:g}) {when} layer "
+            f"{n['median']:g}; "
             f"{_end(names, where['earliest'], 'first', n['earliest'])}, "
             f"{_end(names, where['latest'], 'last', n['latest'])}. "
         )
