@@ -68,12 +68,18 @@ class AnswerOptions:
         check_seed(self.seed)
         self.stream("", GREEDY + 1)  # refuses what cannot be drawn
 
-    def stream(self, question: str, sample: int) -> Stream:
-        """How one answer is drawn, whatever is asked beside it."""
+    def stream(self, question: str, sample: int, *, drawn: int = 0) -> Stream:
+        """How one answer is drawn, whatever is asked beside it.
+
+        Args:
+            question: id of the question.
+            sample: number of the answer.
+            drawn: so many of its tokens have been drawn before.
+        """
         if sample == GREEDY:
             return Stream(Sampling(self.max_new_tokens))
         sampling = Sampling(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
-        return Stream(sampling, seed=seed_of(self.seed, question, sample))
+        return Stream(sampling, seed=seed_of(self.seed, question, sample), drawn=drawn)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ def ask(
     folder: RunFolder | None = None,
     progress: Callable[[int, int], None] | None = None,
     greedy: bool = True,
+    stage: str = "answers",
 ) -> list[Answer]:
     """The answers of a model to all questions of a set, question by question, sample by sample.
 
@@ -123,6 +130,7 @@ def ask(
             answers are those of a run that was not interrupted.
         progress: called with how many answers are there, and how many there will be.
         greedy: whether the greedy answer is one of them.
+        stage: the name under which they are kept.
 
     Raises:
         LayergramError: if a question is longer than the model's context allows, or the folder
@@ -139,16 +147,14 @@ def ask(
         for question in questions.questions
         for sample in range(GREEDY if greedy else GREEDY + 1, options.samples + 1)
     }
-    stage = Stage(
-        "answers",
+    kept = Stage(
+        stage,
         tuple(sorted(asked, key=lambda key: -len(prompts[asked[key][0].id]))),  # longest first
         {
-            **model.fingerprint(),
-            **model.generation_settings(),
+            **_drawn_with(model, options),
             "questions": questions.name,
             "questions_digest": questions.digest,
             "prompts": digest_of([prompt.ids for prompt in prompts.values()]),
-            **{k: v for k, v in asdict(options).items() if k not in ("batch", "chat", "judge")},
         },
         shard_size=SHARD,
     )
@@ -171,11 +177,79 @@ def ask(
             for key, (question, sample), ids in zip(keys, batch, replies, strict=True)
         }
 
-    found = run_stage(stage, work, folder, progress=progress)
+    found = run_stage(kept, work, folder, progress=progress)
     return [
         answer_of(model, question, sample, prompts[question.id], found[key]["answer_ids"])
         for key, (question, sample) in asked.items()
     ]
+
+
+def go_on(
+    model: Model,
+    begun: Sequence[Answer],
+    *,
+    options: AnswerOptions,
+    folder: RunFolder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """Answers that were cut, to their end: with the ids that they would have if never cut.
+
+    Args:
+        model: the model.
+        begun: answers asked with a smaller ``max_new_tokens`` and these options otherwise.
+        options: how to ask, with the length that they may have.
+        folder: where the answers are kept as they come.
+        progress: called with how many answers are there, and how many there will be.
+
+    Returns:
+        The answers in this order; those that had ended as they are. As with :func:`ask`, rounding
+        can tip a choice between tokens that are equally likely to 1e-5.
+    """
+    cut = {
+        key_of(answer.question.id, answer.sample): answer
+        for answer in begun
+        if answer.ended == "length" and len(answer.ids) < options.max_new_tokens
+    }
+    stage = Stage(
+        "whole_answers",
+        tuple(sorted(cut, key=lambda key: -len(cut[key].prompt))),
+        {
+            **_drawn_with(model, options),
+            "begun": digest_of([(*a.prompt, *a.ids) for a in cut.values()]),
+        },
+        shard_size=SHARD,
+    )
+
+    def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        batch = [cut[key] for key in keys]
+        answers = generate(
+            model,
+            [a.prompt for a in batch],
+            [options.stream(a.question.id, a.sample, drawn=len(a.ids)) for a in batch],
+            batch=options.batch,
+            begun=[a.ids for a in batch],
+        )
+        return {key: {"answer_ids": list(ids)} for key, ids in zip(keys, answers, strict=True)}
+
+    found = run_stage(stage, work, folder, progress=progress) if cut else {}
+    whole = []
+    for answer in begun:
+        key = key_of(answer.question.id, answer.sample)
+        if key in cut:
+            prompt = model.format_prompt(answer.question.prompt, chat=options.chat)
+            ids = found[key]["answer_ids"]
+            answer = answer_of(model, answer.question, answer.sample, prompt, ids)
+        whole.append(answer)
+    return whole
+
+
+def _drawn_with(model: Model, options: AnswerOptions) -> dict[str, Any]:
+    """What the ids of answers depend on beside the prompts."""
+    return {
+        **model.fingerprint(),
+        **model.generation_settings(),
+        **{k: v for k, v in asdict(options).items() if k not in ("batch", "chat", "judge")},
+    }
 
 
 def key_of(question: str, sample: int) -> str:

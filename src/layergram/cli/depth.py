@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from layergram.cli.common import (
+    Flag,
     Group,
     ModelOptions,
     OutputOptions,
@@ -37,6 +38,7 @@ def command(
         0.7,
     ),
     rho: float = 0.85,
+    stop_early: Flag = False,
     seed: int = 0,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
@@ -64,6 +66,8 @@ def command(
         g: divergences in bits up to which a token counts as settled, such as 0.4 0.5; figures and
             Think@n go by the one nearest to 0.5.
         rho: share of the layers below which a token is shallow.
+        stop_early: complete only the half of the answers whose first 50 tokens are deepest; this
+            saves tokens, and the correlation with being right, which needs all, is left out.
         seed: of the answers and of all draws.
         model: which model.
         output: where to write.
@@ -94,7 +98,7 @@ def command(
         chat=chat,
         seed=seed,
     )
-    options = DepthOptions(asked, g, rho)
+    options = DepthOptions(asked, g, rho, stop_early=stop_early)
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()

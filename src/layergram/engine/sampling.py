@@ -56,10 +56,12 @@ class Stream:
     Args:
         sampling: how to draw.
         seed: of the stream; the same seed draws the same tokens from the same logits.
+        drawn: so many tokens of the answer have been drawn before; the next is drawn as it would
+            be if they had been drawn here.
     """
 
-    def __init__(self, sampling: Sampling, *, seed: int = 0) -> None:
-        self.sampling = sampling
+    def __init__(self, sampling: Sampling, *, seed: int = 0, drawn: int = 0) -> None:
+        self.sampling, self.drawn = sampling, drawn
         self.random = torch.Generator().manual_seed(seed)
 
     def perturb(self, logits: Tensor) -> Tensor:
@@ -81,6 +83,9 @@ class Stream:
             beyond = ordered.cumsum(-1) - ordered >= how.top_p
             scores[order[beyond]] = -torch.inf
         waiting = torch.empty_like(scores).exponential_(generator=self.random)
+        for _ in range(self.drawn):  # noise of the tokens before
+            waiting.exponential_(generator=self.random)
+        self.drawn = 0
         return (scores - waiting.log()).to(logits.device)
 
     def draw(self, logits: Tensor) -> int:
@@ -107,14 +112,17 @@ class Draws:
         model: the model.
         prompt: ids of the prompt.
         stream: how to draw.
+        begun: ids of the answer that have been drawn before.
 
     Attributes:
         ids: prompt and answer so far.
         done: whether the answer has ended, by a stopping token or its largest length.
     """
 
-    def __init__(self, model: Model, prompt: Sequence[int], stream: Stream) -> None:
-        self.ids, self.stream, self.done = list(prompt), stream, False
+    def __init__(
+        self, model: Model, prompt: Sequence[int], stream: Stream, *, begun: Sequence[int] = ()
+    ) -> None:
+        self.ids, self.stream, self.done = [*prompt, *begun], stream, False
         self.stops = set(model.stop_ids)
         self.end = len(prompt) + stream.sampling.max_new_tokens
         self.settings = _processors(model, len(prompt), stream.sampling.max_new_tokens)
@@ -155,6 +163,7 @@ def generate(
     streams: Sequence[Stream],
     *,
     batch: int = 32,
+    begun: Sequence[Sequence[int]] | None = None,
 ) -> list[tuple[int, ...]]:
     """The ids that follow each prompt, the stopping token included where one was reached.
 
@@ -164,31 +173,33 @@ def generate(
         streams: how each answer is drawn, in the order of the prompts.
         batch: largest number of answers that are generated together; changes speed and memory.
             Padding is used only where :func:`padding_is_exact` holds for these prompts.
+        begun: the first ids of each answer, drawn before; the answers go on behind them. Their
+            streams know how many there are.
 
     Returns:
         Ids in the order of the prompts. An answer's ids depend on its prompt and its stream alone
         as far as rounding allows: rows of a batch differ in their last float32 digits from a row
         by itself, which can tip a choice between tokens that are equally likely to 1e-5.
     """
-    lengths = [len(prompt) for prompt in prompts]
-    for prompt in prompts:
-        model.check_ids(prompt)
-    mixed = len(set(lengths)) == 1 or padding_is_exact(model, prompts)
+    begun = begun or [()] * len(prompts)
+    given = [[*prompt, *start] for prompt, start in zip(prompts, begun, strict=True)]
+    lengths = [len(ids) for ids in given]
+    for ids in given:
+        model.check_ids(ids)
+    mixed = len(set(lengths)) == 1 or padding_is_exact(model, given)
     found: dict[int, tuple[int, ...]] = {}
     for group in by_length(lengths, size=batch, mixed=mixed):
-        own = [streams[at] for at in group]
-        answers = _generate_batch(model, [prompts[at] for at in group], own)
-        found |= dict(zip(group, answers, strict=True))
+        rows = [Draws(model, prompts[at], streams[at], begun=begun[at]) for at in group]
+        _generate_batch(model, rows)
+        found |= {
+            at: tuple(row.ids[len(prompts[at]) :]) for at, row in zip(group, rows, strict=True)
+        }
     return [found[at] for at in range(len(prompts))]
 
 
-def _generate_batch(
-    model: Model, prompts: Sequence[Sequence[int]], streams: Sequence[Stream]
-) -> list[tuple[int, ...]]:
-    """Prompts padded on the left and read at once; then one token per answer and step."""
-    answers = [Draws(model, *pair) for pair in zip(prompts, streams, strict=True)]
-    rows = list(answers)
-    ids, mask = padded_left(model, prompts)
+def _generate_batch(model: Model, rows: list[Draws]) -> None:
+    """What there is, padded on the left and read at once; then one token per answer and step."""
+    ids, mask = padded_left(model, [row.ids for row in rows])
     cache = None
     with torch.inference_mode():
         while True:
@@ -206,7 +217,6 @@ def _generate_batch(
                 rows, ids, mask = [rows[at] for at in left], ids[keep], mask[keep]
                 if cache is not None:
                     cache.batch_select_indices(keep)
-    return [tuple(row.ids[len(prompt) :]) for row, prompt in zip(answers, prompts, strict=True)]
 
 
 def padded_left(model: Model, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -39,6 +39,8 @@ class DepthOptions:
         rho: share of the layers below which a token is shallow.
         draws: how often answers and ties are drawn for Think@n and what it is compared with.
         resamples: draws of questions for the intervals.
+        stop_early: only the half of the answers whose first :data:`PREFIX` tokens are deepest is
+            completed. This saves tokens; what needs all answers is not computed.
     """
 
     answers: AnswerOptions = field(
@@ -48,6 +50,7 @@ class DepthOptions:
     rho: float = 0.85
     draws: int = 200
     resamples: int = 1000
+    stop_early: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
@@ -187,25 +190,46 @@ def sample_depths(
         folder=folder,
         progress=stage_progress(progress, "exact answers"),
     )
-    return replay(model, rows, folder, g=options.g, progress=stage_progress(progress, "depths"))
+    ids = [Ids(row.id, row.ids, row.prompt_tokens) for row in rows]
+    records = replay(model, ids, folder, g=options.g, progress=stage_progress(progress, "depths"))
+    return [deep_answer(row, record, options.g) for row, record in zip(rows, records, strict=True)]
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The ids of one answer.
+
+    Attributes:
+        question: id of the question.
+        ids: prompt and answer.
+        prompt_tokens: how many of them are the prompt.
+    """
+
+    question: str
+    ids: tuple[int, ...]
+    prompt_tokens: int
 
 
 def replay(
     model: Model,
-    rows: Sequence[Row],
+    answers: Sequence[Ids],
     folder: RunFolder | None,
     *,
     g: Sequence[float],
     progress: Any,
-) -> list[DeepAnswer]:
-    """Settling depths of answers, by reading their ids again; a question's prompt is read once."""
-    by_question: dict[str, list[Row]] = {}
-    for row in rows:
-        by_question.setdefault(row.id, []).append(row)
+) -> list[dict[str, Any]]:
+    """Settling depths of answers, by reading their ids again; a question's prompt is read once.
+
+    Returns:
+        For each answer what :meth:`AnswerDepths.record` gives.
+    """
+    by_question: dict[str, list[Ids]] = {}
+    for answer in answers:
+        by_question.setdefault(answer.question, []).append(answer)
     stage = Stage(
         "depths",
         tuple(by_question),
-        {**model.fingerprint(), "ids": digest_of([list(row.ids) for row in rows]), "g": list(g)},
+        {**model.fingerprint(), "ids": digest_of([list(a.ids) for a in answers]), "g": list(g)},
         shard_size=SHARD,
     )
 
@@ -226,17 +250,14 @@ def replay(
         return found
 
     kept = run_stage(stage, work, folder, progress=progress)
-    return [
-        DeepAnswer(
-            row,
-            {each: np.array(depths) for each, depths in zip(g, record["depths"], strict=True)},
-            record["log_prob"],
-            record["entropy"],
-            record["self_certainty"],
-        )
-        for name, own in by_question.items()
-        for row, record in zip(own, kept[name]["answers"], strict=True)
-    ]
+    records = {name: iter(kept[name]["answers"]) for name in by_question}
+    return [next(records[answer.question]) for answer in answers]
+
+
+def deep_answer(row: Row, record: Mapping[str, Any], g: Sequence[float]) -> DeepAnswer:
+    """A judged answer with what was read of it."""
+    depths = {each: np.array(of_g) for each, of_g in zip(g, record["depths"], strict=True)}
+    return DeepAnswer(row, depths, record["log_prob"], record["entropy"], record["self_certainty"])
 
 
 def deep_layer(layers: int, rho: float) -> int:

@@ -51,8 +51,9 @@ def report(
             answers, g=g, least=least, draws=options.draws, resamples=options.resamples, seed=seed
         ),
     }
-    made_from = _made_from(model, questions, options, least)
-    found = {"settling_depths": depth_shares(answers, g, model.layers, bootstrap, made_from)}
+    made_from = provenance(model, questions, options, least)
+    depths = [answer.depths[g] for answer in answers]
+    found = {"settling_depths": depth_shares(depths, model.layers, bootstrap, made_from)}
     of_bins = accuracy_by_depth(scores[score_name(g)], right, bootstrap, made_from)
     if of_bins is not None:
         found["accuracy_by_depth"] = of_bins
@@ -70,14 +71,10 @@ def report(
 
 
 def depth_shares(
-    answers: Sequence[DeepAnswer],
-    g: float,
-    layers: int,
-    bootstrap: Bootstrap,
-    made_from: dict[str, Any],
+    depths: Sequence[np.ndarray], layers: int, bootstrap: Bootstrap, made_from: dict[str, Any]
 ) -> xr.DataArray:
     """The share of generated tokens that settle at each layer, with intervals over questions."""
-    counts = np.array([np.bincount(a.depths[g], minlength=layers + 1)[1:] for a in answers])
+    counts = np.array([np.bincount(each, minlength=layers + 1)[1:] for each in depths])
     tokens = counts.sum(1)
     drawn = answer_counts(bootstrap)
     shares = (drawn @ counts) / (drawn @ tokens)[:, None]
@@ -245,9 +242,10 @@ def _records(
     ]
 
 
-def _made_from(
+def provenance(
     model: Model, questions: QuestionSet, options: DepthOptions, least: int
 ) -> dict[str, Any]:
+    """What the maps were made from, for their attributes."""
     made_with = {"questions": questions.name, "questions_digest": questions.digest}
     made_with |= asdict(options.answers)
     return {
@@ -255,7 +253,13 @@ def _made_from(
         "seed": options.answers.seed,
         "caveat": LENS,
         "options": json.dumps(
-            {**made_with, "g": options.main_g, "rho": options.rho, "deep_layer": least},
+            {
+                **made_with,
+                "g": options.main_g,
+                "rho": options.rho,
+                "deep_layer": least,
+                "stop_early": options.stop_early,
+            },
             ensure_ascii=False,
         ),
     }

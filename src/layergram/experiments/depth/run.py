@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.questions import QuestionSet
+from layergram.experiments.depth.early import think_early
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
 from layergram.experiments.depth.report import DepthResult, report
 from layergram.models.model import Model
@@ -43,7 +44,8 @@ def depth(
         ``tables`` ``scores`` (r over five bins, AUROC, point-biserial correlation, with 95 %
         intervals over questions) and ``selection`` (Think@n and others: accuracy and tokens);
         ``sentences``; ``summary``; ``records["answers"]``, which :func:`layergram.trace` takes as
-        ``answer``.
+        ``answer``. With ``stop_early`` the map is of the first tokens, there is the table
+        ``selection`` alone, and ``records["stopped"]`` are the answers that were not completed.
 
     Raises:
         LayergramError: for options out of range, questions too long for the model, or a folder of
@@ -54,8 +56,11 @@ def depth(
     """
     options = options or DepthOptions()
     with nullcontext() if out is None else RunFolder(Path(out)) as folder:
-        answers = sample_depths(model, questions, folder, options=options, progress=progress)
-        found = report(answers, model, questions, options)
+        if options.stop_early:
+            found = think_early(model, questions, folder, options=options, progress=progress)
+        else:
+            answers = sample_depths(model, questions, folder, options=options, progress=progress)
+            found = report(answers, model, questions, options)
         if folder is not None:
             found.save(folder.path)
     return found

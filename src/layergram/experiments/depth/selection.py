@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from layergram.answers.judge import Row
 from layergram.answers.normal import normal
 from layergram.experiments.depth.pipeline import PREFIX, DeepAnswer
 from layergram.statistics.arrays import Numbers, Values
@@ -81,9 +82,7 @@ class _Samples:
 
     def __init__(self, own: Sequence[DeepAnswer], g: float, least: int) -> None:
         self.count = len(own)
-        texts = [normal(answer.row.exact).text.casefold() for answer in own]
-        known = {text: at for at, text in enumerate(dict.fromkeys(texts))}
-        self.votes = np.array([known[text] if text else -1 for text in texts])
+        self.votes = exact_votes([answer.row for answer in own])
         self.right = np.array([answer.row.right for answer in own], dtype=np.float64)
         self.tokens = np.array([answer.tokens for answer in own])
         self.depth = np.array([answer.ratio(g, least, first=PREFIX) for answer in own])
@@ -110,12 +109,29 @@ class _Samples:
         ]
 
     def vote(self, rows: Numbers) -> float:
-        """Whether the most frequent exact answer is right; answers without one do not vote.
+        """Whether the most frequent exact answer is right."""
+        winner = majority(self.votes, rows)
+        return 0.0 if winner is None else float(self.right[winner])
 
-        Of answers with equally many votes the first in the (random) order of ``rows`` is taken.
-        """
-        voting = rows[self.votes[rows] >= 0]
-        if not voting.size:
-            return 0.0
-        counts = (self.votes[voting][:, None] == self.votes[voting]).sum(1)
-        return float(self.right[voting[counts.argmax()]])
+
+def exact_votes(rows: Sequence[Row]) -> Numbers:
+    """The exact answer of each row as a number: equal for equal answers, −1 for none."""
+    texts = [normal(row.exact).text.casefold() for row in rows]
+    known = {text: at for at, text in enumerate(dict.fromkeys(texts))}
+    return np.array([known[text] if text else -1 for text in texts])
+
+
+def majority(votes: Numbers, rows: Numbers) -> int | None:
+    """A row with the most frequent vote; those without one do not vote.
+
+    Of answers with equally many votes the first in the (random) order of ``rows`` is taken.
+
+    Example:
+        >>> majority(np.array([0, 1, -1, 1]), np.array([2, 0, 1, 3]))
+        1
+    """
+    voting = rows[votes[rows] >= 0]
+    if not voting.size:
+        return None
+    counts = (votes[voting][:, None] == votes[voting]).sum(1)
+    return int(voting[counts.argmax()])
