@@ -29,7 +29,8 @@ def section(record: Measure) -> str:
         options = ", ".join(f"`{k}` (default {v!r})" for k, v in record.options.items())
         lines += [f"Options: {options}.", ""]
     if record.source:
-        lines += [f"Made from `{record.source}`.", ""]
+        taken = ", whose options it takes" if MEASURES[record.source].options else ""
+        lines += [f"Made from `{record.source}`{taken}.", ""]
     lines += [f"Caveat: {record.caveat}", ""]
     if record.references:
         lines += [f"Source: {record.references}.", ""]

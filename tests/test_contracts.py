@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+import zoo
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES
 from layergram.measures.registry import FAMILIES, select_measures
+from layergram.models.load import load
 from layergram.recipe import Run, recipe
 from layergram.tracing import trace
 
@@ -19,14 +21,21 @@ every_measure = pytest.mark.parametrize("name", MEASURES)
 
 
 @pytest.fixture(scope="module")
-def whole(tiny):
-    return trace(tiny, TEXT, measures=MEASURES, options=OPTIONS, run=Run(chunk=1000))
+def experts(tiny):
+    """A mixture of experts, which can have every measure."""
+    network = zoo.tiny("mixtral", vocab_size=len(tiny.tokenizer))
+    return load(network, tokenizer=tiny.tokenizer)
 
 
-def alone(tiny, name, **run):
+@pytest.fixture(scope="module")
+def whole(experts):
+    return trace(experts, TEXT, measures=MEASURES, options=OPTIONS, run=Run(chunk=1000))
+
+
+def alone(experts, name, **run):
     """One measure by itself, with the options that it has."""
     own = {key: value for key, value in OPTIONS.items() if key in MEASURES[name].options}
-    return trace(tiny, TEXT, measures=[name], options=own, run=Run(**run))[name]
+    return trace(experts, TEXT, measures=[name], options=own, run=Run(**run))[name]
 
 
 @every_measure
@@ -41,27 +50,27 @@ def test_a_record_says_what_there_is_to_know(name):
 
 
 @every_measure
-def test_the_map_says_how_it_was_made(name, whole, tiny):
+def test_the_map_says_how_it_was_made(name, whole, experts):
     array = maps.check(whole[name])
     assert {
         "measure", "long_name", "units", "alignment", "definition", "caveat", "model", "revision",
         "dtype", "seed", "run", "text", "layers", "layergram_version", "created", "schema",
     } <= set(array.attrs)  # fmt: skip
-    assert array.attrs["text"] == TEXT and array.attrs["layers"] == tiny.layers
-    assert set(maps.TOKEN_COORDINATES) <= set(array.coords)
+    assert array.attrs["text"] == TEXT and array.attrs["layers"] == experts.layers
+    assert "token" not in array.dims or set(maps.TOKEN_COORDINATES) <= set(array.coords)
     assert "".join(whole.token_text.values[:5]) == TEXT[: whole.char_end.values[4]]
 
 
 @every_measure
-def test_chunk_size_changes_nothing(name, whole, tiny):
+def test_chunk_size_changes_nothing(name, whole, experts):
     for chunk in (1, 7):
-        other = alone(tiny, name, chunk=chunk)
+        other = alone(experts, name, chunk=chunk)
         np.testing.assert_allclose(other.values, whole[name].values, rtol=1e-5, atol=1e-5)
 
 
 @every_measure
-def test_the_company_of_other_measures_changes_nothing(name, whole, tiny):
-    single = alone(tiny, name, chunk=1000)
+def test_the_company_of_other_measures_changes_nothing(name, whole, experts):
+    single = alone(experts, name, chunk=1000)
     # not bitwise: without a measure of attention the model runs its own attention function
     np.testing.assert_allclose(single.values, whole[name].values, rtol=1e-5, atol=1e-5)
     assert {k: v for k, v in single.attrs.items() if k != "created"} == {
@@ -70,16 +79,16 @@ def test_the_company_of_other_measures_changes_nothing(name, whole, tiny):
 
 
 @every_measure
-def test_tracing_leaves_the_model_as_it_was(name, tiny):
-    state = {key: value.clone() for key, value in tiny.network.state_dict().items()}
-    config = tiny.network.config.to_json_string()
-    attention = tiny.network.config._attn_implementation
-    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in tiny.network.modules()]
-    alone(tiny, name)
-    assert tiny.network.config.to_json_string() == config
-    assert tiny.network.config._attn_implementation == attention
-    assert all(torch.equal(v, state[k]) for k, v in tiny.network.state_dict().items())
-    after = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in tiny.network.modules()]
+def test_tracing_leaves_the_model_as_it_was(name, experts):
+    state = {key: value.clone() for key, value in experts.network.state_dict().items()}
+    config = experts.network.config.to_json_string()
+    attention = experts.network.config._attn_implementation
+    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in experts.network.modules()]
+    alone(experts, name)
+    assert experts.network.config.to_json_string() == config
+    assert experts.network.config._attn_implementation == attention
+    assert all(torch.equal(v, state[k]) for k, v in experts.network.state_dict().items())
+    after = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in experts.network.modules()]
     assert after == hooks
 
 
@@ -94,16 +103,18 @@ def test_missing_cells_have_a_reason_and_only_they(name, whole):
 
 
 @pytest.mark.parametrize("name", [n for n, record in MEASURES.items() if record.per_head])
-def test_the_heads_come_together_to_the_map_over_all(name, whole, tiny):
-    each = alone(tiny, name, heads="each")
-    assert each.dims == ("layer", "head", "token") and each.sizes["head"] == 4
+def test_the_heads_come_together_to_the_map_over_all(name, whole, experts):
+    each = alone(experts, name, heads="each")
+    assert each.dims == ("layer", "head", MEASURES[name].axis) and each.sizes["head"] == 4
     pooled = each.mean("head") if MEASURES[name].pool == "mean" else each.sum("head", skipna=False)
     np.testing.assert_allclose(pooled, whole[name], atol=1e-6)
     assert f"{MEASURES[name].pool} over the layer's heads" in whole[name].attrs["definition"]
 
 
 def test_maps_of_a_run_share_the_token_axis(whole):
-    assert {array.sizes["token"] for array in whole.values()} == {whole.sizes["token"]}
+    on_tokens = [array for array in whole.values() if "token" in array.dims]
+    assert {array.sizes["token"] for array in on_tokens} == {whole.sizes["token"]}
+    assert len(on_tokens) == len(MEASURES) - 1  # the mass of roles has an axis of its own
     assert (whole["part"] == "prompt").all()
 
 

@@ -119,7 +119,8 @@ def recipe(array: xr.DataArray) -> Recipe:
     prompted = run.pop("prompt", None) is not None
     options = options_of(array)
     for name, default in {"query": "last", "context": "prompt"}.items():
-        if name in options:  # positions of another text mean nothing in this one
+        if name in options and options[name] != "answer":
+            # positions of another text mean nothing in this one
             options[name] = default
     return Recipe(
         array.attrs["model"],

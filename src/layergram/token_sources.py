@@ -71,6 +71,37 @@ class Source:
         return tokens.append(model.tokenizer, given, ids[prompt:])
 
 
+def roles_of(given: Tokens, source: Source) -> list[str]:
+    """The role of each token in its sequence; every token has one.
+
+    ``first token``; ``template``, what the chat template adds around a prompt; ``prompt``, or
+    ``text`` where there is no answer; ``exact answer``, of a stored answer with the positions of
+    these tokens in ``roles``; ``answer``, the rest of it.
+    """
+    answered = source.prompt is not None or "answer" in given.parts
+    roles = [part if answered else "text" for part in given.parts]
+    if source.prompt is not None:
+        asked = _asked(given, source.prompt)
+        if asked is not None:
+            for at, part in enumerate(given.parts):
+                if part == "prompt" and at not in asked:
+                    roles[at] = "template"
+    stored = source.answer
+    known = stored.get("roles") if isinstance(stored, Mapping) else getattr(stored, "roles", None)
+    first, last = ((known or {}).get(f"exact_answer_{end}", -1) for end in ("first", "last"))
+    if 0 <= first <= last < len(roles):
+        roles[first : last + 1] = ["exact answer"] * (last + 1 - first)
+    return ["first token", *roles[1:]]
+
+
+def _asked(given: Tokens, prompt: str) -> range | None:
+    """The tokens of the prompt's own words; ``None`` where the template has changed them."""
+    try:
+        return tokens.find(given, prompt.strip())
+    except LayergramError:
+        return None
+
+
 def check_text(text: str | None) -> None:
     """Refuse a text with nothing in it, and one that is no whole characters."""
     if text is None or not text.strip():

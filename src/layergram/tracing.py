@@ -15,16 +15,16 @@ import xarray as xr
 
 from layergram import maps, tokens
 from layergram.engine.lens import LogitLens
-from layergram.engine.reducers import KeyMeans, Reducer
+from layergram.engine.reducers import Reducer
 from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES, Measure, select_measures
-from layergram.measures.support import unsupported
+from layergram.measures.support import unsupported, why_missing
 from layergram.models.load import load
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
-from layergram.token_sources import Source
+from layergram.token_sources import Source, roles_of
 from layergram.tokens import Tokens, decode
 
 CELLS = ("layer", "token")
@@ -62,8 +62,9 @@ class Trace:
         self.records = select_measures(list(measures), options)
         self.given = source.tokens(model, chat=self.run.chat)
         prompted = source.prompt is not None
+        room = self.run.max_new_tokens if prompted else 0
         for record in self.records:
-            error = unsupported(model, self.given, record, options, prompted=prompted)
+            error = unsupported(model, self.given, record, options, room=room)
             if error is not None:
                 raise error
         model.check_length(len(self.given), room=1 if prompted else 0)
@@ -120,16 +121,17 @@ class Trace:
                     continue
                 raise LayergramError(
                     f"{record.name} of the model '{self.model.name}'",
-                    got=f"no token that has a value: {_missing(self.model, record, array)}",
+                    got=f"no token that has a value: {why_missing(self.model, record, array)}",
                     do="take a longer text",
                 )
             made[record.name] = self._map(record, array, _summary(self, record, values))
-        return xr.Dataset(made)
+        return xr.Dataset(made, coords=_coordinates(self.tokens))
 
     def _values(self, record: Measure, values: dict[str, np.ndarray]) -> np.ndarray:
         """The values of one measure; ``values`` keeps those that derived ones are made from."""
         if record.source:
-            array = record.function(values[record.source], **self._own(record))
+            given = () if record.axis == "token" else (self._roles(),)
+            array = record.function(values[record.source], *given, **self._own(record))
         else:
             array = self.reducers[record.name].values(len(self.tokens))
             if record.alignment == "predicts":
@@ -153,6 +155,18 @@ class Trace:
         texts = np.array([[known[int(i)] for i in row] for row in ids], dtype=object)
         return {"top_token_id": (CELLS, ids), "top_token_text": (CELLS, texts)}
 
+    def _roles(self) -> list[str]:
+        """The role of each token that has been read."""
+        return roles_of(self.tokens, self.source)
+
+    def _recorded(self, record: Measure) -> dict[str, Any]:
+        """The options of a map and of what it is made from, as they are written down."""
+        of_source = self._own(MEASURES[record.source]) if record.source else {}
+        return {
+            name: "answer" if isinstance(value, range) else value
+            for name, value in {**of_source, **self._own(record)}.items()
+        }
+
     def _own(self, record: Measure) -> dict[str, Any]:
         return {name: self.options.get(name, value) for name, value in record.options.items()}
 
@@ -160,24 +174,27 @@ class Trace:
         run = asdict(self.run)
         if self.source.prompt is not None:
             run["prompt"] = self.source.prompt
-        dims = ("layer", "head", "token")[-array.ndim :] if array.ndim != 2 else ("layer", "token")
+        dims = {1: (), 2: ("layer",), 3: ("layer", "head")}[array.ndim] + (record.axis,)
+        coords = _coordinates(self.tokens) | self._named(record)
+        if record.axis == "role":
+            coords = {"role": list(dict.fromkeys(self._roles()))}
         return maps.make(
             array,
             dims,
             measure=record.name,
-            coords=_coordinates(self.tokens) | self._named(record),
+            coords=coords,
             long_name=record.named(self.options, self.tokens),
             units=record.units,
             valid_min=record.valid_min,
             valid_max=record.valid_max,
             alignment=record.alignment,
             null_value=record.null_value,
-            missing=_missing(self.model, record, array),
+            missing=why_missing(self.model, record, array),
             definition=record.definition
             + (HEADS[self.run.heads].format(pool=record.pool) if record.per_head else ""),
             caveat=record.caveat,
             references=record.references or None,
-            options=self._own(record) or None,
+            options=self._recorded(record) or None,
             **self.model.provenance(),
             seed=self.run.seed,
             run=run,
@@ -226,12 +243,15 @@ class TraceStep:
     def columns(self) -> dict[str, xr.DataArray]:
         """The columns of every map that this step has made or changed, labelled with positions.
 
-        The columns of the new tokens; for measures per key, of all tokens that they could see.
+        The columns of the new tokens; for measures per key, of all tokens that they could see; of a
+        map without tokens all.
         """
         found = {}
         for name, array in self.maps.items():
-            reducer = MEASURES[str(name)].reducer
-            first = 0 if issubclass(reducer, KeyMeans) else self.start
+            if "token" not in array.dims:
+                found[str(name)] = array
+                continue
+            first = 0 if MEASURES[str(name)].reducer.revises else self.start
             positions = np.arange(array.sizes["token"])
             found[str(name)] = array.assign_coords(token=positions).isel(token=slice(first, None))
         return found
@@ -259,15 +279,17 @@ def trace(  # noqa: PLR0913
         answer: a stored answer with ``ids`` and ``prompt_tokens``. Exactly one of the four.
         measures: names of measures (:data:`layergram.measures.MEASURES`).
         options: options of the measures by name, such as ``{"g": 0.4}``. ``query`` is a position,
-            a piece of the text, or ``"last"``; ``context`` is a number of tokens, a piece of the
-            text, or the ``"prompt"`` of an answer.
+            a piece of the text, ``"last"``, or ``"answer"`` for all tokens of an answer;
+            ``context`` is a number of tokens, a piece of the text, or the ``"prompt"`` of an
+            answer.
         run: how to read and generate.
         on_step: called after each chunk, for a progress bar.
 
     Returns:
         A dataset with one map per measure, [layer, token] in float32 (settling_depth [token];
-        measures of attention [layer, head, token] with ``heads="each"``), all on one token axis
-        with the coordinates ``token_text``, ``token_id``, ``char_start``, ``char_end``, ``part``;
+        attention_role_mass [layer, role]; measures of heads with a head axis after the layers with
+        ``heads="each"``), all on one token axis with the coordinates ``token_text``, ``token_id``,
+        ``char_start``, ``char_end``, ``part``;
         ``lens_token`` adds ``top_token_id`` and ``top_token_text`` over (layer, token).
         NaN cells have their reason in the attribute ``missing``.
 
@@ -317,10 +339,11 @@ def unsupported_measures(
     run: Run | None = None,
 ) -> dict[str, str]:
     """The measures that a trace of this source would refuse, each with the reason."""
-    given = source.tokens(model, chat=(run or Run()).chat)
-    prompted = source.prompt is not None
+    run = run or Run()
+    given = source.tokens(model, chat=run.chat)
+    room = run.max_new_tokens if source.prompt is not None else 0
     found = {
-        record.name: unsupported(model, given, record, options or {}, prompted=prompted)
+        record.name: unsupported(model, given, record, options or {}, room=room)
         for record in MEASURES.values()
     }
     return {name: error.got for name, error in found.items() if error is not None}
@@ -371,22 +394,3 @@ def _summary(one: Trace, record: Measure, values: dict[str, np.ndarray]) -> dict
     over = answer if answer.any() else np.ones(len(one.tokens), dtype=bool)
     own = {name: one.options.get(name, default) for name, default in record.options.items()}
     return record.summary(values[record.name], layers=one.model.layers, over=over, **own)
-
-
-def _missing(model: Model, record: Measure, array: np.ndarray) -> str | None:
-    """Why the map has NaN cells; ``None`` if it has none."""
-    if not np.isnan(array).any():
-        return None
-    reasons = []
-    if record.alignment == "predicts":
-        reasons.append("nothing predicts the first token")
-    if record.per_head:
-        without = [str(layer) for layer, n in enumerate(model.parts.heads, start=1) if n == 0]
-        if without:
-            reasons.append(f"no attention weights in layer {', '.join(without)}")
-        counts = {n for n in model.parts.heads if n}
-        if array.ndim == 3 and len(counts) > 1:
-            reasons.append("not all layers have as many heads")
-    if record.missing:
-        reasons.append(record.missing)
-    return "; ".join(reasons)

@@ -21,6 +21,7 @@ from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES
+from layergram.measures.support import unsupported_by
 from layergram.recipe import Run
 
 torch.set_num_threads(1)
@@ -31,7 +32,7 @@ ROOT = SOURCE.parent.parent
 # where a model is tried out when it is loaded, besides the engine
 CHECKS = ("engine/", "models/load.py", "models/locate.py", "models/locate_attention.py",
           "models/attribution.py", "models/attention_ways.py",
-          "models/hooks.py")  # fmt: skip
+          "models/hooks.py", "models/routers.py", "models/values.py")  # fmt: skip
 LENGTHS = (23, 3, 11, 23, 8, 2, 17, 5)
 # without the padding and the stopping token, 0 and 1, which mean something else to some types
 TEXTS = [
@@ -136,12 +137,7 @@ def assert_same_maps(found, expected, model_type):
 
 
 def possible(model):
-    names = [name for name in EVERY if MEASURES[name].family != "attention" or model.has_attention]
-    try:
-        _ = model.attribution
-    except LayergramError:
-        names = [name for name in names if MEASURES[name].family != "heads"]
-    return names
+    return [name for name in EVERY if unsupported_by(model, MEASURES[name]) is None]
 
 
 FEW = ["llama", "gpt2", "gemma3_text", "gpt_oss", "qwen3_next", "mamba", "mixtral", "bloom"]

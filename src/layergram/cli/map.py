@@ -76,7 +76,8 @@ def command(
         measure: what to measure, again for each measure, or "all".
             Default: divergence, settling_depth, attention_received, residual_norm.
         option: an option of a measure as NAME=VALUE, such as g=0.4.
-        query: for attention_from: a position, a piece of the text, or "last".
+        query: for attention_from, attention_rollout and attention_role_mass: a position, a piece of
+            the text, "last", or "answer" for all tokens of an answer.
         like: a map file: take its measure, options, model and run.
         run: how to read and generate.
         picture: kind of picture, again for each kind. Default: png.

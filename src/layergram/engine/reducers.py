@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,15 @@ class Reduction:
 
 
 class Reducer:
-    """A collector that ends in values for every token, made of one :class:`Reduction`."""
+    """A collector that ends in values for every token, made of one :class:`Reduction`.
+
+    Attributes:
+        per_head: whether heads can be kept apart, where the views have any.
+        revises: whether a later chunk changes the values of the tokens before it.
+    """
+
+    per_head: ClassVar[bool] = True
+    revises: ClassVar[bool] = False
 
     def __init__(self, reduction: Reduction) -> None:
         self.reduction, self.needs = reduction, (reduction.needs,)
@@ -55,6 +63,11 @@ class Reducer:
     def values(self, tokens: int) -> Values:
         """[layer, head, token] with NaN where there is no value."""
         raise NotImplementedError
+
+    @staticmethod
+    def kept_bytes(layers: int, tokens: int) -> int:
+        """Bytes kept of a text that grow with the square of its length; 0 for most reducers."""
+        return 0
 
     def token_ids(self, tokens: int) -> npt.NDArray[np.int64] | None:
         """[layer, token], a token of the vocabulary for each value; ``None`` for most reducers."""
@@ -131,7 +144,8 @@ class KeySums:
     Attributes:
         sums: [head, key], summed over queries.
         counts: [key], how many queries could see the key.
-        divisor: what the sums are divided by in the end; ``None`` for the counts.
+        divisor: how many queries were summed over, of all of which the mean is taken, also for keys
+            that they cannot see; ``None`` for the mean over those that can.
         replaces: whether this view takes the place of the ones before it.
     """
 
@@ -145,20 +159,23 @@ class KeyMeans(Reducer):
     """Adds up what each chunk's queries give to the keys, and divides by how many could.
 
     The function gives :class:`KeySums`; the value of a key is the sum divided by the count (or by
-    the divisor), NaN where the count is 0.
+    the sum of the divisors), NaN where the count is 0.
     """
+
+    revises = True
 
     def __init__(self, reduction: Reduction) -> None:
         super().__init__(reduction)
         self.sums: list[Tensor | None] = [None] * reduction.layers
         self.counts: list[Tensor | None] = [None] * reduction.layers
-        self.divisor: int | None = None
+        self.divisors: list[int | None] = [None] * reduction.layers
 
     def take(self, view: Any) -> None:
         """Reduce one view and add it up."""
         part: KeySums = self.reduction.function(view)
         at, end = view.layer - 1, view.first_key + len(view.visible[0])
-        self.divisor = part.divisor
+        if part.divisor is not None:
+            self.divisors[at] = (self.divisors[at] or 0) + part.divisor
         if part.replaces:
             self.sums[at] = self.counts[at] = None
         sums = self.reduction.pooled(part.sums)
@@ -170,8 +187,8 @@ class KeyMeans(Reducer):
         means = [
             None
             if s is None or c is None
-            else torch.where(c > 0, s / (self.divisor or c), torch.nan)
-            for s, c in zip(self.sums, self.counts, strict=True)
+            else torch.where(c > 0, s / (c if divisor is None else max(divisor, 1)), torch.nan)
+            for s, c, divisor in zip(self.sums, self.counts, self.divisors, strict=True)
         ]
         return _stacked(means, tokens)
 

@@ -2,9 +2,10 @@
 
 A chunk of many tokens is reading, a chunk of one is generating; both are the same lines. After each
 chunk every collector is handed the view of its own sequence: the attention weights of the chunk's
-queries (layer by layer, inside the forward pass), the residual streams, the heads' outputs, and
-the lens's predictions (a block of positions at one layer at a time). Each is computed once,
-and only if some collector needs it; nothing of size T×T or L×T×V ever exists.
+queries (layer by layer, inside the forward pass), the residual streams, the heads' outputs, what
+routers say of experts, and the lens's predictions (a block of positions at one layer at a time).
+Each is computed once, and only if some collector needs it; nothing of size T×T or L×T×V ever
+exists, but for what the rollout of a short text keeps (:mod:`layergram.engine.rollout`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache as remembered
 from functools import partial
 from typing import Any
@@ -31,11 +32,13 @@ from layergram.engine.views import (
     OutputView,
     PartView,
     ResidualView,
+    RouterView,
 )
 from layergram.models.attention_blocks import Attention, whole
 from layergram.models.hooks import capture_attention, capture_heads, capture_residual
 from layergram.models.layer_parts import capture_parts
 from layergram.models.model import Model
+from layergram.models.routers import Place, capture_routers
 
 CHUNK = 1024
 """Tokens per chunk unless another number is asked for; changes speed and memory only."""
@@ -44,6 +47,7 @@ BATCH = 16
 """Sequences per batch unless another number is asked for; changes speed and memory only."""
 
 PARTS = ("mlp", "attention_output")
+ATTENTION = {"attention", "values"}
 STREAMS = {"residual", "lens", "heads", "output"}
 
 
@@ -96,7 +100,7 @@ def read(
         one step per sequence, after generating.
     """
     reader = LensReader(model, lens)
-    if attend_of(model) is whole and _needed(collectors, "attention"):
+    if attend_of(model) is whole and any(_needed(collectors, kind) for kind in ATTENTION):
         chunk = min(chunk, WHOLE_CHUNK)
     for ids in sequences:
         model.check_ids(ids)
@@ -142,6 +146,7 @@ class _Row:
     collectors: list[Collector]
     draws: Draws | None = None
     new: int = 0  # tokens of the present chunk
+    value_norms: dict[int, Tensor] = field(default_factory=dict)
 
     def takers(self, kind: str) -> list[Collector]:
         return [collector for collector in self.collectors if kind in collector.needs]
@@ -205,13 +210,14 @@ class _Pass:
         self.streams: list[Tensor] = []
         self.outputs: list[Tensor | None] = []
         self.parts: dict[str, list[Tensor]] = {}
+        self.routed: dict[Place, Tensor] = {}
         self.extra: dict[str, Any] = {}
 
     def __enter__(self) -> _Pass:
         parts = self.model.parts
         self.stack = ExitStack()
         try:
-            if "attention" in self.needs:
+            if self.needs & ATTENTION:
                 hooks = {
                     module: partial(self._take_attention, layer)
                     for layer, module in enumerate(parts.attention, start=1)
@@ -221,6 +227,8 @@ class _Pass:
                     self.model.network, hooks, way=parts.way, attend=attend_of(self.model)
                 )
                 self.extra = self.stack.enter_context(capture)
+            if "router" in self.needs:
+                self.routed = self.stack.enter_context(capture_routers(self.model.routers))
             if "heads" in self.needs:
                 self.outputs = self.stack.enter_context(capture_heads(parts))
             for kind in PARTS:
@@ -246,7 +254,11 @@ class _Pass:
         given = padded_right([row.ids[start:end] for row in self.rows], self.model.device)
         self.width = given.shape[1]
         self.attention = AttentionChunk(
-            self.rows, start=start, width=self.width, device=self.model.device
+            self.rows,
+            start=start,
+            width=self.width,
+            device=self.model.device,
+            writes=self.model.head_writes if "values" in self.needs else None,
         )
         logits, self.cache = forward(
             self.model, given, cache=self.cache, keep=keep, extra=self.extra
@@ -283,6 +295,8 @@ class _Pass:
         for kind, outputs in self.parts.items():
             for taker in row.takers(kind):
                 taker.take(PartView(start, tuple(made[at, : row.new] for made in outputs)))
+        if takers := row.takers("router"):
+            self._hand_on_routes(at, row, start, takers)
         if not (row.takers("output") or row.takers("heads")):
             return
         last = self.streams[-1][at, : row.new]
@@ -313,6 +327,15 @@ class _Pass:
                 view = HeadsView(layer, start, own, gradient)
                 for taker in takers:
                     taker.take(view)
+
+    def _hand_on_routes(self, at: int, row: _Row, start: int, takers: list[Collector]) -> None:
+        own = slice(at * self.width, at * self.width + row.new)
+        for layer, router in enumerate(self.model.routers, start=1):
+            if router is not None:
+                shares = router.shares(self.routed[router.numbers][own])
+                weights = self.routed[router.weights][own].float()
+                for taker in takers:
+                    taker.take(RouterView(layer, start, shares, weights))
 
     def _hand_on_lens(self, start: int) -> None:
         device = self.streams[-1].device

@@ -56,6 +56,36 @@ class AttentionView:
 
 
 @dataclass(frozen=True)
+class ValuesView(AttentionView):
+    """The attention of a block of queries, with the size of what heads take from each key.
+
+    Attributes:
+        value_norms: [heads, keys], float32, the norm of the key's value times the head's rows of
+            the output projection.
+    """
+
+    value_norms: Tensor
+
+
+@dataclass(frozen=True)
+class RouterView:
+    """How one layer's tokens are sent to its experts, for one chunk.
+
+    Attributes:
+        layer: number of the layer, from 1.
+        start: position of the chunk's first token.
+        shares: [tokens, experts], float32, the router's distribution before any are chosen.
+        weights: [tokens, chosen experts], float32, what the chosen experts' outputs are multiplied
+            with.
+    """
+
+    layer: int
+    start: int
+    shares: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
 class ResidualView:
     """The residual streams of one chunk.
 
@@ -166,8 +196,8 @@ class Collector(Protocol):
     def needs(self) -> tuple[str, ...]:
         """The kinds of views it takes.
 
-        Any of ``attention``, ``residual``, ``mlp``, ``attention_output``, ``lens``, ``output`` and
-        ``heads``.
+        Any of ``attention``, ``values``, ``router``, ``residual``, ``mlp``, ``attention_output``,
+        ``lens``, ``output`` and ``heads``.
         """
 
     def take(self, view: Any) -> None:

@@ -52,7 +52,9 @@ def attention_received(view: AttentionView) -> KeySums:
     missing="the query cannot see the token",
     resolvers={"query": Query()},
 )
-def attention_from(view: AttentionView, *, query: str | tuple[int, ...] = "last") -> KeySums:
+def attention_from(
+    view: AttentionView, *, query: str | tuple[int, ...] | range = "last"
+) -> KeySums:
     """Attention weight that the chosen query gives to each token.
 
     A[l, h, q, j], with the mean over the queries q of a span where several are chosen; a query of
@@ -60,13 +62,18 @@ def attention_from(view: AttentionView, *, query: str | tuple[int, ...] = "last"
 
     Args:
         view: one layer of one chunk.
-        query: positions of the chosen queries, or ``"last"`` for the last token there is.
+        query: positions of the chosen queries; ``"last"`` for the last token there is; a range
+            for the tokens of an ``"answer"``.
     """
     if isinstance(query, str):
         return KeySums(view.weights[:, -1], view.visible[-1].int(), replaces=True)
-    rows = [q - view.start for q in query if 0 <= q - view.start < view.weights.shape[1]]
+    size = view.weights.shape[1]
+    if isinstance(query, range):
+        rows = list(range(max(0, query.start - view.start), size))
+    else:
+        rows = [q - view.start for q in query if 0 <= q - view.start < size]
     # the mean is over the whole span, so a query that cannot see the key still counts
-    return KeySums(view.weights[:, rows].sum(1), view.visible[rows].sum(0), divisor=len(query))
+    return KeySums(view.weights[:, rows].sum(1), view.visible[rows].sum(0), divisor=len(rows))
 
 
 WIDE = (

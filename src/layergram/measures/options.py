@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,14 +30,20 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True)
 class Query:
-    """Positions of queries: a position, several, a piece of the text, or ``"last"``."""
+    """Positions of queries: a position, several, a piece of the text, ``"last"`` or ``"answer"``.
+
+    Of a text without an answer, ``"answer"`` is a piece of the text.
+    """
 
     default: str = "last"
 
     def resolve(self, asked: Any, tokens: Tokens, *, prompted: bool) -> Any:
-        """The positions, or ``"last"`` for the last token there is."""
+        """The positions; ``"last"`` for the last token there is; a range for an answer's tokens."""
         if asked == "last":
             return asked
+        if asked == "answer" and (prompted or "answer" in tokens.parts):
+            begin = len(tokens) if prompted else tokens.parts.index("answer")
+            return range(begin, sys.maxsize)  # an answer goes on to the end
         if isinstance(asked, str) and not asked.removeprefix("-").isdecimal():
             return tuple(find(tokens, asked))
         several = asked if isinstance(asked, list | tuple) else [asked]
@@ -65,6 +72,9 @@ class Query:
             '"New York" (positions 1–2)'
         """
         read = len(tokens)
+        if isinstance(value, range):
+            begun = value.start < read
+            return f"the answer (positions {value.start}–{read - 1})" if begun else "the answer"
         places = [read - 1] if value == "last" else [at for at in value if at < read]
         if not places:
             return "the query"

@@ -21,11 +21,16 @@ MEASURES: dict[str, Measure] = {}
 
 FAMILIES = {
     "attention": "an AttentionView, one layer of one chunk at a time",
+    "values": "a ValuesView, one layer of one chunk at a time",
+    "router": "a RouterView, one layer of one chunk at a time",
     "lens": "a LensView, one layer of a block of positions at a time",
     "residual": "a ResidualView, one chunk at a time",
     "heads": "a HeadsView, one layer of one chunk at a time",
     "derived": "the finished values of another measure",
 }
+
+OF_HEADS = ("attention", "values", "heads")
+"""Families whose views have heads."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,11 @@ class Measure:
             (:mod:`layergram.engine.reducers`).
         pool: what the heads of a layer come to together: their ``mean``, or their ``sum``.
         source: of a derived measure: the measure that it is made from.
+        axis: what the columns of its maps are: ``token``, or ``role`` for a derived measure whose
+            function is also given the role of each token.
         caveat: what the measure does not say.
-        requires: what a text must have for it: a token that ``repeats``, or nothing.
+        requires: what there must be for it: a token that ``repeats`` in the text, ``attention in
+            every layer`` of the model, or nothing.
         resolvers: option -> how its value becomes positions of a text, for options that depend on
             the text.
         references: where it was published.
@@ -69,6 +77,7 @@ class Measure:
     resolvers: Mapping[str, Resolver] = field(default_factory=dict)
     pool: str = "mean"
     source: str = ""
+    axis: str = "token"
     references: str = ""
     null_value: float | None = None
     missing: str = ""
@@ -92,7 +101,9 @@ class Measure:
     @property
     def per_head(self) -> bool:
         """Whether the values exist for each head."""
-        return self.family in ("attention", "heads")
+        if self.source:
+            return MEASURES[self.source].per_head
+        return self.family in OF_HEADS and self.reducer.per_head
 
     def named(self, options: Mapping[str, Any], tokens: Tokens) -> str:
         """The long name for one text: with the token itself for 'the query'."""

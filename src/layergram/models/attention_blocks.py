@@ -72,6 +72,7 @@ class Attention:
         first_query: place of the first query in the chunk.
         first_key: place of the first key among all keys.
         keys: how many keys there are in all; the last is the chunk's last query's own position.
+        values: [n, groups, all keys, d_value], where the module shows them.
     """
 
     parts: Tensor
@@ -81,6 +82,7 @@ class Attention:
     first_query: int
     first_key: int
     keys: int
+    values: Tensor | None = None
 
     @property
     def visible(self) -> Tensor | None:
@@ -211,7 +213,7 @@ def whole(call: AttentionCall, hook: AttentionHook | None, kept: Kept) -> Tensor
         return output
     seen = None if call.mask is None else visible_keys(call.mask, weights)
     sight = None if seen is None else Sight(seen)
-    edited = hook(Attention(weights, None, sight, output, 0, 0, weights.shape[-1]))
+    edited = hook(Attention(weights, None, sight, output, 0, 0, weights.shape[-1], call.value))
     return output if edited is None else edited
 
 
@@ -272,7 +274,7 @@ def _handed_on(
     if hook is None:
         return output
     first, keys = block.queries.start, block.keys.start
-    seen = Attention(parts, totals, block.sight, output, first, keys, call.key.shape[2])
+    seen = Attention(parts, totals, block.sight, output, first, keys, call.key.shape[2], call.value)
     edited = hook(seen)
     return output if edited is None else edited
 

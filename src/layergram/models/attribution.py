@@ -161,7 +161,7 @@ def _write(
             raise _refused(name, f"a layer {layer} that does more than add to its input")
         return None
     at = next((i for i, call in enumerate(own) if call.module is projection), None)
-    if at is None or not _is_matrix(own[at]):
+    if at is None or not is_matrix(own[at]):
         raise _refused(name, f"a layer {layer} whose output projection is no matrix")
     behind = [own[at]]
     for call in own[at + 1 :]:
@@ -210,10 +210,10 @@ def _is_unembedding(call: Call) -> bool:
     pick = torch.linspace(0, size - 1, min(size, SAMPLE), device=weight.device).long()
     made = _rows(call.input).float() @ weight[pick].float().T
     bias = getattr(call.module, "bias", None)
-    return _near(made if bias is None else made + bias[pick].float(), _rows(call.output)[:, pick])
+    return near(made if bias is None else made + bias[pick].float(), _rows(call.output)[:, pick])
 
 
-def _is_matrix(call: Call) -> bool:
+def is_matrix(call: Call) -> bool:
     """Whether the projection's output is its input times its weight, plus its bias."""
     weight = getattr(call.module, "weight", None)
     if call.input is None or call.output is None or not isinstance(weight, Tensor):
@@ -222,12 +222,12 @@ def _is_matrix(call: Call) -> bool:
     turned = shape if isinstance(call.module, Conv1D) else shape[::-1]
     if weight.shape != turned or not weight.is_floating_point():
         return False
-    return _near(
+    return near(
         Write(call.module, 1.0, None).project(_rows(call.input).float()), _rows(call.output)
     )
 
 
-def _near(made: Tensor, output: Tensor) -> bool:
+def near(made: Tensor, output: Tensor) -> bool:
     """Equal to within the rounding of the output's type."""
     off = (made - output.float()).abs().max()
     slack = 8 * torch.finfo(output.dtype).eps

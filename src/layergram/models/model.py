@@ -16,6 +16,8 @@ from layergram.models.attribution import Attribution, attribution_of
 from layergram.models.edits import record_of_edits
 from layergram.models.locate import sample_ids, vocabulary
 from layergram.models.parts import Parts, Proof
+from layergram.models.routers import Router, routers_of
+from layergram.models.values import HeadWrites, head_writes_of
 from layergram.tokens import Tokens, encode
 
 
@@ -108,6 +110,26 @@ class Model:
         """
         ids = sample_ids(self.network)
         return attribution_of(self.network, self.parts, ids, name=self.name)
+
+    @cached_property
+    def head_writes(self) -> HeadWrites:
+        """How long the values of each head become in its output projection.
+
+        Raises:
+            LayergramError: with the reason, where the model is built another way.
+        """
+        ids = sample_ids(self.network)
+        return head_writes_of(self.network, self.parts, ids, name=self.name)
+
+    @cached_property
+    def routers(self) -> tuple[Router | None, ...]:
+        """For each layer how its tokens are sent to experts; ``None`` for a dense layer.
+
+        Raises:
+            LayergramError: with the reason, for a model without experts and for one whose router
+                is built in a way that is not known.
+        """
+        return routers_of(self.network, self.parts, sample_ids(self.network), name=self.name)
 
     @property
     def device(self) -> torch.device:

@@ -231,13 +231,21 @@ def tokens_of(model: Model, item: Item) -> Tokens:
 def _refusal(
     model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any]
 ) -> LayergramError | None:
+    if record.axis != "token" or record.reducer.kept_bytes(model.layers, len(tokens)):
+        return LayergramError(
+            f"{record.name} averaged over texts",
+            got="a map without tokens"
+            if record.axis != "token"
+            else "a measure that keeps the attention of each text until its end",
+            do="make this map of each text, without --texts, or leave it out",
+        )
     try:
         for name, resolver in record.resolvers.items():
             if name in options:
                 resolver.resolve(options[name], tokens, prompted=False)
     except LayergramError as error:
         return error
-    return unsupported(model, tokens, record, options, prompted=False)
+    return unsupported(model, tokens, record, options, room=0)
 
 
 def _check_lengths(model: Model, items: Items, lengths: Mapping[str, int]) -> None:

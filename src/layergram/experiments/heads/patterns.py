@@ -166,19 +166,22 @@ def _records(model: Model, measures: Sequence[str] | None) -> list[Measure]:
         return possible
     records = select_measures(list(measures), {})
     for record in records:
-        if not record.per_head or record.reducer is not QueryColumns:
+        if not _of_each_query(record):
             raise LayergramError(
                 f"a head map of {record.name}",
                 got="a measure without a value for each head and token",
-                allowed=", ".join(
-                    r.name for r in MEASURES.values() if r.per_head and r.reducer is QueryColumns
-                ),
+                allowed=", ".join(r.name for r in MEASURES.values() if _of_each_query(r)),
                 do="choose among these measures",
             )
         error = unsupported_by(model, record)
         if error is not None:
             raise error
     return records
+
+
+def _of_each_query(record: Measure) -> bool:
+    """Whether the measure has a value for each head and each token that attends."""
+    return record.per_head and record.reducer is QueryColumns and not record.source
 
 
 def _pieces(model: Model, texts: Sequence[str]) -> list[_Piece]:
