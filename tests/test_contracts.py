@@ -73,9 +73,12 @@ def test_the_company_of_other_measures_changes_nothing(name, whole, experts):
     single = alone(experts, name, chunk=1000)
     # not bitwise: without a measure of attention the model runs its own attention function
     np.testing.assert_allclose(single.values, whole[name].values, rtol=1e-5, atol=1e-5)
-    assert {k: v for k, v in single.attrs.items() if k != "created"} == {
-        k: v for k, v in whole[name].attrs.items() if k != "created"
-    }
+    own, other = (
+        {k: v for k, v in m.attrs.items() if k != "created"} for m in (single, whole[name])
+    )
+    counts = {key for key in own if key.startswith("cells_")}  # of depths made without divergences
+    assert bool(counts) == (name == "settling_depth") and not counts & set(other)
+    assert {k: v for k, v in own.items() if k not in counts} == other
 
 
 @every_measure
@@ -118,9 +121,11 @@ def test_maps_of_a_run_share_the_token_axis(whole):
     assert (whole["part"] == "prompt").all()
 
 
-def test_settling_depth_brings_its_source_and_a_ratio(tiny):
-    found = trace(tiny, TEXT, measures=["settling_depth"], options={"g": 0.0, "rho": 0.5})
-    assert set(found) == {"divergence", "settling_depth"}
+@pytest.mark.parametrize("beside", [[], ["lens_entropy"]])
+def test_settling_depth_has_a_ratio_and_its_source_where_the_lens_is_read_anyway(tiny, beside):
+    names = [*beside, "settling_depth"]
+    found = trace(tiny, TEXT, measures=names, options={"g": 0.0, "rho": 0.5})
+    assert set(found) == {*names, *(["divergence"] if beside else [])}
     depth = found["settling_depth"]
     assert (depth.values[1:] == 3).all()  # nothing but the last layer reaches 0
     assert depth.attrs["deep_thinking_ratio"] == 1.0
@@ -225,6 +230,8 @@ def test_a_wrong_run_is_refused(field, value):
 def test_a_derived_measure_comes_after_its_source():
     names = [record.name for record in select_measures(["settling_depth", "divergence"], {})]
     assert names == ["divergence", "settling_depth"]
+    alone = select_measures(["settling_depth", "residual_norm"], {"g": 0.3})
+    assert [record.name for record in alone] == ["settling_depth", "residual_norm"]
 
 
 @pytest.mark.parametrize(

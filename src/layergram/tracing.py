@@ -124,7 +124,8 @@ class Trace:
                     got=f"no token that has a value: {why_missing(self.model, record, array)}",
                     do="take a longer text",
                 )
-            made[record.name] = self._map(record, array, _summary(self, record, values))
+            counts = {} if record.source else self.reducers[record.name].counted()
+            made[record.name] = self._map(record, array, _summary(self, record, values) | counts)
         return xr.Dataset(made, coords=_coordinates(self.tokens))
 
     def _values(self, record: Measure, values: dict[str, np.ndarray]) -> np.ndarray:
@@ -139,6 +140,8 @@ class Trace:
                 array = np.concatenate([first, array[..., :-1]], axis=-1)
             if not (record.per_head and self.run.heads == "each"):
                 array = array[:, 0]
+            if record.family == "settling":  # one value for all layers
+                array = array[0]
         values[record.name] = array
         return np.asarray(array, dtype=np.float32)
 

@@ -19,7 +19,7 @@ def answer(question, sample, depths, *, right, exact, certainty=1.0, log_prob=-1
         *(question, sample, question, "?", ("1",), exact, right, exact, "number", None, None, 3),
         *({}, "stop", ids, ()),
     )
-    return DeepAnswer(row, {0.5: np.array(depths)}, log_prob, 2.0, certainty)
+    return DeepAnswer(row, {0.5: np.array(depths)}, log_prob, 2.0, certainty, {})
 
 
 def planted(questions=60, samples=6):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from layergram.models.parts import Readout
+
+TokenLogits = Callable[..., tuple[Tensor, Tensor]]
+"""(streams [n, d], out) -> logits [n, S] of some tokens, and how far [n] they may be off."""
 
 
 class Lens(Protocol):
@@ -18,6 +23,14 @@ class Lens(Protocol):
 
     def logits(self, h: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Logits [n, V] in float32 of transformed streams [n, d], in ``out`` where it is given."""
+
+
+@runtime_checkable
+class TokenLens(Lens, Protocol):
+    """A lens that can also read the logits of some tokens alone."""
+
+    def of_tokens(self, ids: Tensor) -> TokenLogits | None:
+        """The logits of tokens [S], out of transformed streams; ``None`` where it cannot."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +52,8 @@ class LogitLens:
     def logits(self, h: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Logits [n, V] in float32 of streams [n, d], in ``out`` where it is given."""
         return self.readout.logits(h, norm=self.norm, out=out)
+
+    def of_tokens(self, ids: Tensor) -> TokenLogits | None:
+        """The logits of tokens [S] alone, where the unembedding is a plain matrix."""
+        some = self.readout.of_tokens(ids)
+        return None if some is None else partial(some.logits, norm=self.norm)

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from layergram.engine.batch import not_finite
-from layergram.engine.lens import Lens, LogitLens
+from layergram.engine.lens import Lens, LogitLens, TokenLens
 from layergram.engine.prediction import Prediction
-from layergram.engine.views import Collector, LensView
+from layergram.engine.settling import Settled, bits, bounds, likely_tokens, settle
+from layergram.engine.views import Collector, LensView, SettlingView
 from layergram.models.model import Model
 
 LENS_BYTES = 64 * 2**20
 """Largest size of one [positions, vocabulary] tensor of the lens, in float32."""
+
+SMALL = 256
+"""Cells of a product that reads its matrix often enough to be worth it."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,46 @@ class LensRow:
     Attributes:
         at: its place in the batch.
         next_ids: [tokens of the chunk], the token that follows each; −1 where none is known.
-        takers: who takes its lens views.
+        takers: who takes its views.
     """
 
     at: int
     next_ids: Tensor
     takers: Sequence[Collector]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The positions of one row in a block.
+
+    Attributes:
+        row: the row.
+        start: place of the first position in the chunk.
+        first: its place in the block.
+        end: the place after the last one in the block.
+    """
+
+    row: LensRow
+    start: int
+    first: int
+    end: int
+
+    @property
+    def next_ids(self) -> Tensor:
+        return self.row.next_ids[self.start : self.start + self.end - self.first]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Positions that are read together.
+
+    Attributes:
+        streams: L tensors [n, d], those after each layer.
+        pieces: whose they are.
+    """
+
+    streams: list[Tensor]
+    pieces: list[_Piece]
 
 
 class LensReader:
@@ -45,6 +84,7 @@ class LensReader:
         self.model = model
         self.own = LogitLens(model.parts.readout)
         self.lens = self.own if lens is None else lens
+        self.most = max(1, LENS_BYTES // (4 * model.parts.readout.vocabulary))
         self._rooms: dict[str, Tensor] = {}
 
     def hand_on(self, streams: Sequence[Tensor], start: int, rows: Sequence[LensRow]) -> None:
@@ -55,74 +95,132 @@ class LensReader:
             start: position of the chunk's first token.
             rows: at least one.
         """
+        for block in self._blocks(streams, rows):
+            for layer, piece, here, final in self._predictions(block):
+                view = LensView(layer, start + piece.start, here, final, piece.next_ids)
+                for taker in piece.row.takers:
+                    taker.take(view)
+
+    def hand_on_settling(
+        self, streams: Sequence[Tensor], start: int, rows: Sequence[LensRow]
+    ) -> None:
+        """Settling views, with the same arguments."""
+        for block in self._blocks(streams, rows):
+            final = self._final(block)
+            found: dict[tuple[float, ...], Settled] = {}
+            for piece in block.pieces:
+                own = slice(piece.first, piece.end)
+                settled = partial(self._settled, block, final, found, own)
+                view = SettlingView(start + piece.start, final.part(own), piece.next_ids, settled)
+                for taker in piece.row.takers:
+                    taker.take(view)
+
+    def _blocks(self, streams: Sequence[Tensor], rows: Sequence[LensRow]) -> Iterator[_Block]:
+        """The positions of all rows, in blocks of about one size."""
         device = streams[-1].device
         places = [(row, t) for row in rows for t in range(len(row.next_ids))]
         where = torch.tensor([(row.at, t) for row, t in places], device=device).T
-        next_ids = torch.cat([row.next_ids for row in rows])
-        most = max(1, LENS_BYTES // (4 * self.model.parts.readout.vocabulary))
-        block = -(-len(places) // -(-len(places) // most))  # blocks of about one size
-        for a in range(0, len(places), block):
-            b = min(a + block, len(places))
-            inside = [h.to(device)[where[0, a:b], where[1, a:b]] for h in streams[1:]]
-            pieces = _pieces([row.at for row, _ in places[a:b]])
-            for layer, end, here, final in self._predictions(inside, pieces, most):
-                i = end - len(here.logits)
-                row, t = places[a + i]
-                view = LensView(layer, start + t, here, final, next_ids[a + i : a + end])
-                for taker in row.takers:
-                    taker.take(view)
+        size = -(-len(places) // -(-len(places) // self.most))
+        for a in range(0, len(places), size):
+            inside = places[a : a + size]
+            at = where[:, a : a + size]
+            cuts = [i for i in range(1, len(inside)) if inside[i][0] is not inside[i - 1][0]]
+            yield _Block(
+                [h.to(device)[at[0], at[1]] for h in streams[1:]],
+                [_Piece(*inside[i], i, j) for i, j in pairwise([0, *cuts, len(inside)])],
+            )
 
-    def _predictions(
-        self, streams: Sequence[Tensor], pieces: Sequence[tuple[int, int]], most: int
-    ) -> Iterator[tuple[int, int, Prediction, Prediction]]:
-        """For each layer and piece of a block: layer, end of the piece, what both predict.
+    def _final(self, block: _Block) -> Prediction:
+        """The model's own predictions for the positions of a block."""
+        n, last = len(block.streams[-1]), len(block.streams)
+        logits, peak = self._logits("final", self.own, block.streams[-1], last)
+        return Prediction(logits, peak, self._room("p", n, logits.device))
+
+    def _predictions(self, block: _Block) -> Iterator[tuple[int, _Piece, Prediction, Prediction]]:
+        """For each layer and piece of a block: what both the lens and the model predict.
 
         The second is the model's own prediction, whatever the lens is. Layers share one pass over
         the unembedding where a block is small.
         """
+        streams, pieces = block.streams, block.pieces
         n, last = len(streams[-1]), len(streams)
-        finals = self._split("final", self.own, [streams[-1]], pieces, first=last)[0]
+        whole = self._final(block)
+        finals = [whole.part(slice(piece.first, piece.end)) for piece in pieces]
         if self.lens == self.own:  # the last layer is the model's own prediction
             last -= 1
-        together = max(1, most // n)
+        together = max(1, self.most // n)
         for first in range(1, last + 1, together):
             layers = range(first, min(first + together, last + 1))
             h = [self.lens.transform(streams[layer - 1], layer) for layer in layers]
-            split = self._split("lens", self.lens, h, pieces, first=first)
-            for layer, of_layer in zip(layers, split, strict=True):
-                for (_, end), here, final in zip(pieces, of_layer, finals, strict=True):
-                    yield layer, end, here, final
+            logits, peak = self._logits("lens", self.lens, torch.cat(h), first)
+            for at, layer in enumerate(layers):
+                for piece, final in zip(pieces, finals, strict=True):
+                    own = slice(at * n + piece.first, at * n + piece.end)
+                    yield layer, piece, Prediction(logits[own], peak[own]), final
         if last < len(streams):
-            for (_, end), final in zip(pieces, finals, strict=True):
-                yield len(streams), end, final, final
+            for piece, final in zip(pieces, finals, strict=True):
+                yield len(streams), piece, final, final
 
-    def _split(
+    def _settled(
         self,
-        name: str,
-        lens: Lens,
-        h: Sequence[Tensor],
-        pieces: Sequence[tuple[int, int]],
-        *,
-        first: int,
-    ) -> list[list[Prediction]]:
-        """The predictions of each layer and piece; their logits lie in the room of this name."""
-        n = len(h[0])
-        logits = lens.logits(torch.cat(list(h)), out=self._room(name, n * len(h), h[0].device))
+        block: _Block,
+        final: Prediction,
+        found: dict[tuple[float, ...], Settled],
+        own: slice,
+        thresholds: tuple[float, ...],
+    ) -> Settled:
+        """When some positions of a block settle; ``found`` keeps what is known of the block."""
+        if thresholds not in found:
+            before = enumerate(block.streams[:-1], start=1)
+            h = torch.stack([self.lens.transform(stream, layer) for layer, stream in before])
+            least, guess = self._bounds(h, final)
+
+            def divergence(layers: Tensor, positions: Tensor) -> Tensor:
+                parts = []
+                for at in range(0, len(layers), self.most):
+                    cells = slice(at, at + self.most)
+                    own = h[layers[cells], positions[cells]]
+                    here = Prediction(*self._logits("lens", self.lens, own, 1))
+                    parts.append(bits(here.divergence(final, positions[cells])))
+                return torch.cat(parts)
+
+            found[thresholds] = settle(least, guess, thresholds, divergence)
+        return Settled(*(values[..., own] for values in found[thresholds]))
+
+    def _bounds(self, h: Tensor, final: Prediction) -> tuple[Tensor, Tensor]:
+        """Lower bounds of the divergences of transformed streams [layer, n, d], and guesses.
+
+        −∞ and ∞ [layer, n] for a lens that cannot read some tokens alone.
+        """
+        layers, n, _ = h.shape
+        tokens = likely_tokens(final.p)
+        read = self.lens.of_tokens(tokens) if isinstance(self.lens, TokenLens) else None
+        if read is None:
+            nothing = final.p.new_full((layers, n), torch.inf)
+            return -nothing, nothing
+        p = final.p[:, tokens]
+        together = max(1, SMALL // n)  # layers that share one pass over the tokens' rows
+        room = self._room("lens", n, h.device).view(-1)
+        found = []
+        for first in range(0, layers, together):
+            some = h[first : first + together]
+            size = len(some) * n * len(tokens)
+            out = room[:size] if size <= len(room) else final.p.new_empty(size)
+            logits, off = read(some.flatten(0, 1), out=out.view(-1, len(tokens)))
+            if not logits.amax(-1).isfinite().all():
+                raise not_finite(self.model, f"the lens after layer {first + 1} or a later one")
+            shape = (len(some), n)
+            found.append(bounds(p, logits.unflatten(0, shape), off.unflatten(0, shape)))
+        least, guess = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return least, guess
+
+    def _logits(self, name: str, lens: Lens, h: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        """Logits [n, V] of transformed streams, in the room of this name, and their peaks [n]."""
+        logits = lens.logits(h, out=self._room(name, len(h), h.device))
         peak = logits.amax(-1)
         if not peak.isfinite().all():
             raise not_finite(self.model, f"the lens after layer {first} or a later one")
-        room = self._room("p", n, h[0].device) if name == "final" else None
-        return [
-            [
-                Prediction(
-                    logits[at + i : at + j],
-                    peak[at + i : at + j],
-                    room=None if room is None else room[i:j],
-                )
-                for i, j in pieces
-            ]
-            for at in range(0, len(logits), n)
-        ]
+        return logits, peak
 
     def _room(self, name: str, n: int, device: torch.device) -> Tensor:
         """Room for [n, V] in float32; what was in it before is lost."""
@@ -134,9 +232,3 @@ class LensReader:
                 n, vocabulary, dtype=torch.float32, device=device
             )
         return kept[:n]
-
-
-def _pieces(rows: Sequence[int]) -> list[tuple[int, int]]:
-    """The runs of one row in a block, as (first place, one past the last)."""
-    cuts = [0, *(at for at in range(1, len(rows)) if rows[at] != rows[at - 1]), len(rows)]
-    return list(pairwise(cuts))

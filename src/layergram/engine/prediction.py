@@ -55,6 +55,11 @@ class Prediction:
         self.peak = logits.amax(-1) if peak is None else peak
         self._sums: tuple[Tensor, Tensor] | None = None  # log_total and entropy
 
+    def part(self, rows: slice) -> Prediction:
+        """Some of the rows, as a prediction of its own in the same memory."""
+        room = None if self.room is None else self.room[rows]
+        return Prediction(self.logits[rows], self.peak[rows], room)
+
     @property
     def log_total(self) -> Tensor:
         """ln Σ exp(logit − peak) [n]: a log-probability is logit − peak − log_total."""
@@ -84,27 +89,33 @@ class Prediction:
         """Log-probabilities [n] of one token of the vocabulary for each row."""
         return self.logits.gather(1, ids[:, None])[:, 0] - self.peak - self.log_total
 
-    def divergence(self, other: Prediction) -> Tensor:
+    def divergence(self, other: Prediction, rows: Tensor | None = None) -> Tensor:
         """Jensen–Shannon divergence [n] from another prediction, in nats; 0 for equal rows.
 
         H(m) − ½H(p) − ½H(q), where H(m) = ln 2 − ½ Σ s ln s with s = p + q: one exponential and one
         logarithm for each logit.
+
+        Args:
+            other: as many rows as this one, or those that are named:
+            rows: [n], for each row which one of the other it is compared with.
         """
-        if self is other:
+        if self is other and rows is None:
             return torch.zeros_like(self.peak)
+        at = torch.arange(len(self.peak), device=self.peak.device) if rows is None else rows
         done, of_mean = [], []
         for few in self._few_rows():
-            s = torch.addcdiv(other.p[few.rows], few.e, few.total, out=few.e)
+            p = other.p[few.rows if rows is None else rows[few.rows]]
+            s = torch.addcdiv(p, few.e, few.total, out=few.e)
             torch.log(s, out=few.spare)
             of_mean.append(math.log(2) - 0.5 * few.spare.mul_(s).sum(-1))
             done.append(few)
         self._keep(done)
-        nats = torch.cat(of_mean) - 0.5 * (self.entropy + other.entropy)
+        nats = torch.cat(of_mean) - 0.5 * (self.entropy + other.entropy[at])
         # sums in float32 leave about 1e-7 of two equal distributions
-        alike = (self.entropy == other.entropy) & (self.log_total == other.log_total)
-        for at in alike.nonzero()[:, 0].tolist():
-            if torch.equal(self.logits[at], other.logits[at]):
-                nats[at] = 0
+        alike = (self.entropy == other.entropy[at]) & (self.log_total == other.log_total[at])
+        for own in alike.nonzero()[:, 0].tolist():
+            if torch.equal(self.logits[own], other.logits[at[own]]):
+                nats[own] = 0
         return nats
 
     def kl_from(self, other: Prediction) -> Tensor:

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from layergram.engine.settling import Settled, count_cells
+
 Values = npt.NDArray[np.float32]
 
 
@@ -72,6 +74,10 @@ class Reducer:
     def token_ids(self, tokens: int) -> npt.NDArray[np.int64] | None:
         """[layer, token], a token of the vocabulary for each value; ``None`` for most reducers."""
         return None
+
+    def counted(self) -> dict[str, int]:
+        """What was counted on the way, by name; nothing for most reducers."""
+        return {}
 
 
 class QueryColumns(Reducer):
@@ -135,6 +141,29 @@ class TokenColumns(QueryColumns):
                 known = torch.cat(parts).cpu().numpy()
                 row[: len(known)] = known
         return found
+
+
+class SettledColumns(Reducer):
+    """Keeps the settling depth of each token: the function gives :class:`Settled`."""
+
+    def __init__(self, reduction: Reduction) -> None:
+        super().__init__(reduction)
+        self.parts: list[Settled] = []
+
+    def take(self, view: Any) -> None:
+        """Append the depths of one view."""
+        self.parts.append(self.reduction.function(view))
+
+    def values(self, tokens: int) -> Values:
+        """[1, 1, token]: one value for all layers."""
+        return _stacked([torch.cat([part.layers for part in self.parts], dim=-1)], tokens)
+
+    def counted(self) -> dict[str, int]:
+        """How many cells before the last layer were certified, were computed, and did not matter.
+
+        A cell that a bound has certified cannot be the one at which the token settles.
+        """
+        return count_cells(self.parts, self.reduction.layers)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ BATCH = 16
 
 PARTS = ("mlp", "attention_output")
 ATTENTION = {"attention", "values"}
-STREAMS = {"residual", "lens", "heads", "output"}
+STREAMS = {"residual", "lens", "settling", "heads", "output"}
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class _Pass:
                 if kind in self.needs:
                     self.parts[kind] = self.stack.enter_context(capture_parts(self.model, kind))
             if self.needs & STREAMS:
-                only_last = not self.needs & {"residual", "lens"}
+                only_last = not self.needs & {"residual", "lens", "settling"}
                 layers = parts.layers[-1:] if only_last else parts.layers
                 self.streams = self.stack.enter_context(capture_residual(layers))
         except BaseException:
@@ -285,8 +285,12 @@ class _Pass:
         for at, row in enumerate(self.rows):
             if row.new:
                 self._hand_on_row(at, row, start)
-        if "lens" in self.needs:
-            self._hand_on_lens(start)
+        for kind, hand_on in (
+            ("lens", self.lens.hand_on),
+            ("settling", self.lens.hand_on_settling),
+        ):
+            if rows := self._lens_rows(kind, start):
+                hand_on(self.streams, start, rows)
 
     def _hand_on_row(self, at: int, row: _Row, start: int) -> None:
         for taker in row.takers("residual"):
@@ -337,15 +341,12 @@ class _Pass:
                 for taker in takers:
                     taker.take(RouterView(layer, start, shares, weights))
 
-    def _hand_on_lens(self, start: int) -> None:
-        device = self.streams[-1].device
-        rows = [
-            LensRow(at, _next_ids(row, start, device), takers)
+    def _lens_rows(self, kind: str, start: int) -> list[LensRow]:
+        return [
+            LensRow(at, _next_ids(row, start, self.streams[-1].device), takers)
             for at, row in enumerate(self.rows)
-            if row.new and (takers := row.takers("lens"))
+            if row.new and (takers := row.takers(kind))
         ]
-        if rows:
-            self.lens.hand_on(self.streams, start, rows)
 
 
 def _next_ids(row: _Row, start: int, device: torch.device) -> Tensor:

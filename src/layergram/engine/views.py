@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from layergram.engine.prediction import Prediction
+from layergram.engine.settling import Settled
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,24 @@ class LensView:
 
 
 @dataclass(frozen=True)
+class SettlingView:
+    """When the lens comes near the final prediction, for a block of positions.
+
+    Attributes:
+        start: position of the block's first token.
+        final: what the last layer predicts: the model's own.
+        next_ids: [tokens], the token that follows each position; −1 where none does.
+        settle: thresholds in bits -> the first layers at which the divergence from the final
+            prediction is at most so much; computed where it is asked for.
+    """
+
+    start: int
+    final: Prediction
+    next_ids: Tensor
+    settle: Callable[[tuple[float, ...]], Settled]
+
+
+@dataclass(frozen=True)
 class OutputView:
     """The model's own predictions after each token of one chunk, computed where they are asked for.
 
@@ -197,7 +216,7 @@ class Collector(Protocol):
         """The kinds of views it takes.
 
         Any of ``attention``, ``values``, ``router``, ``residual``, ``mlp``, ``attention_output``,
-        ``lens``, ``output`` and ``heads``.
+        ``lens``, ``settling``, ``output`` and ``heads``.
         """
 
     def take(self, view: Any) -> None:

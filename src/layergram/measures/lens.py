@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from layergram.engine.reducers import NamedTokens, TokenColumns
-from layergram.engine.views import LensView
+from layergram.engine.settling import Settled, bits
+from layergram.engine.views import LensView, SettlingView
 from layergram.measures.registry import measure
 
 LENS = (
@@ -41,7 +42,7 @@ def divergence(view: LensView) -> Tensor:
     Returns:
         [position].
     """
-    return (view.prediction.divergence(view.final) / math.log(2)).clamp(0, 1)
+    return bits(view.prediction.divergence(view.final))
 
 
 @measure(
@@ -168,9 +169,15 @@ def _deep_thinking(
     }
 
 
+def _settled(view: SettlingView, *, g: float, rho: float) -> Settled:
+    """The settling depths of a block without the divergences of all its cells."""
+    return view.settle((g,))
+
+
 @measure(
     "derived",
     source="divergence",
+    direct=_settled,
     long_name="settling depth",
     units="layer",
     valid_min=1.0,

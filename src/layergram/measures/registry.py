@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from layergram.engine.reducers import QueryColumns, Reducer, Reduction
+from layergram.engine.reducers import QueryColumns, Reducer, Reduction, SettledColumns
 from layergram.errors import LayergramError, unknown_name
 from layergram.measures.options import Resolver
 from layergram.tokens import Tokens
@@ -26,6 +26,7 @@ FAMILIES = {
     "lens": "a LensView, one layer of a block of positions at a time",
     "residual": "a ResidualView, one chunk at a time",
     "heads": "a HeadsView, one layer of one chunk at a time",
+    "settling": "a SettlingView, a block of positions at a time",
     "derived": "the finished values of another measure",
 }
 
@@ -52,6 +53,8 @@ class Measure:
         source: of a derived measure: the measure that it is made from.
         axis: what the columns of its maps are: ``token``, or ``role`` for a derived measure whose
             function is also given the role of each token.
+        direct: of a derived measure that can be had without its source: the function of a
+            SettlingView, with the same options.
         caveat: what the measure does not say.
         requires: what there must be for it: a token that ``repeats`` in the text, ``attention in
             every layer`` of the model, or nothing.
@@ -78,6 +81,7 @@ class Measure:
     pool: str = "mean"
     source: str = ""
     axis: str = "token"
+    direct: Callable[..., Any] | None = None
     references: str = ""
     null_value: float | None = None
     missing: str = ""
@@ -115,7 +119,14 @@ class Measure:
     def reduction(self, options: Mapping[str, Any], *, layers: int, heads: str) -> Reduction:
         """What the measure's reducer is made from; options of other measures are ignored."""
         own = {name: value for name, value in options.items() if name in self.options}
-        return Reduction(partial(self.function, **own), self.family, layers, heads, self.pool)
+        function: Callable[..., Any] = partial(self.function, **own)
+        if self.family == "settling" and self.direct is not None:
+            function = partial(self.direct, **{**self.options, **own})
+        return Reduction(function, self.family, layers, heads, self.pool)
+
+    def without_source(self) -> Measure:
+        """A derived measure as one that is made directly."""
+        return replace(self, family="settling", source="", reducer=SettledColumns)
 
 
 def measure(family: str, **record: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -134,17 +145,27 @@ def measure(family: str, **record: Any) -> Callable[[Callable[..., Any]], Callab
 def select_measures(names: list[str] | tuple[str, ...], options: dict[str, Any]) -> list[Measure]:
     """The measures of these names, each once, a derived one after its source.
 
+    One that can be had without its source is, unless its source is asked for, or another measure
+    of the source's family, which reads every cell anyway.
+
     Raises:
         LayergramError: for a name that does not exist, an option that none of them has, or none.
     """
     if not names:
         raise LayergramError("no measure", allowed=", ".join(MEASURES), do="name at least one")
-    wanted: list[str] = []
     for name in names:
         if name not in MEASURES:
             raise unknown_name("measure", name, MEASURES)
-        wanted += [needed for needed in (MEASURES[name].source, name) if needed]
-    found = [MEASURES[name] for name in dict.fromkeys(wanted)]
+    families = {MEASURES[name].family for name in names}
+    wanted: dict[str, Measure] = {}
+    for name in names:
+        record = MEASURES[name]
+        if record.source and record.direct and MEASURES[record.source].family not in families:
+            record = record.without_source()
+        elif record.source:
+            wanted.setdefault(record.source, MEASURES[record.source])
+        wanted.setdefault(name, record)
+    found = list(wanted.values())
     known = {option for record in found for option in record.options}
     for option in options:
         if option not in known:

@@ -61,15 +61,82 @@ class Readout:
             raw = raw * self.scale
         return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
 
+    def of_tokens(self, ids: Tensor) -> TokenReadout | None:
+        """The readout of some tokens [S] alone.
 
-def _is_plain_product(module: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether the module is a float32 linear map that nobody has hooked: a product of matrices."""
+        ``None`` where the unembedding is no plain matrix (a quantised or a hooked one), or its
+        products are rounded more than float32 says: nothing is proved of its single logits then.
+        """
+        module = self.unembedding
+        if not _is_linear(module) or torch.get_float32_matmul_precision() != "highest":
+            return None
+        bias = None if module.bias is None else module.bias[ids].float()
+        return TokenReadout(self, module.weight[ids].float(), bias, module.weight.dtype)
+
+
+@dataclass(frozen=True)
+class TokenReadout:
+    """From a residual stream to the logits of some tokens, and how far these may be off.
+
+    Attributes:
+        readout: that of the whole vocabulary.
+        weight: [S, d], the rows of the unembedding, float32.
+        bias: [S], or ``None``.
+        dtype: type in which the whole readout makes its logits.
+    """
+
+    readout: Readout
+    weight: Tensor
+    bias: Tensor | None
+    dtype: torch.dtype
+
+    def logits(
+        self, h: Tensor, *, norm: str = "final", out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits [n, S] in float32 of streams [n, d], and their largest distance [n] from the same.
+
+        The same logits made by :meth:`Readout.logits` differ by rounding. Whatever the order of a
+        sum of d products, float32 rounds it by less than d · 2⁻²⁴ · ‖h‖ · ‖w‖ (Higham 2002,
+        Accuracy and Stability of Numerical Algorithms, 3.5), for either of the two. A readout in a
+        shorter type rounds the sum once more, and on other devices than a CPU perhaps the sums of
+        parts of the products. Scale and soft cap do not add to that: the cap's slope is at most 1.
+        """
+        readout = self.readout
+        if norm == "final":
+            for module in readout.path:
+                h = module(h)
+        h = h.to(readout.dtype).float()
+        raw = torch.mm(h, self.weight.T, out=out)
+        size = h.norm(dim=-1) * self.weight.norm(dim=-1).max()
+        if self.bias is not None:
+            raw += self.bias
+            size = size + self.bias.abs().max()
+        off = size * (2 * (h.shape[1] + 16) * 2.0**-24)
+        if self.dtype.itemsize < 4:
+            rounding = torch.finfo(self.dtype).eps
+            on_cpu = h.device.type == "cpu"
+            off = off + (raw.abs().amax(-1) * rounding if on_cpu else 2 * rounding * size)
+        if readout.scale != 1.0:
+            raw *= readout.scale
+            off = off * abs(readout.scale)
+        if readout.cap is not None:
+            raw.div_(readout.cap).tanh_().mul_(readout.cap)
+        return raw, off
+
+
+def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether the module is a linear map that nobody has hooked."""
     return (
         type(module) is nn.Linear
-        and module.weight.dtype == torch.float32
+        and module.weight.is_floating_point()
         and "forward" not in vars(module)
         and not (module._forward_hooks or module._forward_pre_hooks)
     )
+
+
+def _is_plain_product(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether the module is a linear map in float32 that nobody has hooked."""
+    return _is_linear(module) and module.weight.dtype == torch.float32
 
 
 @dataclass(frozen=True)

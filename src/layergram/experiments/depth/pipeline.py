@@ -14,9 +14,9 @@ from layergram.answers.ask import AnswerOptions, ask
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
 from layergram.engine.run import read
-from layergram.engine.views import LensView
+from layergram.engine.settling import Settled, count_cells
+from layergram.engine.views import SettlingView
 from layergram.errors import LayergramError
-from layergram.measures.lens import divergence, settling_depth
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress, stage_progress
 from layergram.storage.files import digest_of
@@ -84,6 +84,8 @@ class DeepAnswer:
         log_prob: mean log-probability of the generated tokens, nats.
         entropy: mean entropy of the model's predictions of them, nats.
         self_certainty: mean KL(uniform ‖ prediction), nats.
+        cells: of the layers before the last, how many cells were certified by a bound, computed
+            exactly, and not needed (:func:`layergram.engine.settling.count_cells`).
     """
 
     row: Row
@@ -91,6 +93,7 @@ class DeepAnswer:
     log_prob: float
     entropy: float
     self_certainty: float
+    cells: Mapping[str, int]
 
     @property
     def tokens(self) -> int:
@@ -117,40 +120,47 @@ class AnswerDepths:
         ids: prompt and answer.
         prompt_tokens: how many of them are the prompt.
         layers: of the model.
+        g: thresholds of the settling depth, bits.
     """
 
-    needs = ("lens",)
+    needs = ("settling",)
 
-    def __init__(self, ids: Sequence[int], *, prompt_tokens: int, layers: int) -> None:
+    def __init__(
+        self, ids: Sequence[int], *, prompt_tokens: int, layers: int, g: Sequence[float]
+    ) -> None:
         self.first, self.end = prompt_tokens - 1, len(ids) - 1
-        self.divergence = np.full((layers, self.end - self.first), np.nan, dtype=np.float32)
+        self.layers, self.g = layers, tuple(g)
+        self.depths = np.zeros((len(self.g), self.end - self.first), dtype=int)
         self.sure = np.full((3, self.end - self.first), np.nan)
+        self.settled: list[Settled] = []
 
-    def take(self, view: LensView) -> None:
-        """Keep the divergences, and at the last layer what the prediction says."""
+    def take(self, view: SettlingView) -> None:
+        """Keep the depths, and what the model's prediction says."""
         a = max(self.first - view.start, 0)
         b = min(self.end - view.start, len(view.next_ids))
         if a >= b:
             return
         columns = slice(view.start + a - self.first, view.start + b - self.first)
-        self.divergence[view.layer - 1, columns] = divergence(view)[a:b].cpu().numpy()
-        if view.layer == len(self.divergence):
-            log_p = view.log_p_final[a:b]
-            values = (
-                log_p.gather(1, view.next_ids[a:b, None])[:, 0],
-                -(log_p.exp() * log_p).sum(-1),
-                -log_p.mean(-1) - math.log(log_p.shape[-1]),
-            )
-            self.sure[:, columns] = torch.stack(values).double().cpu().numpy()
+        settled = Settled(*(values[..., a:b] for values in view.settle(self.g)))
+        self.settled.append(settled)
+        self.depths[:, columns] = settled.layers.cpu().numpy()
+        log_p = view.final.log_p[a:b]
+        values = (
+            log_p.gather(1, view.next_ids[a:b, None])[:, 0],
+            -(log_p.exp() * log_p).sum(-1),
+            -log_p.mean(-1) - math.log(log_p.shape[-1]),
+        )
+        self.sure[:, columns] = torch.stack(values).double().cpu().numpy()
 
-    def record(self, g: Sequence[float]) -> dict[str, Any]:
-        """Depths for every g, and the means, as plain data."""
+    def record(self) -> dict[str, Any]:
+        """Depths for every g, the means, and how the depths are known, as plain data."""
         log_prob, entropy, certainty = self.sure.mean(1).tolist()
         return {
-            "depths": [settling_depth(self.divergence, g=each).astype(int).tolist() for each in g],
+            "depths": self.depths.tolist(),
             "log_prob": log_prob,
             "entropy": entropy,
             "self_certainty": certainty,
+            "cells": count_cells(self.settled, self.layers),
         }
 
 
@@ -229,7 +239,12 @@ def replay(
     stage = Stage(
         "depths",
         tuple(by_question),
-        {**model.fingerprint(), "ids": digest_of([list(a.ids) for a in answers]), "g": list(g)},
+        {
+            **model.fingerprint(),
+            "ids": digest_of([list(a.ids) for a in answers]),
+            "g": list(g),
+            "cells": "counted",
+        },
         shard_size=SHARD,
     )
 
@@ -239,14 +254,14 @@ def replay(
             own = by_question[name]
             prompt = own[0].prompt_tokens
             collectors = [
-                AnswerDepths(row.ids, prompt_tokens=prompt, layers=model.layers) for row in own
+                AnswerDepths(row.ids, prompt_tokens=prompt, layers=model.layers, g=g) for row in own
             ]
             reading = read(
                 model, [row.ids for row in own], [[each] for each in collectors], shared=prompt - 1
             )
             for _ in reading:
                 pass
-            found[name] = {"answers": [each.record(g) for each in collectors]}
+            found[name] = {"answers": [each.record() for each in collectors]}
         return found
 
     kept = run_stage(stage, work, folder, progress=progress)
@@ -257,7 +272,14 @@ def replay(
 def deep_answer(row: Row, record: Mapping[str, Any], g: Sequence[float]) -> DeepAnswer:
     """A judged answer with what was read of it."""
     depths = {each: np.array(of_g) for each, of_g in zip(g, record["depths"], strict=True)}
-    return DeepAnswer(row, depths, record["log_prob"], record["entropy"], record["self_certainty"])
+    return DeepAnswer(
+        row,
+        depths,
+        record["log_prob"],
+        record["entropy"],
+        record["self_certainty"],
+        record["cells"],
+    )
 
 
 def deep_layer(layers: int, rho: float) -> int:

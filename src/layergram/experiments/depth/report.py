@@ -288,6 +288,7 @@ def _summary(
         "g": options.main_g,
         "rho": options.rho,
         "deep_layer": least,
+        "cells": {name: sum(answer.cells[name] for answer in answers) for name in answers[0].cells},
         **plain,
         "sentences": list(sentences),
     }
