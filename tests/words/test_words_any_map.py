@@ -137,3 +137,16 @@ def test_long_map_is_described_in_time_and_space():
     text = words.describe(array)
     assert len(text) < 9000
     assert "tokens settle (come down to 0.5) by layer" in text
+
+
+@pytest.mark.parametrize("share", [0.6, 0.9, 1.0])
+@pytest.mark.parametrize("size", [1.0, 1e10])
+@pytest.mark.filterwarnings("error")
+def test_maps_with_mostly_equal_cells_are_described_without_overflow(share, size):
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, size, (12, 20))
+    values[rng.random(values.shape) < share] = 5
+    array = maps.make(
+        values, ("layer", "token"), measure="m", long_name="m", valid_min=None, valid_max=None
+    )
+    assert "inf" not in words.describe(array) and "nan" not in words.describe(array)

@@ -28,7 +28,7 @@ def standardised(grids: Values) -> Values:
     """How far each cell lies from the middle of its row, in robust standard deviations.
 
     The standard deviation is that of the rows around: rows of a wide spread would otherwise have
-    all the extremes.
+    all the extremes. Where most cells of most rows are equal, the mean distance stands for it.
 
     Args:
         grids: many × rows × columns.
@@ -38,7 +38,9 @@ def standardised(grids: Values) -> Values:
     last = max(spread.shape[1] - 2 * NEAR - 1, 0)
     first = [min(max(row - NEAR, 0), last) for row in range(spread.shape[1])]
     around = np.stack([np.median(spread[:, at : at + 2 * NEAR + 1], axis=1) for at in first], 1)
-    least = np.maximum(0.1 * np.median(around, axis=1), 1e-300)[:, None]
+    typical = np.median(around, axis=1)
+    typical = np.where(typical > 0, typical, np.nanmean(np.abs(away), axis=(1, 2)))
+    least = np.where(typical > 0, 0.1 * typical, 1.0)[:, None]
     return np.asarray(away / np.maximum(around, least)[:, :, None])
 
 
