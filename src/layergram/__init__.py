@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from layergram.datasets.step_sequences import step_sequences as step_sequences
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
+    from layergram.execution.options import Execution as Execution
     from layergram.experiments.averages.run import average_maps as average_maps
     from layergram.experiments.depth.pipeline import DepthOptions as DepthOptions
     from layergram.experiments.depth.run import depth as depth
@@ -71,6 +72,7 @@ _HOMES = {
     "AnswerOptions": "answers.ask",
     "DepthOptions": "experiments.depth.pipeline",
     "Evaluation": "probes",
+    "Execution": "execution.options",
     "FeatureSpec": "features.hidden_states",
     "HeadEdit": "models.edits",
     "HeadMapOptions": "experiments.heads.options",

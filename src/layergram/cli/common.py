@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from layergram.errors import LayergramError
+from layergram.execution.options import Execution
 from layergram.terminal import terminal_width, wrapped
 
 if TYPE_CHECKING:
@@ -63,6 +64,20 @@ class ModelOptions:
         from layergram.models.load import load
 
         return load(self.name, device=self.device, dtype=self.dtype, revision=self.revision)
+
+
+@dataclass(frozen=True)
+class RunOptions(Execution):
+    """How a run over a data set is carried out.
+
+    Attributes:
+        on: where the work is done: local, ray (the Ray cluster that this machine is part of, or one
+            of its own), or ray://HOST:PORT.
+        shard: make only this share of the work, such as 3/64, beside processes that make the
+            others in the same folder; the last one, or a run without it, writes the results.
+        workers: processes on Ray; by default one per GPU, or one for every --threads cores.
+        threads: of each worker on Ray.
+    """
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from layergram.cli.common import (
     ModelOptions,
     OutputOptions,
     ProgressBars,
+    RunOptions,
     Several,
     columns_of,
     print_result,
@@ -38,6 +39,7 @@ def command(
     ),
     rho: float = 0.85,
     seed: int = 0,
+    run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -65,10 +67,11 @@ def command(
             Think@n go by the one nearest to 0.5.
         rho: share of the layers below which a token is shallow.
         seed: of the answers and of all draws.
+        run: how the run is carried out.
         model: which model.
         output: where to write.
     """
-    model, output = model or ModelOptions(), output or OutputOptions()
+    model, output, run = model or ModelOptions(), output or OutputOptions(), run or RunOptions()
     from layergram.datasets.questions import EMBEDDED
     from layergram.datasets.questions import questions as read_questions
 
@@ -82,6 +85,7 @@ def command(
     found = read_questions(questions, columns=columns_of(columns)).first(limit)
     out = output.folder("depth")
     model.check()
+    run.check()
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.depth.pipeline import DepthOptions
@@ -98,5 +102,5 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
-        result = depth(loaded, found, out=out, options=options, progress=bars.update)
+        result = depth(loaded, found, out=out, options=options, execution=run, progress=bars.update)
     print_result(result, loaded, out, time.perf_counter() - began, output)

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from layergram.cli.common import ModelOptions, OutputOptions, ProgressBars, tell, written
+from layergram.cli.common import (
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    RunOptions,
+    tell,
+    written,
+)
 from layergram.recipe import Run
 
 
@@ -20,6 +27,7 @@ def average_texts(
     options: Mapping[str, Any],
     run: Run,
     keep: str,
+    execution: RunOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -30,6 +38,7 @@ def average_texts(
     data = _data(source, by, columns)
     out = output.folder("averages")
     model.check()
+    execution.check()
     loaded = model.load()
     if list(measures) == ["all"]:
         items = items_of(loaded, data, by, chat=run.chat)
@@ -47,6 +56,7 @@ def average_texts(
             run=run,
             out=out,
             keep=keep,
+            execution=execution,
             progress=lambda done, total: bars.update("texts", done, total),
         )
     files = [str(out / name) for name in result.files]

@@ -14,6 +14,7 @@ from layergram.cli.common import (
     ModelOptions,
     OutputOptions,
     ProgressBars,
+    RunOptions,
     Several,
     columns_of,
     print_result,
@@ -49,6 +50,7 @@ def command(
     also: Several = None,
     save_probe: Path | None = None,
     seed: int = 0,
+    run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -94,10 +96,11 @@ def command(
             whether a probe of one set tells the classes of another apart.
         save_probe: file (.npz) for the probe of the highest cell.
         seed: of folds, shuffles and draws.
+        run: how the run is carried out.
         model: which model.
         output: where to write.
     """
-    model, output = model or ModelOptions(), output or OutputOptions()
+    model, output, run = model or ModelOptions(), output or OutputOptions(), run or RunOptions()
     if labelled and (questions or paper or samples):
         raise LayergramError(
             f"a role map of the labelled set '{labelled}'",
@@ -111,6 +114,7 @@ def command(
     _check_probe_file(save_probe)
     out = output.folder("roles")
     model.check()
+    run.check()
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.roles.pipeline import RoleMapOptions
@@ -143,6 +147,7 @@ def command(
             options=options,
             also=others,
             save_probe=save_probe,
+            execution=run,
             progress=bars.update,
         )
     if audit:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.questions import QuestionSet
+from layergram.execution.options import Execution, run_folder
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
 from layergram.experiments.depth.report import DepthResult, report
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
-from layergram.storage.folder import RunFolder
 
 
 def depth(
@@ -19,6 +18,7 @@ def depth(
     *,
     out: str | Path | None = None,
     options: DepthOptions | None = None,
+    execution: Execution | None = None,
     progress: Progress = no_progress,
 ) -> DepthResult:
     """At which layer the tokens of sampled answers settle, and whether deep answers are right.
@@ -35,6 +35,8 @@ def depth(
             interrupted run resumes there. Without a folder nothing is kept.
         options: how to sample and measure. With the same folder and another ``rho`` nothing is
             asked or read again.
+        execution: where the work is done: in this process, a share of it, or on Ray; the results
+            are the same.
         progress: called with the name of a stage, how much of it is done, and how much there is.
 
     Returns:
@@ -53,7 +55,7 @@ def depth(
         Think Deep, Not Just Long (arXiv 2602.13517).
     """
     options = options or DepthOptions()
-    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+    with run_folder(execution, out, model) as folder:
         answers = sample_depths(model, questions, folder, options=options, progress=progress)
         found = report(answers, model, questions, options)
         if folder is not None:
