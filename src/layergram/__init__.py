@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
     from layergram.experiments.heads.run import head_maps as head_maps
+    from layergram.experiments.plans import plan as plan
     from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
     from layergram.experiments.roles.over import probe_over as probe_over
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
@@ -103,6 +104,7 @@ _HOMES = {
     "mean_outputs": "interventions.mean_outputs",
     "measure_metric": "interventions.sweep",
     "part_of": "maps",
+    "plan": "experiments.plans",
     "probe_over": "experiments.roles.over",
     "questions": "datasets.questions",
     "random_steering": "interventions.steering",

@@ -15,6 +15,7 @@ from layergram.cli.common import (
     RunOptions,
     Several,
     columns_of,
+    print_plan,
     print_result,
 )
 from layergram.errors import LayergramError
@@ -83,13 +84,14 @@ def command(
             do="for example: layergram depth arithmetic",
         )
     found = read_questions(questions, columns=columns_of(columns)).first(limit)
-    out = output.folder("depth")
+    out = run.folder(output, "depth")
     model.check()
     run.check()
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.depth.pipeline import DepthOptions
     from layergram.experiments.depth.run import depth
+    from layergram.experiments.plans import plan
 
     asked = AnswerOptions(
         max_new_tokens=max_new_tokens,
@@ -102,5 +104,8 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
+        if run.plan:
+            print_plan(plan(depth, loaded, found, out=out, options=options, execution=run), output)
+            return
         result = depth(loaded, found, out=out, options=options, execution=run, progress=bars.update)
     print_result(result, loaded, out, time.perf_counter() - began, output)

@@ -14,6 +14,7 @@ from layergram.cli.common import (
     RunOptions,
     Several,
     columns_of,
+    print_plan,
     print_result,
 )
 
@@ -82,7 +83,7 @@ def command(
     from layergram.datasets.steps import steps as read_steps
 
     found = read_steps(steps, columns=columns_of(columns)).first(limit)
-    out = output.folder("heads")
+    out = run.folder(output, "heads")
     model.check()
     run.check()
 
@@ -90,6 +91,7 @@ def command(
     from layergram.experiments.heads.options import HeadMapOptions
     from layergram.experiments.heads.run import head_maps
     from layergram.experiments.heads.split import split_steps
+    from layergram.experiments.plans import plan
     from layergram.features.head_outputs import check_answer_tokens
     from layergram.interventions.masking import Masking
     from layergram.probes import Evaluation
@@ -113,6 +115,11 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
+        if run.plan:
+            print_plan(
+                plan(head_maps, loaded, found, out=out, options=options, execution=run), output
+            )
+            return
         result = head_maps(
             loaded, found, out=out, options=options, execution=run, progress=bars.update
         )

@@ -110,7 +110,7 @@ def command(
         return
     if by is not None or columns or keep is not None or execution is not None:
         raise LayergramError(
-            "--by, --columns, --keep, --on, --shard, --workers or --threads for one text",
+            "--by, --columns, --keep, --plan, --on, --shard, --workers or --threads for one text",
             do="give many texts with --texts",
         )
     text, prompt, like_map = _request(text, file, prompt, like)

@@ -12,6 +12,7 @@ from layergram.cli.common import (
     OutputOptions,
     ProgressBars,
     RunOptions,
+    print_plan,
     tell,
     written,
 )
@@ -34,9 +35,10 @@ def average_texts(
     """Read the texts, average, and print where the maps are."""
     from layergram.experiments.averages.items import items_of, possible_measures
     from layergram.experiments.averages.run import average_maps
+    from layergram.experiments.plans import plan
 
     data = _data(source, by, columns)
-    out = output.folder("averages")
+    out = execution.folder(output, "averages")
     model.check()
     execution.check()
     loaded = model.load()
@@ -46,6 +48,21 @@ def average_texts(
         for name, why in refused.items():
             if not output.quiet:
                 print(f"note: no {name}: {why}", file=sys.stderr)
+    if execution.plan:
+        planned = plan(
+            average_maps,
+            loaded,
+            data,
+            measures=measures,
+            by=by,
+            options=options,
+            run=run,
+            out=out,
+            keep=keep,
+            execution=execution,
+        )
+        print_plan(planned, output)
+        return
     with ProgressBars(output.silent) as bars:
         result = average_maps(
             loaded,

@@ -17,6 +17,7 @@ from layergram.cli.common import (
     RunOptions,
     Several,
     columns_of,
+    print_plan,
     print_result,
 )
 from layergram.errors import LayergramError
@@ -112,11 +113,12 @@ def command(
         for at, source in enumerate([labelled or questions, *(also or [])])
     )
     _check_probe_file(save_probe)
-    out = output.folder("roles")
+    out = run.folder(output, "roles")
     model.check()
     run.check()
 
     from layergram.answers.ask import AnswerOptions
+    from layergram.experiments.plans import plan
     from layergram.experiments.roles.pipeline import RoleMapOptions
     from layergram.experiments.roles.run import check_sets, role_map
     from layergram.features.hidden_states import FeatureSpec
@@ -140,6 +142,12 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
+        if run.plan:
+            print_plan(
+                plan(role_map, loaded, found, out=out, options=options, also=others, execution=run),
+                output,
+            )
+            return
         result = role_map(
             loaded,
             found,
