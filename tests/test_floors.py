@@ -28,6 +28,7 @@ FLOORS = {
     "storage": 2,
     "models": 2,
     "engine": 3,
+    "execution": 3,
     "measures": 4,
     "tracing": 5,
     "datasets": 5,

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from layergram.datasets.step_sequences import step_sequences as step_sequences
     from layergram.datasets.steps import steps as steps
     from layergram.errors import LayergramError as LayergramError
+    from layergram.execution.options import Execution as Execution
     from layergram.experiments.averages.run import average_maps as average_maps
     from layergram.experiments.depth.pipeline import DepthOptions as DepthOptions
     from layergram.experiments.depth.run import depth as depth
     from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
     from layergram.experiments.heads.run import head_maps as head_maps
+    from layergram.experiments.plans import plan as plan
     from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
     from layergram.experiments.roles.over import probe_over as probe_over
     from layergram.experiments.roles.pipeline import RoleMapOptions as RoleMapOptions
@@ -71,6 +73,7 @@ _HOMES = {
     "AnswerOptions": "answers.ask",
     "DepthOptions": "experiments.depth.pipeline",
     "Evaluation": "probes",
+    "Execution": "execution.options",
     "FeatureSpec": "features.hidden_states",
     "HeadEdit": "models.edits",
     "HeadMapOptions": "experiments.heads.options",
@@ -101,6 +104,7 @@ _HOMES = {
     "mean_outputs": "interventions.mean_outputs",
     "measure_metric": "interventions.sweep",
     "part_of": "maps",
+    "plan": "experiments.plans",
     "probe_over": "experiments.roles.over",
     "questions": "datasets.questions",
     "random_steering": "interventions.steering",

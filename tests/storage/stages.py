@@ -69,9 +69,9 @@ def slow(work, seconds):
     return slowed
 
 
-def run_both(path, seconds=0.0):
+def run_both(path, seconds=0.0, *, share=None):
     """Both stages in one folder."""
-    with RunFolder(path) as folder:
+    with RunFolder(path, share=share) as folder:
         print("begun", flush=True)
         records = run_stage(records_stage(), slow(records_of, seconds), folder)
         arrays = run_stage(arrays_stage(), slow(arrays_of, seconds), folder)

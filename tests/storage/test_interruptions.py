@@ -34,7 +34,7 @@ STAGES = {
 
 def contents(folder):
     """Every file of a run but its lock, as bytes."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".run.lock"]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files)}
 
 

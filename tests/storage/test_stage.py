@@ -120,9 +120,11 @@ def test_another_order_or_shard_size_goes_on_and_moves_nothing(
     stage, work = KINDS[kind][0](), KINDS[kind][1]
     path = tmp_path_factory.mktemp("run")
     first, asked = counted(work)
+    unfinished = pytest.raises(LayergramError, match="not made yet") if done < 6 else nullcontext()
+    some = RunFolder(path, executor=lambda make, names: map(make, names[:done]))
+    with some as folder, unfinished:
+        run_stage(stage, first, folder)
     with RunFolder(path) as folder:
-        with pytest.raises(LayergramError, match="not made yet") if done < 6 else nullcontext():
-            run_stage(stage, first, folder, executor=lambda make, names: map(make, names[:done]))
         other = dataclasses.replace(stage, items=order, shard_size=size)
         rest, more = counted(work)
         found = run_stage(other, rest, folder)
@@ -165,8 +167,11 @@ def test_progress_counts_items_and_what_was_done_before(kind, tmp_path):
 def test_many_processes_write_shards_of_one_stage(kind, tmp_path):
     stage, work = KINDS[kind][0](shard_size=1), KINDS[kind][1]
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(3, mp_context=spawn) as pool, RunFolder(tmp_path) as folder:
-        found = run_stage(stage, work, folder, executor=pool.map)
+    with (
+        ProcessPoolExecutor(3, mp_context=spawn) as pool,
+        RunFolder(tmp_path, executor=pool.map) as folder,
+    ):
+        found = run_stage(stage, work, folder)
         run_stage(stage, never, folder)
     assert_equal(found, run_stage(stage, work, None))
 

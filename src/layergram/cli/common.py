@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from layergram.errors import LayergramError
+from layergram.execution.options import Execution
 from layergram.terminal import terminal_width, wrapped
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from layergram.experiments.planning import Plan
     from layergram.experiments.result import Result
     from layergram.models.model import Model
 
@@ -63,6 +65,28 @@ class ModelOptions:
         from layergram.models.load import load
 
         return load(self.name, device=self.device, dtype=self.dtype, revision=self.revision)
+
+
+@dataclass(frozen=True)
+class RunOptions(Execution):
+    """How a run over a data set is carried out.
+
+    Attributes:
+        on: where the work is done: local, ray (the Ray cluster that this machine is part of, or one
+            of its own), or ray://HOST:PORT.
+        shard: make only this share of the work, such as 3/64, beside processes that make the
+            others in the same folder; the last one, or a run without it, writes the results.
+        workers: processes on Ray; by default one per GPU, or one for every --threads cores.
+        threads: of each worker on Ray.
+        plan: say what the run will take (items, tokens, shards, time, memory, disk), from a short
+            probe, and what its folder has already; make nothing.
+    """
+
+    plan: Annotated[bool, Parameter(negative="")] = False
+
+    def folder(self, output: OutputOptions, default: str) -> Path:
+        """The folder of the run, made and tried out unless it is only planned."""
+        return output.out or Path(default) if self.plan else output.folder(default)
 
 
 @dataclass(frozen=True)
@@ -236,6 +260,14 @@ def numbers_of(array: xr.DataArray) -> dict[str, Any]:
         "valid_range": [None if one is None else float(one) for one in valid],
         "mean": float(array.mean()) if filled else None,
     }
+
+
+def print_plan(plan: Plan, output: PrintOptions) -> None:
+    """Print what a run will take, or the same as JSON."""
+    if output.json:
+        output.summary(plan.plain)
+    else:
+        print(plan)
 
 
 def print_result(

@@ -13,8 +13,10 @@ from layergram.cli.common import (
     ModelOptions,
     OutputOptions,
     ProgressBars,
+    RunOptions,
     Several,
     columns_of,
+    print_plan,
     print_result,
 )
 from layergram.errors import LayergramError
@@ -40,6 +42,7 @@ def command(
     rho: float = 0.85,
     stop_early: Flag = False,
     seed: int = 0,
+    run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -69,10 +72,11 @@ def command(
         stop_early: complete only the half of the answers whose first 50 tokens are deepest; this
             saves tokens, and the correlation with being right, which needs all, is left out.
         seed: of the answers and of all draws.
+        run: how the run is carried out.
         model: which model.
         output: where to write.
     """
-    model, output = model or ModelOptions(), output or OutputOptions()
+    model, output, run = model or ModelOptions(), output or OutputOptions(), run or RunOptions()
     from layergram.datasets.questions import EMBEDDED
     from layergram.datasets.questions import questions as read_questions
 
@@ -84,12 +88,14 @@ def command(
             do="for example: layergram depth arithmetic",
         )
     found = read_questions(questions, columns=columns_of(columns)).first(limit)
-    out = output.folder("depth")
+    out = run.folder(output, "depth")
     model.check()
+    run.check()
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.depth.pipeline import DepthOptions
     from layergram.experiments.depth.run import depth
+    from layergram.experiments.plans import plan
 
     asked = AnswerOptions(
         max_new_tokens=max_new_tokens,
@@ -102,5 +108,8 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
-        result = depth(loaded, found, out=out, options=options, progress=bars.update)
+        if run.plan:
+            print_plan(plan(depth, loaded, found, out=out, options=options, execution=run), output)
+            return
+        result = depth(loaded, found, out=out, options=options, execution=run, progress=bars.update)
     print_result(result, loaded, out, time.perf_counter() - began, output)

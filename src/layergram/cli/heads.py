@@ -11,8 +11,10 @@ from layergram.cli.common import (
     ModelOptions,
     OutputOptions,
     ProgressBars,
+    RunOptions,
     Several,
     columns_of,
+    print_plan,
     print_result,
 )
 
@@ -36,6 +38,7 @@ def command(
     test_share: float = 0.25,
     sweep: Flag = False,
     seed: int = 0,
+    run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -72,20 +75,23 @@ def command(
         test_share: share of the templates or main questions that test the masking, and make no map.
         sweep: also mask every head by itself.
         seed: of folds, shuffles, training and draws.
+        run: how the run is carried out.
         model: which model.
         output: where to write.
     """
-    model, output = model or ModelOptions(), output or OutputOptions()
+    model, output, run = model or ModelOptions(), output or OutputOptions(), run or RunOptions()
     from layergram.datasets.steps import steps as read_steps
 
     found = read_steps(steps, columns=columns_of(columns)).first(limit)
-    out = output.folder("heads")
+    out = run.folder(output, "heads")
     model.check()
+    run.check()
 
     from layergram.experiments.heads.all_heads_probe import Training
     from layergram.experiments.heads.options import HeadMapOptions
     from layergram.experiments.heads.run import head_maps
     from layergram.experiments.heads.split import split_steps
+    from layergram.experiments.plans import plan
     from layergram.features.head_outputs import check_answer_tokens
     from layergram.interventions.masking import Masking
     from layergram.probes import Evaluation
@@ -109,5 +115,12 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
-        result = head_maps(loaded, found, out=out, options=options, progress=bars.update)
+        if run.plan:
+            print_plan(
+                plan(head_maps, loaded, found, out=out, options=options, execution=run), output
+            )
+            return
+        result = head_maps(
+            loaded, found, out=out, options=options, execution=run, progress=bars.update
+        )
     print_result(result, loaded, out, time.perf_counter() - began, output)

@@ -16,6 +16,7 @@ from layergram.cli.common import (
     ModelOptions,
     OutputOptions,
     ProgressBars,
+    RunOptions,
     Several,
     columns_of,
     numbers_of,
@@ -52,6 +53,7 @@ def command(
     like: Path | None = None,
     run: Annotated[Run | None, Group] = None,
     picture: Pictures = None,
+    execution: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -81,6 +83,7 @@ def command(
         like: a map file: take its measure, options, model and run.
         run: how to read and generate.
         picture: kind of picture, again for each kind. Default: png.
+        execution: for --texts: how the run is carried out.
         model: which model.
         output: where to write.
     """
@@ -101,13 +104,15 @@ def command(
             options=_options(option, query),
             run=run or Run(),
             keep=keep or "mean",
+            execution=execution or RunOptions(),
             model=model or ModelOptions(),
             output=output or OutputOptions(),
         )
         return
-    if by is not None or columns or keep is not None:
+    if by is not None or columns or keep is not None or execution is not None:
         raise LayergramError(
-            "--by, --columns or --keep for one text", do="give many texts with --texts"
+            "--by, --columns, --keep, --plan, --on, --shard, --workers or --threads for one text",
+            do="give many texts with --texts",
         )
     text, prompt, like_map = _request(text, file, prompt, like)
     suffixes = [f".{kind}" for kind in picture or ["png"]]

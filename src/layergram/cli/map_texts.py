@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from layergram.cli.common import ModelOptions, OutputOptions, ProgressBars, tell, written
+from layergram.cli.common import (
+    ModelOptions,
+    OutputOptions,
+    ProgressBars,
+    RunOptions,
+    print_plan,
+    tell,
+    written,
+)
 from layergram.recipe import Run
 
 
@@ -20,16 +28,19 @@ def average_texts(
     options: Mapping[str, Any],
     run: Run,
     keep: str,
+    execution: RunOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
     """Read the texts, average, and print where the maps are."""
     from layergram.experiments.averages.items import items_of, possible_measures
     from layergram.experiments.averages.run import average_maps
+    from layergram.experiments.plans import plan
 
     data = _data(source, by, columns)
-    out = output.folder("averages")
+    out = execution.folder(output, "averages")
     model.check()
+    execution.check()
     loaded = model.load()
     if list(measures) == ["all"]:
         items = items_of(loaded, data, by, chat=run.chat)
@@ -37,6 +48,21 @@ def average_texts(
         for name, why in refused.items():
             if not output.quiet:
                 print(f"note: no {name}: {why}", file=sys.stderr)
+    if execution.plan:
+        planned = plan(
+            average_maps,
+            loaded,
+            data,
+            measures=measures,
+            by=by,
+            options=options,
+            run=run,
+            out=out,
+            keep=keep,
+            execution=execution,
+        )
+        print_plan(planned, output)
+        return
     with ProgressBars(output.silent) as bars:
         result = average_maps(
             loaded,
@@ -47,6 +73,7 @@ def average_texts(
             run=run,
             out=out,
             keep=keep,
+            execution=execution,
             progress=lambda done, total: bars.update("texts", done, total),
         )
     files = [str(out / name) for name in result.files]

@@ -14,8 +14,10 @@ from layergram.cli.common import (
     ModelOptions,
     OutputOptions,
     ProgressBars,
+    RunOptions,
     Several,
     columns_of,
+    print_plan,
     print_result,
 )
 from layergram.errors import LayergramError
@@ -49,6 +51,7 @@ def command(
     also: Several = None,
     save_probe: Path | None = None,
     seed: int = 0,
+    run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
 ) -> None:
@@ -94,10 +97,11 @@ def command(
             whether a probe of one set tells the classes of another apart.
         save_probe: file (.npz) for the probe of the highest cell.
         seed: of folds, shuffles and draws.
+        run: how the run is carried out.
         model: which model.
         output: where to write.
     """
-    model, output = model or ModelOptions(), output or OutputOptions()
+    model, output, run = model or ModelOptions(), output or OutputOptions(), run or RunOptions()
     if labelled and (questions or paper or samples):
         raise LayergramError(
             f"a role map of the labelled set '{labelled}'",
@@ -109,10 +113,12 @@ def command(
         for at, source in enumerate([labelled or questions, *(also or [])])
     )
     _check_probe_file(save_probe)
-    out = output.folder("roles")
+    out = run.folder(output, "roles")
     model.check()
+    run.check()
 
     from layergram.answers.ask import AnswerOptions
+    from layergram.experiments.plans import plan
     from layergram.experiments.roles.pipeline import RoleMapOptions
     from layergram.experiments.roles.run import check_sets, role_map
     from layergram.features.hidden_states import FeatureSpec
@@ -136,6 +142,12 @@ def command(
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()
+        if run.plan:
+            print_plan(
+                plan(role_map, loaded, found, out=out, options=options, also=others, execution=run),
+                output,
+            )
+            return
         result = role_map(
             loaded,
             found,
@@ -143,6 +155,7 @@ def command(
             options=options,
             also=others,
             save_probe=save_probe,
+            execution=run,
             progress=bars.update,
         )
     if audit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -53,7 +54,10 @@ def load(
     known = recall(source)
     loaded = _examined(source) if known is None else _model(source, *known)
     require(loaded.proofs, loaded.name)
-    return loaded
+    if not source.from_files or tokenizer is not None:
+        return loaded
+    kind = loaded.device.type  # another process has its own numbers of GPUs
+    return replace(loaded, remake=partial(load, model, device=kind, dtype=dtype, revision=revision))
 
 
 def examine(

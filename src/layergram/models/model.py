@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +33,8 @@ class Model:
         revision: a commit, or a digest of the weights.
         parts: where its parts are.
         proofs: what was tried out on it.
+        remake: makes the same model in another process; ``None`` where nothing can, as for a model
+            that was given as an object.
     """
 
     network: Any
@@ -40,6 +43,22 @@ class Model:
     revision: str
     parts: Parts
     proofs: tuple[Proof, ...]
+    remake: Callable[[], Model] | None = field(default=None, compare=False)
+
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:
+        """How the model comes to another process: by how to make it there, never by its weights.
+
+        Raises:
+            LayergramError: for a model that cannot be made again there.
+        """
+        if self.remake is None:
+            raise LayergramError(
+                f"the model '{self.name}' in another process",
+                got="a model that was given as an object",
+                allowed="a model that is loaded by its name, folder or file",
+                do="save it with save_pretrained, and load it from that folder",
+            )
+        return made_again, (self.remake, self.fingerprint(), "attribution" in vars(self))
 
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
@@ -251,3 +270,38 @@ class Model:
                 do=f"shorten the text by {over} tokens or more, "
                 "or take a model with a longer context",
             )
+
+
+_HERE: dict[str, Model] = {}
+"""Models that this process has made for another one, so that each is made once."""
+
+
+def made_again(remake: Callable[[], Model], fingerprint: dict[str, Any], attributed: bool) -> Model:
+    """The model that another process has, made in this one.
+
+    Args:
+        remake: makes it.
+        fingerprint: of the model in the other process.
+        attributed: whether its attribution was found there; here it cannot be found once the
+            model is being read.
+
+    Raises:
+        LayergramError: if it turns out to be another, with what differs.
+    """
+    key = json.dumps(fingerprint, sort_keys=True)
+    if key not in _HERE:
+        model = remake()
+        found = model.fingerprint()
+        differs = [name for name in fingerprint if found.get(name) != fingerprint[name]]
+        if differs:
+            name = differs[0]
+            raise LayergramError(
+                f"the model '{fingerprint['model']}' in another process",
+                got=f"a model with the {name} {found.get(name)}, not {fingerprint[name]}",
+                do="give every process the same model, versions and kind of device, and no edits",
+                exit_code=1,
+            )
+        _HERE[key] = model
+    if attributed:
+        _ = _HERE[key].attribution
+    return _HERE[key]

@@ -1,30 +1,23 @@
-"""The folder of a run: one process at a time works in it, and a manifest lists its stages."""
+"""The folder of a run: who works in it, and a manifest of its stages."""
 
 from __future__ import annotations
 
 import json
-import os
 import reprlib
-import shlex
 import shutil
-import socket
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from layergram.errors import LayergramError
 from layergram.maps.files import PARTIAL
+from layergram.storage.executor import Executor, Share, in_process
 from layergram.storage.files import digest_of, json_bytes, write_whole
+from layergram.storage.locks import Locks
 from layergram.storage.shards import DEFINITION, SCHEMA, Shards
 
 MANIFEST = "manifest.json"
-LOCK = ".run.lock"
-HOLDER = ".run.json"
 VERSION_1 = (
     "answers.manifest.json",
     "extracts.manifest.json",
@@ -40,19 +33,31 @@ VERSION_1 = (
 class RunFolder(AbstractContextManager["RunFolder"]):
     """A folder of results that this process works in; a second run in it is refused at once.
 
-    The lock belongs to the operating system: it ends with the process, however that ends.
+    Several processes that each make another share of the shards work there at the same time. The
+    lock belongs to the operating system: it ends with the process, however that ends.
 
     Args:
         path: the folder, made if there is none.
+        share: the shards that this process makes; ``None`` for all of them.
+        executor: makes the shards (:func:`layergram.storage.executor.in_process`).
+        threads: of each process that makes shards, written down with every shard.
 
     Raises:
         LayergramError: on entering, if another run is at work there, naming its process; if the
             results there are of another version of layergram; or if it cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        share: Share | None = None,
+        executor: Executor = in_process,
+        threads: int | None = None,
+    ) -> None:
         self.path = Path(path)
-        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
+        self.share, self.executor, self.threads = share, executor, threads
+        self.locks = Locks(self.path, share)
 
     def __enter__(self) -> RunFolder:
         """Take the lock, and begin a manifest if there is none."""
@@ -62,9 +67,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
             _refuse_version_1(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except Timeout:
-            raise _at_work(self.path) from None
+            self.locks.acquire()
         except OSError as error:
             raise LayergramError(
                 f"to write into the folder '{self.path}'",
@@ -72,20 +75,31 @@ class RunFolder(AbstractContextManager["RunFolder"]):
                 do="choose a folder that can be written with --out",
             ) from None
         try:
-            for left in self.path.glob(f".*{PARTIAL}"):  # by a process that was killed
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-            write_whole(self.path / HOLDER, json_bytes(_this_process()))
-            if not (self.path / MANIFEST).exists():
-                self._write_manifest({})
+            if self.alone:
+                for left in self.path.glob(f".*{PARTIAL}"):  # by a process that was killed
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            with self.locks.gate():
+                if not (self.path / MANIFEST).exists():
+                    self._write_manifest({})
         except BaseException:
-            self._lock.release()
+            self.locks.release()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Give the lock back."""
-        (self.path / HOLDER).unlink(missing_ok=True)
-        self._lock.release()
+        self.locks.release()
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process works in the folder."""
+        return self.share is None
+
+    def within(self, name: str) -> RunFolder:
+        """A folder in this folder, to be worked in by the same processes."""
+        return RunFolder(
+            self.path / name, share=self.share, executor=self.executor, threads=self.threads
+        )
 
     def claim(self, definition: Mapping[str, Any]) -> Shards:
         """The shards of a stage: those in the folder, or those of a new stage.
@@ -99,8 +113,12 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         Raises:
             LayergramError: if the folder has the results of another run, naming what differs.
         """
-        if not self._lock.is_locked:
+        if not self.locks.held:
             raise ValueError("a RunFolder is used inside its with block")
+        with self.locks.gate():
+            return self._claim(definition)
+
+    def _claim(self, definition: Mapping[str, Any]) -> Shards:
         name = definition["name"]
         path = self.path / name
         try:
@@ -202,23 +220,3 @@ def _refuse_version_1(folder: Path) -> None:
                 got=f"results of an older layergram ('{file.name}')",
                 do="choose another folder with --out, or remove this one",
             )
-
-
-def _this_process() -> dict[str, Any]:
-    command = shlex.join([Path(sys.argv[0] or "python").name, *sys.argv[1:]])
-    since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
-
-
-def _at_work(folder: Path) -> LayergramError:
-    try:
-        who = "process {pid} on {host}, since {since}: {command}".format_map(
-            json.loads((folder / HOLDER).read_bytes())
-        )
-    except (OSError, ValueError, KeyError):
-        who = "a process that has just begun"
-    return LayergramError(
-        f"to work in the folder '{folder}'",
-        got=f"another run at work there ({who})",
-        do="wait for its end, stop it, or choose another folder with --out",
-    )

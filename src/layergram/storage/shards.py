@@ -97,12 +97,15 @@ class Shards:
         """The file that says that a shard is whole."""
         return self.path / "shards" / f"{shard}.json"
 
-    def commit(self, shard: str, files: Mapping[str, bytes]) -> None:
-        """Write the files of a shard, then its marker."""
+    def commit(self, shard: str, files: Mapping[str, bytes], *, threads: int | None = None) -> None:
+        """Write the files of a shard, then its marker, with the threads of who made it."""
         for name, data in files.items():
             write_whole(self.path / name, data)
         listed = {name: [len(data), checksum(data)] for name, data in files.items()}
-        write_whole(self.marker(shard), json_bytes({"items": self.items(shard), "files": listed}))
+        marker: dict[str, Any] = {"items": self.items(shard), "files": listed}
+        if threads is not None:
+            marker["threads"] = threads
+        write_whole(self.marker(shard), json_bytes(marker))
 
     def state(self, shard: str) -> State:
         """What the disk has of a shard.

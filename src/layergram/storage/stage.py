@@ -11,36 +11,25 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from layergram.errors import LayergramError
 from layergram.storage.arrays import ArraySpec
+from layergram.storage.executor import in_process
 from layergram.storage.folder import RunFolder
 from layergram.storage.shards import LAYOUT, Shards
 
-__all__ = ["ArraySpec", "Executor", "Progress", "Stage", "in_process", "run_stage"]
+__all__ = ["ArraySpec", "Progress", "Stage", "run_stage"]
 
-Result = TypeVar("Result")
-Executor = Callable[[Callable[[str], Any], Sequence[str]], Iterable[Any]]
 Work = Callable[[Sequence[str]], Any]
 Progress = Callable[[int, int], None]
 NAME = re.compile(r"\w[\w.=-]*(/\w[\w.=-]*)*")
 OURS = {"shards", "arrays.zarr"}
-
-
-def in_process(make: Callable[[str], Result], shards: Sequence[str]) -> Iterable[Result]:
-    """The executor that makes one shard after the other in this process.
-
-    An executor is called with a function and the names of the shards to make, and yields what the
-    function returns for each of them, in any order, as they come. The function can be sent to
-    other processes if the work of the stage can; it writes a shard itself, and returns little.
-    An executor may leave shards out that other processes make.
-    """
-    return map(make, shards)
+FEW = 8  # shares that are named one by one
 
 
 @dataclass(frozen=True)
@@ -116,7 +105,6 @@ def run_stage(
     folder: RunFolder | None,
     *,
     progress: Progress | None = None,
-    executor: Executor = in_process,
 ) -> Any:
     """The results of a stage: those in the folder, and the rest made now.
 
@@ -125,9 +113,9 @@ def run_stage(
         work: called with the ids of the items of one shard. Makes records (a mapping of id ->
             dict, or a list of dicts in the order of the ids), or a mapping of array name -> array
             with these items along its first axis.
-        folder: where results are kept; ``None`` keeps nothing, all else is the same.
-        progress: called with how many items are done, and how many there are.
-        executor: makes the shards (:func:`in_process`).
+        folder: where results are kept, and which shards are made by whom; ``None`` keeps nothing,
+            all else is the same.
+        progress: called with how many items are done, and how many there are to be made here.
 
     Returns:
         A dict of id -> record in the order of ``stage.items``, as read from JSON; or an
@@ -136,14 +124,20 @@ def run_stage(
 
     Raises:
         LayergramError: if the folder has the results of another run, the disk has no room, or
-            shards are left that the executor did not make.
+            shards are left that other processes make.
     """
-    shards = Shards(Path(), stage.plain) if folder is None else folder.claim(stage.plain)
-    pending = shards.names if folder is None else _prepare(shards)
-    done, total = len(stage.items) - _count(shards, pending), len(stage.items)
+    if folder is None:
+        shards = Shards(Path(), stage.plain)
+        own, one_shard, executor = shards.names, partial(_results, shards, work), in_process
+        pending = own
+    else:
+        shards = folder.claim(stage.plain)
+        own = shards.names if folder.share is None else folder.share.part(shards.names)
+        one_shard, executor = partial(_commit, shards, work, folder.threads), folder.executor
+        pending = _prepare(shards, own, folder)
+    done, total = _count(shards, own) - _count(shards, pending), _count(shards, own)
     if progress is not None:
         progress(done, total)
-    one_shard = partial(_results if folder is None else _commit, shards, work)
     made: dict[str, Any] = {}
     for shard, results in executor(one_shard, pending):
         made[shard] = results
@@ -152,14 +146,7 @@ def run_stage(
             progress(done, total)
     if folder is None:
         return shards.format.join([made[shard] for shard in shards.names], stage.items)
-    left = [shard for shard in shards.names if not shards.marker(shard).exists()]
-    if left:
-        raise LayergramError(
-            f"all results of the stage '{stage.name}' in '{folder.path}'",
-            got=f"{len(left)} of {len(shards.names)} shards that are not made yet",
-            do="wait for the processes that make them, or start the run again without them",
-            exit_code=1,
-        )
+    _refuse_unfinished(shards, own, folder)
     return shards.read(stage.items)
 
 
@@ -169,30 +156,63 @@ def _results(shards: Shards, work: Work, shard: str) -> tuple[str, Any]:
     return shard, shards.format.check(ids, work(ids))
 
 
-def _commit(shards: Shards, work: Work, shard: str) -> tuple[str, None]:
+def _commit(shards: Shards, work: Work, threads: int | None, shard: str) -> tuple[str, None]:
     """Do the work of one shard, and write it."""
-    shards.commit(shard, shards.format.encode(*_results(shards, work, shard)))
+    files = shards.format.encode(*_results(shards, work, shard))
+    shards.commit(shard, files, threads=threads)
     return shard, None
 
 
-def _prepare(shards: Shards) -> list[str]:
-    """The shards that are not whole, with the disk ready for them."""
-    pending = [part for part in shards.parts if shards.state(part) != "whole"]
+def _prepare(shards: Shards, own: Sequence[str], folder: RunFolder) -> list[str]:
+    """Those of the own shards that are not whole, with the disk ready for them."""
+    if folder.alone:
+        shards.sweep()
+    pending = [part for part in own if shards.state(part) != "whole"]
     for part in pending:
         shards.marker(part).unlink(missing_ok=True)
-    if pending:
-        shards.sweep()
-        needed = shards.format.size(_count(shards, pending))
-        free = shutil.disk_usage(shards.path).free
-        if needed > free:
-            raise LayergramError(
-                f"{needed / 1e9:.1f} GB for the stage '{shards.path}'",
-                got=f"{free / 1e9:.1f} GB of free disk",
-                do="choose another folder with --out, fewer items, or float16",
-            )
-    if LAYOUT in pending:
-        shards.commit(LAYOUT, shards.format.layout())
-    return [part for part in pending if part != LAYOUT]
+    needed = shards.format.size(_count(shards, pending))
+    free = shutil.disk_usage(shards.path).free
+    if needed > free:
+        raise LayergramError(
+            f"{needed / 1e9:.1f} GB for the stage '{shards.path}'",
+            got=f"{free / 1e9:.1f} GB of free disk",
+            do="choose another folder with --out, fewer items, or float16",
+        )
+    if LAYOUT in shards.parts:
+        with folder.locks.gate():
+            if shards.state(LAYOUT) != "whole":
+                shards.commit(LAYOUT, shards.format.layout())
+    return pending
+
+
+def _refuse_unfinished(shards: Shards, own: Sequence[str], folder: RunFolder) -> None:
+    """Refuse to go on before all shards are whole, naming who makes the others."""
+    checked = set(own)  # before, or written now
+    left = [
+        shard
+        for shard in shards.names
+        if not (
+            shards.marker(shard).exists() if shard in checked else shards.state(shard) == "whole"
+        )
+    ]
+    if not left:
+        return
+    got = f"{len(left)} of {len(shards.names)} shards that are not made yet"
+    do = "run the same command again: it makes what is missing"
+    if folder.share is not None:
+        owners = [str(share) for share in folder.share.owners(shards.names, left)]
+        more = f" and {len(owners) - FEW} more" if len(owners) > FEW else ""
+        got += f", of the shares {', '.join(owners[:FEW])}{more}; share {folder.share} is done"
+        do = (
+            "run the same command again when the other shares are made, or make them all "
+            "without --shard; nothing is lost"
+        )
+    raise LayergramError(
+        f"all results of the stage '{shards.definition['name']}' in '{folder.path}'",
+        got=got,
+        do=do,
+        exit_code=1,
+    )
 
 
 def _count(shards: Shards, names: Sequence[str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from layergram import maps
 from layergram.engine.lens import LogitLens
 from layergram.engine.run import read
 from layergram.errors import LayergramError, unknown_name
+from layergram.execution.options import Execution, run_folder
 from layergram.experiments.averages.items import Items, Places, check_items, items_of, naming
 from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result
@@ -23,7 +23,7 @@ from layergram.maps.files import PARTIAL
 from layergram.measures import select_measures
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
-from layergram.storage.folder import MANIFEST, RunFolder, read_manifest
+from layergram.storage.folder import MANIFEST, read_manifest
 from layergram.storage.stage import Stage, run_stage
 from layergram.tracing import Trace
 
@@ -118,6 +118,7 @@ def average_maps(  # noqa: PLR0913
     run: Run | None = None,
     out: str | Path | None = None,
     keep: str = "mean",
+    execution: Execution | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Maps of measures averaged over texts, by segment of the text.
@@ -138,6 +139,8 @@ def average_maps(  # noqa: PLR0913
             an interrupted run resumes, and gives the same bits.
         keep: ``mean`` keeps the averages; ``maps`` also the maps of every text, as
             ``texts/NUMBER/NAME.nc`` in the folder, numbered from 1.
+        execution: where the work is done: in this process, a share of it, or on Ray; the results
+            are the same.
         progress: called with how many texts are read, and how many there are.
 
     Returns:
@@ -166,9 +169,10 @@ def average_maps(  # noqa: PLR0913
     work = AveragingWork(model, items, measured, dict(options or {}), run, kept)
     if out is not None:
         _check_folder(Path(out))
-    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
-        for left in () if kept is None else kept.rglob(f".*{PARTIAL}"):  # by a killed process
-            shutil.rmtree(left)
+    with run_folder(execution, out, model) as folder:
+        if kept is not None and folder is not None and folder.alone:
+            for left in kept.rglob(f".*{PARTIAL}"):  # by a killed process
+                shutil.rmtree(left)
         sums = run_stage(averaging_stage(work), work, folder, progress=progress)
         averaged = Averaged(
             items,

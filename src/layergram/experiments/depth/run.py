@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.questions import QuestionSet
+from layergram.execution.options import Execution, run_folder
 from layergram.experiments.depth.early import think_early
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
 from layergram.experiments.depth.report import DepthResult, report
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
-from layergram.storage.folder import RunFolder
 
 
 def depth(
@@ -20,6 +19,7 @@ def depth(
     *,
     out: str | Path | None = None,
     options: DepthOptions | None = None,
+    execution: Execution | None = None,
     progress: Progress = no_progress,
 ) -> DepthResult:
     """At which layer the tokens of sampled answers settle, and whether deep answers are right.
@@ -36,6 +36,8 @@ def depth(
             interrupted run resumes there. Without a folder nothing is kept.
         options: how to sample and measure. With the same folder and another ``rho`` nothing is
             asked or read again.
+        execution: where the work is done: in this process, a share of it, or on Ray; the results
+            are the same.
         progress: called with the name of a stage, how much of it is done, and how much there is.
 
     Returns:
@@ -55,7 +57,7 @@ def depth(
         Think Deep, Not Just Long (arXiv 2602.13517).
     """
     options = options or DepthOptions()
-    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+    with run_folder(execution, out, model) as folder:
         if options.stop_early:
             found = think_early(model, questions, folder, options=options, progress=progress)
         else:

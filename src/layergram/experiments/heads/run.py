@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.steps import StepSet
+from layergram.execution.options import Execution, run_folder
 from layergram.experiments.heads.options import HeadMapOptions
 from layergram.experiments.heads.pipeline import run_head_analysis
 from layergram.experiments.heads.report import HeadMapResult, report
 from layergram.experiments.heads.split import split_steps
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
-from layergram.storage.folder import RunFolder
 
 
 def head_maps(
@@ -21,6 +20,7 @@ def head_maps(
     *,
     out: str | Path | None = None,
     options: HeadMapOptions | None = None,
+    execution: Execution | None = None,
     progress: Progress = no_progress,
 ) -> HeadMapResult:
     """Which attention heads have to do with which function, and what breaks without them.
@@ -31,6 +31,8 @@ def head_maps(
         out: a folder for the result and for everything that takes long, as it is made; an
             interrupted run resumes there. Without a folder nothing is kept.
         options: how to make them.
+        execution: where the work is done: in this process, a share of it, or on Ray; the results
+            are the same.
         progress: called with the name of a stage, how much of it is done, and how much there is.
 
     Returns:
@@ -44,7 +46,7 @@ def head_maps(
     """
     options = options or HeadMapOptions()
     split_steps(steps, options)
-    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+    with run_folder(execution, out, model) as folder:
         analysis = run_head_analysis(model, steps, folder, options=options, progress=progress)
         found = report(analysis, model)
         if folder is not None:

@@ -353,8 +353,7 @@ def _of_cell(
     """Another set's states at one cell, which of its answers are wrong, and their groups."""
     name = questions.name
     slug = f"{re.sub(r'[^-a-zA-Z0-9.]', '_', name)}-{digest_of(name)[-8:]}"
-    own = None if folder is None else folder.path / "also" / slug
-    with nullcontext() if own is None else RunFolder(own) as home:
+    with nullcontext() if folder is None else folder.within(f"also/{slug}") as home:
         if isinstance(questions, LabelledSet):
             examples = texts_of(model, questions, chat=options.answers.chat)
         else:

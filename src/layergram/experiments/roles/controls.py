@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,11 @@ def random_weights(model: Model, *, seed: int = 0) -> Model:
         network = type(model.network)(deepcopy(model.network.config))
     network.to(device=model.device, dtype=model.dtype).eval().requires_grad_(False)
     fresh = load(network, tokenizer=model.tokenizer)
-    return replace(fresh, name=f"{model.name} with random weights (seed {seed})")
+    return replace(
+        fresh,
+        name=f"{model.name} with random weights (seed {seed})",
+        remake=partial(random_weights, model, seed=seed),
+    )
 
 
 @dataclass(frozen=True)

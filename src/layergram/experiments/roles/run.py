@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.questions import QuestionSet
 from layergram.errors import LayergramError
+from layergram.execution.options import Execution, run_folder
 from layergram.experiments.roles.applications import (
     FEWEST_FOR_TYPES,
     choice,
@@ -22,7 +22,6 @@ from layergram.experiments.roles.pipeline import RoleMapOptions, check_size, run
 from layergram.experiments.roles.report import PLAIN, RoleMapResult, report
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
-from layergram.storage.folder import RunFolder
 
 
 def role_map(
@@ -33,6 +32,7 @@ def role_map(
     options: RoleMapOptions | None = None,
     also: Sequence[QuestionSet | LabelledSet] = (),
     save_probe: str | Path | None = None,
+    execution: Execution | None = None,
     progress: Progress = no_progress,
 ) -> RoleMapResult:
     """Where in a model, and at which token, it shows that an answer is wrong.
@@ -51,6 +51,8 @@ def role_map(
             6 on also the types of errors.
         also: other sets of the same kind: does a probe of one tell the classes of another apart?
         save_probe: a file (.npz) for the probe of the highest cell.
+        execution: where the work is done: in this process, a share of it, or on Ray; the results
+            are the same.
         progress: called with the name of a stage, how much of it is done, and how much there is.
 
     Returns:
@@ -65,7 +67,7 @@ def role_map(
     """
     options = options or RoleMapOptions()
     check_sets((questions, *also))
-    with nullcontext() if out is None else RunFolder(Path(out)) as folder:
+    with run_folder(execution, out, model) as folder:
         analysis = (
             analyse_texts(model, questions, folder, options=options, progress=progress)
             if isinstance(questions, LabelledSet)

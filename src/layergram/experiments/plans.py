@@ -1,0 +1,229 @@
+"""The plan of every experiment that works through a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from layergram.datasets.labelled import LabelledSet
+from layergram.datasets.paragraphs import PARAGRAPHS
+from layergram.datasets.questions import QuestionSet
+from layergram.datasets.step_sequences import step_sequences
+from layergram.datasets.steps import StepSet
+from layergram.errors import LayergramError
+from layergram.execution.options import Execution
+from layergram.experiments.averages.items import items_of
+from layergram.experiments.averages.run import AveragingWork, average_maps, averaging_stage
+from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
+from layergram.experiments.depth.run import depth
+from layergram.experiments.heads.model_answers import model_answers
+from layergram.experiments.heads.options import HeadMapOptions
+from layergram.experiments.heads.patterns import attention_patterns
+from layergram.experiments.heads.run import head_maps
+from layergram.experiments.heads.split import split_steps
+from layergram.experiments.planning import Plan, Probe, spread
+from layergram.experiments.roles.controls import random_weights
+from layergram.experiments.roles.labelled import roles_of, rows_of
+from layergram.experiments.roles.p_true import p_true
+from layergram.experiments.roles.pipeline import RoleMapOptions, judged_answers
+from layergram.experiments.roles.run import role_map
+from layergram.features.head_outputs import head_outputs
+from layergram.features.hidden_states import hidden_states
+from layergram.interventions.scoring import scores
+from layergram.models.edits import editable_heads
+from layergram.models.model import Model
+from layergram.recipe import DEFAULT_MEASURES, Run
+from layergram.storage.stage import run_stage
+
+TEXTS, ANSWERED, SAMPLED, SEQUENCES = 16, 4, 2, 4
+"""Items of a probe: texts, questions with one answer, with many, and sequences of steps."""
+
+
+def plan(
+    experiment: Callable[..., Any],
+    model: Model,
+    data: Any,
+    *,
+    out: str | Path | None = None,
+    execution: Execution | None = None,
+    **options: Any,
+) -> Plan:
+    """What a run will take: items, tokens, shards, time, memory, disk, and what is done already.
+
+    A few items are read or answered in a folder that is gone afterwards, and the rest is taken to
+    be like them. Nothing is made in the folder of the run.
+
+    Args:
+        experiment: :func:`layergram.average_maps`, ``role_map``, ``head_maps`` or ``depth``.
+        model: the model.
+        data: what the experiment would be given.
+        out: the folder of the run.
+        execution: where it would be done; as many processes take a part of the time.
+        options: everything else that the experiment would be given.
+
+    Returns:
+        A plan; ``print`` shows it as a table.
+
+    Raises:
+        LayergramError: for another experiment.
+
+    Example:
+        ``print(lg.plan(lg.depth, model, lg.questions("arithmetic"), out="depth"))``
+    """
+    planners: dict[Any, Callable[..., str]] = {
+        average_maps: _averages,
+        role_map: _roles,
+        head_maps: _heads,
+        depth: _depth,
+    }
+    if experiment not in planners:
+        raise LayergramError(
+            f"the plan of {getattr(experiment, '__name__', experiment)!r}",
+            allowed=", ".join(one.__name__ for one in planners),
+        )
+    execution = execution or Execution()
+    probe = Probe(model, None if out is None else Path(out))
+    title = planners[experiment](probe, model, data, **options)
+    share = execution.share
+    return probe.plan(title, share.of if share is not None else execution.workers or 1)
+
+
+def _averages(
+    probe: Probe,
+    model: Model,
+    data: Iterable[Any],
+    *,
+    measures: Iterable[str] = DEFAULT_MEASURES,
+    by: str = "tenths",
+    options: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+    keep: str = "mean",
+) -> str:
+    run = run or Run()
+    if isinstance(data, StepSet):
+        items = items_of(model, data, by, chat=run.chat)
+        few = replace(items, items=dict(spread(list(items.items.items()), TEXTS)))
+        total, tokens = len(items.items), len(items.items) / len(few.items)
+    else:
+        every = [data] if isinstance(data, str) else list(data)
+        given = spread(every, TEXTS)
+        few = items_of(model, given, by, chat=run.chat)
+        total = tokens = len(every) / max(len(given), 1)
+        if given and isinstance(given[0], str):
+            total, tokens = len(every), sum(map(len, every)) / sum(map(len, given))
+        else:
+            total = len(every) * len(few.items) // len(given)
+
+    def work(folder: Any) -> None:
+        kept = folder.path / averaging_stage(one).name if keep == "maps" else None
+        kept_work = replace(one, kept=kept and kept / "texts")
+        run_stage(averaging_stage(kept_work), kept_work, folder)
+
+    each = replace(run, heads="each") if by == "function" else run
+    one = AveragingWork(model, few, list(measures), dict(options or {}), each)
+    probe.run(work, times=total / len(few.items), tokens=tokens)
+    return f"maps averaged over {total:,} {few.noun}s"
+
+
+def _roles(
+    probe: Probe,
+    model: Model,
+    data: QuestionSet | LabelledSet,
+    *,
+    options: RoleMapOptions | None = None,
+    also: Sequence[Any] = (),
+    save_probe: Any = None,
+) -> str:
+    options = options or RoleMapOptions()
+    answers, spec = options.answers, options.spec
+    if isinstance(data, LabelledSet):
+        few = replace(data, texts=tuple(spread(data.texts, ANSWERED)))
+        rows = rows_of(model, few, chat=answers.chat)
+        spec = replace(spec, roles=roles_of(rows))
+        times = len(data.texts) / len(few.texts)
+    else:
+        asked = replace(data, questions=tuple(spread(data.questions, ANSWERED)))
+        times = len(data) / len(asked)
+        drawn = probe.run(
+            lambda folder: judged_answers(model, asked, folder, options=answers), times=times
+        )
+        rows = [row for row in drawn if row.sample == 0]
+        name = f"{spec.folder}/p_true" if spec.folder else "p_true"
+        probe.run(
+            lambda folder: p_true(model, rows, folder, chat=answers.chat, name=name), times=times
+        )
+    probe.run(lambda folder: hidden_states(model, rows, folder, spec=spec), times=times)
+    if options.control == "random-weights":
+        fresh = random_weights(model, seed=answers.seed)
+        control = replace(spec, name="random_weights", scores="none")
+        fresh_probe = Probe(fresh, probe.out)
+        fresh_probe.run(
+            lambda folder: hidden_states(fresh, rows, folder, spec=control), times=times
+        )
+        probe.stages += fresh_probe.stages
+    of = "texts" if isinstance(data, LabelledSet) else "questions"
+    more = f", without {len(also)} other sets" if also else ""
+    return f"a role map of '{data.name}', {len(data):,} {of}{more}"
+
+
+def _depth(
+    probe: Probe, model: Model, data: QuestionSet, *, options: DepthOptions | None = None
+) -> str:
+    few = replace(data, questions=tuple(spread(data.questions, SAMPLED)))
+    probe.run(
+        lambda folder: sample_depths(model, few, folder, options=options),
+        times=len(data) / len(few),
+    )
+    return f"settling depths of answers to '{data.name}', {len(data):,} questions"
+
+
+def _heads(
+    probe: Probe, model: Model, data: StepSet, *, options: HeadMapOptions | None = None
+) -> str:
+    options = options or HeadMapOptions()
+    split = split_steps(data, options)
+    probe.run(lambda folder: attention_patterns(model, PARAGRAPHS, folder), times=1)
+    read = step_sequences(model, data, chat=options.chat)
+    few = spread(read, SEQUENCES)
+    if options.answers == "own":
+        chosen = sorted(span.step for one in few for span in one.spans)
+        own = replace(data, steps=tuple(data.steps[at] for at in chosen))
+        asked = step_sequences(model, own, chat=options.chat)
+        times = len(data) / len(own)
+        probe.run(lambda folder: model_answers(model, own, asked, folder), times=times)
+    spans = sum(len(one.spans) for one in few)
+    probe.run(
+        lambda folder: head_outputs(model, few, folder, tokens=options.tokens),
+        times=len(data) / spans,
+    )
+    tested = [one for one in read if split.tested[one.spans[0].step]]
+    passes = {}
+    if options.masking is not None and tested:
+        passes["masking"] = 1 + len(data.counts()) * (2 + options.masking.draws)
+    if options.sweep == "each" and tested:
+        passes["sweep"] = 1 + len(editable_heads(model.parts))
+    for name, count in passes.items():
+        some = spread(tested, SEQUENCES)
+        kind = options.masking.scoring if name == "masking" and options.masking else "forced"
+        before = len(probe.stages)
+        probe.run(
+            lambda folder, some=some, name=name, kind=kind: scores(  # type: ignore[misc]
+                model, some, data, scoring=kind, folder=folder, name=name
+            ),
+            times=1,
+        )
+        part = len(tested) / len(some)
+        probe.stages[before:] = [
+            replace(
+                one,
+                items=count,
+                shards=count,
+                tokens=round(one.tokens * part * count),
+                seconds=round(one.seconds * part * count, 2),
+                bytes=round(one.bytes * part * count),
+            )
+            for one in probe.stages[before:]
+        ]
+    return f"head maps of '{data.name}', {len(data):,} steps"
