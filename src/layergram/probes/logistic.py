@@ -1,8 +1,8 @@
 """Many logistic regressions on the same rows at once: every fold, every shuffle, one matrix.
 
 A plain batched Newton on the dual (`benchmarks/newton.py`, 80 lines) finds the same probes. It
-takes 46 times the processor time at 1,000 rows of 576 features, and 4.2 times at 4,096: five folds of a
-cell, one thread (`benchmarks/rows_probes.py`, 2026-11-29). That is why this file is longer.
+takes 46 times the processor time at 1,000 rows of 576 features, and 4.2 times at 4,096: five folds
+of a cell, one thread (`benchmarks/rows_probes.py`, 2026-11-29). That is why this file is longer.
 """
 
 from __future__ import annotations
