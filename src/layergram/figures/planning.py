@@ -15,6 +15,7 @@ from layergram.figures.cell_texts import texts_of, widened
 from layergram.figures.labels import cells_of
 from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of, spans_of
+from layergram.figures.pooling import pooled, pooling_notes
 from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
 from layergram.figures.sizes import columns_of, row_heights, size_of
@@ -76,7 +77,10 @@ def plan(
     columns = 1 if room else columns_of(parts, len(titled), style)
     size = room or widened(size_of(parts, columns, len(titled), style), parts, style)
     names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
-    parts = [replace(part, title=name) for part, name in zip(parts, names, strict=True)]
+    parts = [
+        pooled(replace(part, title=name), size, style)
+        for part, name in zip(parts, names, strict=True)
+    ]
     coloured = sorted({part.group for part in parts if part.heat})
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
     hints += [
@@ -232,25 +236,6 @@ def sinks_named(array: xr.DataArray, sinks: Sequence[int], style: Style) -> list
         f"{len(sinks):,} {noun} {verb} far above the others"
         f"{counting if style.first_token != 'keep' else ''}: {listed}."
     ]
-
-
-def pooling_notes(parts: Sequence[Part], style: Style) -> list[str]:
-    """How many cells became one, and by which rule."""
-    notes = []
-    rule = "the largest value" if style.pooling == "max" else "the mean"
-    for part in parts:
-        for cells in (part.x, part.y):
-            if not part.heat or cells is None or cells.pool == 1:
-                continue
-            far = part.signed and style.pooling == "max"
-            notes.append(
-                f"{len(cells.labels):,} {cells.axis.plural} are drawn as {cells.drawn} columns of "
-                f"{cells.pool}: each shows {'the value farthest from no effect' if far else rule} "
-                f"of its {cells.pool} {cells.axis.plural}."
-            )
-            if part.significant is not None:
-                notes.append("A pooled cell is marked if any of its cells is significant.")
-    return notes
 
 
 def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) -> list[str]:
