@@ -87,7 +87,7 @@ def plan(
         f"The colour map {scale.palette} is sequential: nothing in it shows where "
         f"{scale.centre:g}, no effect, lies. A diverging one such as RdBu_r does."
         for scale in colour
-        if scale.kind == "diverging" and scales.sequential(scale.colours)
+        if scale.kind == "diverging" and scales.sequential(scales.colours_of(scale.palette))
     ]
     if len(colour) > 1 and not style.bar:  # the titles say what the panels show
         units = [next(p for p in parts if p.heat and p.group == g).units for g in coloured]
