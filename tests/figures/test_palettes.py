@@ -46,14 +46,16 @@ def test_one_colour_stands_for_one_distance_from_no_effect_on_a_cut_bar(low, hig
     assert (scale.below, scale.above) == (0, 0)
 
 
-def test_a_difference_of_one_sign_runs_from_white():
-    scale = scale_of(between(0.0, 7.5), null_value=0, valid_min=-10, valid_max=10)
-    assert (scale.low, scale.high) == (0, 10)
+def test_a_difference_of_one_sign_runs_from_0_outwards_in_one_colour():
     array = maps.make(between(0.1, 7.5), ("layer", "token"), measure="difference", null_value=0)
     figure = plan(array)
     assert (figure.scales[0].low, figure.scales[0].high) == (0, 8)
-    assert figure.scales[0].colours[0] == colours_of("RdBu_r")[128]
+    assert figure.scales[0].palette == "YlOrBr"
     assert not any("sequential" in hint for hint in figure.hints)
+    both = plan(array - 1.0)  # −0.9 to 6.5
+    assert (both.scales[0].low, both.scales[0].high) == (-1, 7)
+    assert both.scales[0].palette == "RdBu_r"
+    assert not any("sequential" in hint for hint in both.hints)
 
 
 def test_a_sequential_palette_of_ones_own_is_not_cut():

@@ -19,7 +19,8 @@ from layergram.figures.spec import HeatPanel, Mask, Region, Span, Values
 from layergram.figures.style import Style
 from layergram.maps.blocks import best_block
 
-MOST_PANELS = 120  # more do not fit a page, and take minutes to lay out
+MOST_PANELS = 120  # of lines; more do not fit a page, and take minutes to lay out
+MOST_HEATMAPS = 800  # of a sheet; 400 take about six seconds
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ def parts_of(
     """
     facets, y_dim, x_dim = labels.axes_of(array, style)
     kind = scales.kind_of(array.values[np.isfinite(array.values)], array.attrs, style)
-    for name, piece in facets_of(array, facets):
+    lines = not y_dim or style.kind == "lines"
+    for name, piece in facets_of(array, facets, most=MOST_PANELS if lines else MOST_HEATMAPS):
         full = ", ".join(text for text in (title, name) if text)
-        if not y_dim or style.kind == "lines":
+        if lines:
             empty = np.zeros((0, 0))
             x = labels.cells_of(piece, x_dim)
             y = labels.cells_of(piece, y_dim) if y_dim else None
@@ -89,18 +91,20 @@ def parts_of(
             yield _heat(heat, full, group, kind == "diverging", style, sinks)
 
 
-def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[str, xr.DataArray]]:
+def facets_of(
+    array: xr.DataArray, facets: tuple[str, ...], *, most: int
+) -> Iterator[tuple[str, xr.DataArray]]:
     """The title and the part of each panel, in the order of the axes.
 
     Raises:
         LayergramError: for more panels than a page can hold.
     """
     count = int(np.prod([array.sizes[dim] for dim in facets], dtype=int))
-    if count > MOST_PANELS:
+    if count > most:
         raise LayergramError(
             f"a panel for every {' and '.join(facets)}",
-            got=f"{count} panels",
-            allowed=f"{MOST_PANELS} panels in one figure",
+            got=f"{count:,} panels",
+            allowed=f"{most:,} panels in one figure",
             do=f"select some, for example {facets[0]}="
             f"{array[facets[0]].values[0]}:{array[facets[0]].values[-1]} with other ends",
         )

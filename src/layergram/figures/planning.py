@@ -18,11 +18,12 @@ from layergram.figures.panels import Part, heat_panel, parts_of, spans_of
 from layergram.figures.pooling import pooled, pooling_notes
 from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
+from layergram.figures.sheets import TITLE_SIZE, is_sheet, sheet_size
 from layergram.figures.sizes import columns_of, row_heights, size_of
 from layergram.figures.spec import Figure, LegendEntry, LinePanel, Panel, Scale
 from layergram.figures.style import MM, Style
 from layergram.figures.text_view import text_figure
-from layergram.figures.titles import fitted
+from layergram.figures.titles import fitted, shortened
 
 SINK = 5  # a sink's median is this multiple of the median of the columns' medians, or more
 NAMED = 5  # a note names this many sinks and counts the rest
@@ -74,9 +75,16 @@ def plan(
         else:
             hints += [f"{line} First_token 'auto' shows more of the rest." for line in remark]
             parts += parts_of(array, title, group, style=style)
-    columns = 1 if room else columns_of(parts, len(titled), style)
-    size = room or widened(size_of(parts, columns, len(titled), style), parts, style)
-    names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
+    sheet = is_sheet(parts)
+    if sheet:
+        columns, size = sheet_size(parts, style)
+        titles = [part.title for part in parts]
+        names, remark_on_titles = shortened(titles, width=size[0], font_size=TITLE_SIZE)
+        notes += [remark_on_titles] if remark_on_titles else []
+    else:
+        columns = 1 if room else columns_of(parts, len(titled), style)
+        size = room or widened(size_of(parts, columns, len(titled), style), parts, style)
+        names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
     parts = [
         pooled(replace(part, title=name), size, style)
         for part, name in zip(parts, names, strict=True)
@@ -125,6 +133,7 @@ def plan(
         width=style.width / MM,
         font=style.font,
         notes_shown=style.notes,
+        layout="sheet" if sheet else "panels",
     )
 
 

@@ -281,6 +281,7 @@ class Figure:
         width: the most that all of it may be wide, in inches.
         font: the family of fonts to use first; empty for the usual ones.
         notes_shown: whether the notes are printed below the figure.
+        layout: each panel with its labels, or a sheet of many small ones, labelled at its edges.
     """
 
     title: str
@@ -296,6 +297,7 @@ class Figure:
     width: float = 183 / 25.4
     font: str = ""
     notes_shown: Literal["below", "none"] = "below"
+    layout: Literal["panels", "sheet"] = "panels"
 
     def to_plain(self) -> dict[str, Any]:
         """The figure as JSON can hold it: arrays are lists, NaN is ``None``."""
