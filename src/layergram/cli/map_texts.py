@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layergram.cli.common import ModelOptions, OutputOptions, ProgressBars, tell, written
+from layergram.cli.phases import Phases
 from layergram.recipe import Run
 
 
@@ -30,7 +31,8 @@ def average_texts(
     data = _data(source, by, columns)
     out = output.folder("averages")
     model.check()
-    loaded = model.load()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
     if list(measures) == ["all"]:
         items = items_of(loaded, data, by, chat=run.chat)
         measures, refused = possible_measures(loaded, items, options)

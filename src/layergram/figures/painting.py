@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Painted
 
 
+FAINT = "0.6"  # still read on white
 BAR_WIDTH, TALLEST_BAR = 0.1, 6.0  # inches
 ROUNDS = 3  # times that the figure's size is set right after measuring its panels
 
@@ -219,6 +220,8 @@ def _axes(ax: Axes, panel: HeatPanel | LinePanel, *, write_x: bool, write_y: boo
     for tick, text in zip(x.ticks, ax.get_xticklabels(), strict=True):
         if tick.upright:
             text.set(rotation=0, ha="center", va="top")
+        if tick.faint:
+            text.set_color(FAINT)
     if y.growth == "log":
         ax.set_yscale("log")
         ax.minorticks_off()

@@ -113,8 +113,10 @@ def plan(
                 other.array for other in parts if not other.heat and other.group == part.group
             ]
             lines, said = line_panel(part.array, part.title, size=size, style=style, beside=beside)
-            panels.append(replace(lines, spans=spans_of(part)))
+            panels.append(replace(lines, spans=spans_of(part) if lines.x.dim == part.x.dim else ()))
         notes += said
+    if any(tick.faint for panel in panels for tick in panel.x.ticks):  # type: ignore[union-attr]
+        notes.append("Tokens of the chat template are labelled in grey.")
     notes += pooling_notes(parts, style)
     notes += scale_notes(parts, colour, style)
     notes += rounding_notes([part.array for part in parts])

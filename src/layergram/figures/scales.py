@@ -223,8 +223,8 @@ def around(colours: Sequence[str], low: float, high: float, *, centre: float) ->
         ('pale blue', 'white', 'red')
     """
     half = max(abs(high - centre), abs(low - centre))
-    places = (np.array([low, high]) - centre) / half / 2 + 0.5
-    at = np.linspace(*np.clip(places, 0, 1), len(colours)) * (len(colours) - 1)
+    first, last = (min(max((end - centre) / half / 2 + 0.5, 0.0), 1.0) for end in (low, high))
+    at = np.linspace(first, last, len(colours)) * (len(colours) - 1)
     return tuple(colours[i] for i in np.round(at).astype(int))
 
 

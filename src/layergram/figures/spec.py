@@ -21,12 +21,14 @@ Mask = npt.NDArray[np.bool_]
 class Tick:
     """A mark on an axis or a colour bar: where it stands, and what is written there.
 
-    ``upright`` labels are so short that they are not turned with the others of their axis.
+    ``upright`` labels are so short that they are not turned with the others of their axis;
+    ``faint`` ones are written in grey: tokens of the chat template.
     """
 
     at: float
     label: str
     upright: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True)
