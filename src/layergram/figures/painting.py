@@ -17,7 +17,7 @@ from layergram.figures.cell_marks import (
     paint_spans,
     paint_texts,
 )
-from layergram.figures.fonts import families_for
+from layergram.figures.fonts import families_for, text_width
 from layergram.figures.line_painting import paint_lines
 from layergram.figures.sheets import TITLE_SIZE, sheet_of
 from layergram.figures.spec import (
@@ -89,6 +89,7 @@ def _paint_panels(painted: Painted, figure: Figure) -> None:
         empty.remove()
     axes = axes[: len(figure.panels)]
     drawn = [paint_panel(ax, figure, at) for at, ax in enumerate(axes)]
+    _one_label_for_low_rows(painted, axes, figure)
     for scale_at, scale in enumerate(figure.scales):
         own = [
             at
@@ -97,6 +98,18 @@ def _paint_panels(painted: Painted, figure: Figure) -> None:
         ]
         _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
     _fit(painted, axes, figure)
+
+
+def _one_label_for_low_rows(painted: Painted, axes: list[Axes], figure: Figure) -> None:
+    """Write the label that all rows share once beside them, where it is longer than a row."""
+    shared = {getattr(panel, "y", None) and panel.y.label for panel in figure.panels}  # type: ignore[union-attr]
+    (label,) = shared if len(shared) == 1 else ("",)
+    size, rows = figure.font_size + 1, figure.row_heights
+    if len(rows) == 1 or not label or text_width(label, size, figure.font) <= min(rows):
+        return
+    for ax in axes:
+        ax.set_ylabel("")
+    painted.supylabel(wrapped(label, sum(rows), size), size=size)
 
 
 def _paint_sheet(painted: Painted, figure: Figure) -> None:
