@@ -79,6 +79,7 @@ def attention(tokens: list[str], *, heads: int = 0, seed: int = 1) -> xr.DataArr
         valid_min=0,
         valid_max=1,
         alignment="reads",
+        pooling="max",
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from layergram import maps
 from layergram.cli import main
+from layergram.errors import LayergramError
 
 
 @pytest.fixture
@@ -88,3 +89,18 @@ def test_texts_that_differ_are_shown_where_they_part(pair, tmp_path, capsys):
     target = tmp_path / "first.csv"
     assert main(["diff", pair[0], str(path), "--match", "common", "-o", str(target)]) == 0
     assert maps.read(target).sizes["token"] == 1
+
+
+def test_a_refusal_speaks_in_options_on_the_command_line_and_in_arguments_in_python(
+    pair, tmp_path, capsys
+):
+    other = maps.read(pair[1])
+    texts = other["token_text"].values.copy()
+    texts[1] = " was"
+    path = maps.write(other.assign_coords(token_text=("token", texts)), tmp_path / "other.nc")
+    assert main(["diff", pair[0], str(path), "--out", str(tmp_path / "out")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "with --match common, or texts of as many tokens with --match position" in said
+    assert "match 'common'" not in said
+    with pytest.raises(LayergramError, match="with match 'common'"):
+        maps.difference(maps.read(pair[0]), maps.read(path))

@@ -116,6 +116,9 @@ def test_a_second_run_reads_nothing_again_and_gives_the_same(
     first = json.loads(out)
     assert first["steps"] == 40 and set(first["functions"]) == {"Retrieval", "Math Calculation"}
     before = maps.read(tmp_path / "heads/importance.nc")
+    told = {one["name"]: one for one in first["maps"]}
+    assert told["importance"]["dims"] == dict(before.sizes)
+    assert told["importance"]["range"] == [float(before.min()), float(before.max())]
     monkeypatch.setattr("layergram.engine.run.forward", None)
     code, out, err = run(*words)
     again = json.loads(out)

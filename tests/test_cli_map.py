@@ -196,3 +196,23 @@ def test_help_and_refusals_do_not_wait_for_torch():
     assert "layergram.cli" in loaded and not {"torch", "xarray", "numpy"} & loaded
     refused = "from layergram.cli import main\nassert main(['map', 'Hi', '--model', 'smolm2']) == 2"
     assert "torch" not in imported_by(refused)
+
+
+@pytest.mark.parametrize("by", ["word", "sentence"])
+def test_columns_of_one_text_are_joined_as_draw_and_python_join_them(
+    by, run, tiny_llama_folder, tmp_path
+):
+    words = ("map", TEXT, "--measure", "residual_norm", "--measure", "divergence")
+    words += ("--model", tiny_llama_folder)
+    assert run(*words, "--out", "tokens")[0] == 0
+    code, out, _ = run(*words, "--by", by, "--out", by, "--json")
+    assert code == 0
+    for entry in json.loads(out)["maps"]:
+        name = entry["measure"]
+        joined = maps.read(tmp_path / by / f"{name}.nc")
+        expected = maps.join_tokens(maps.read(tmp_path / "tokens" / f"{name}.nc"), by=by)
+        np.testing.assert_allclose(joined.values, expected.values, rtol=1e-6)
+        assert joined["token_text"].values.tolist() == expected["token_text"].values.tolist()
+        assert entry["dims"]["token"] == expected.sizes["token"] < len(json.loads(out)["texts"])
+    assert run("draw", f"tokens/{name}.nc", "--by", by, "-o", "drawn.png")[0] == 0
+    assert (tmp_path / "drawn.png").read_bytes() == (tmp_path / by / f"{name}.png").read_bytes()

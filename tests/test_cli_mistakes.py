@@ -20,6 +20,7 @@ from layergram.cli import COMMANDS, app, main
         ("map x --picture gif", "Asked for: --picture gif\nAllowed: png, svg, pdf"),
         ("map x --heads eac", "Allowed: mean, each\nDo: did you mean 'each'?"),
         ("map x --by word --texts t.txt", "Allowed: tenths, sentence, edge, whole"),
+        ("map x --by tenths", "Asked for: --by tenths for one text\nAllowed: word, sentence"),
         ("check --dtype float8", "Allowed: auto, float32, bfloat16, float16"),
         ("describe x.nc --by words", "Do: did you mean 'word'?"),
         ("draw x.nc --most-columns 1", "Asked for: --most-columns 1\nAllowed: 2 or more"),

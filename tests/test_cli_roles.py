@@ -108,6 +108,10 @@ def test_a_second_run_goes_on_where_the_first_ended(
     assert sum(row["examples"] for row in calibration["reliability"]) == 60
     assert first["compared"]["chosen_cell"]["auroc"] == pytest.approx(first["nested_auroc"], 1e-3)
     before = maps.read(tmp_path / "roles/auroc.nc")
+    told = first["maps"][0]
+    assert (told["name"], told["measure"]) == ("auroc", "auroc")
+    assert told["dims"] == dict(before.sizes)
+    assert told["range"] == [float(before.min()), float(before.max())]
     monkeypatch.setattr("layergram.answers.ask.generate", None)
     monkeypatch.setattr("layergram.engine.run.forward", None)
     assert run(*words)[0] == 0
@@ -202,7 +206,9 @@ def test_every_use_of_the_probe_has_a_file(run, set_file, tiny_llama_folder, tmp
     ask = ("ask", "probe.npz", "What is number 7?")
     code, out, _ = run(*ask, "What is number 8?", "--out", "asked", "--json")
     assert code == 0
-    right, wrong = json.loads(out)["predictions"]
+    told = json.loads(out)
+    assert set(told) == {"model", "revision", "predictions", "files"}
+    right, wrong = told["predictions"]
     assert right["exact_answer"] == "Paris" and wrong["exact_answer"] == "Porto Novo"
     assert right["probability_wrong"] < 0.5 < wrong["probability_wrong"]
     assert wrong["token"] and wrong["position"] > 0 and wrong["role"] in maps.ROLES

@@ -46,6 +46,7 @@ def test_a_record_says_what_there_is_to_know(name):
     assert record.definition.endswith(".") and len(record.definition) > 30
     assert record.alignment in ("reads", "predicts")
     assert record.source in ("", *MEASURES)
+    assert record.pooling in ("mean", "max")
     assert "." in str(record.function.__doc__)
 
 
@@ -58,6 +59,7 @@ def test_the_map_says_how_it_was_made(name, whole, experts):
     } <= set(array.attrs)  # fmt: skip
     assert array.attrs["text"] == TEXT and array.attrs["layers"] == experts.layers
     assert "token" not in array.dims or set(maps.TOKEN_COORDINATES) <= set(array.coords)
+    assert array.attrs.get("pooling", "mean") == MEASURES[name].pooling
     assert "".join(whole.token_text.values[:5]) == TEXT[: whole.char_end.values[4]]
 
 

@@ -196,6 +196,7 @@ class Trace:
             definition=record.definition
             + (HEADS[self.run.heads].format(pool=record.pool) if record.per_head else ""),
             caveat=record.caveat,
+            pooling=record.pooling if record.pooling != "mean" else None,
             references=record.references or None,
             options=self._recorded(record) or None,
             **self.model.provenance(),

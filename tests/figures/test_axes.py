@@ -117,7 +117,7 @@ def test_a_selection_draws_only_that():
 def test_long_texts_are_pooled_by_the_stated_rule(rule):
     array = tokens(8192, rows=4)
     array.values[2, 5001] = 7.0
-    figure = plan(array, style=Style(pooling=rule))
+    figure = plan(array, style=Style(pooling=rule, most_columns=512))
     panel = figure.panels[0]
     assert panel.values.shape == (4, 512)
     groups = array.values.reshape(4, 512, 16)
@@ -126,22 +126,49 @@ def test_long_texts_are_pooled_by_the_stated_rule(rule):
     assert panel.x.names[1] == "16–31"
 
 
+def test_columns_are_pooled_only_where_they_would_be_narrower_than_two_dots():
+    for count in (556, 900, 1200, 8192):
+        figure = plan(tokens(count, rows=4))
+        dots = figure.panel_width * 300
+        columns = figure.panels[0].values.shape[1]
+        assert dots / columns >= 2
+        if columns < count:
+            assert dots / count < 2 and dots / (2 * columns) < 2  # no more than is necessary
+    assert plan(tokens(800, rows=4)).panels[0].values.shape[1] == 800
+    narrow = plan(tokens(600, rows=4), style=Style(width=89))
+    assert narrow.panels[0].values.shape[1] == 300
+    assert any("600 tokens are drawn as 300 columns of 2" in note for note in narrow.notes)
+
+
+def test_levels_keep_their_mean_and_attention_keeps_its_peaks():
+    level, peaks = tokens(4096, rows=2), tokens(4096, rows=2).assign_attrs(pooling="max")
+    for array, rule in ((level, "mean"), (peaks, "max")):
+        figure = plan(array)
+        drawn = figure.panels[0].values
+        assert drawn.shape[1] < 4096
+        groups = array.values.reshape(*drawn.shape, -1)
+        np.testing.assert_allclose(drawn, getattr(groups, rule)(axis=2), rtol=1e-6)
+        said = "the mean of" if rule == "mean" else "the largest value of"
+        assert any(said in note for note in figure.notes)
+
+
 def test_no_peak_is_lost_wherever_it_is():
-    for count in (513, 1000, 5000, 100_000):
+    for count in (1100, 5000, 100_000):
         values = np.zeros((2, count), np.float32)
         peaks = np.random.default_rng(count).choice(count, 30, replace=False)
         values[1, peaks] = 1 + np.arange(30)
-        panel = plan(maps.make(values, ("layer", "token"), measure="amount")).panels[0]
-        assert panel.values.shape[1] <= 512
+        array = maps.make(values, ("layer", "token"), measure="amount")
+        panel = plan(array, style=Style(pooling="max")).panels[0]
         pool = -(-count // panel.values.shape[1])
+        assert pool > 1
         assert (panel.values[1, peaks // pool] >= values[1, peaks]).all()
 
 
 def test_pooling_a_signed_map_keeps_peaks_of_both_signs():
-    values = np.zeros((2, 1024))
+    values = np.zeros((2, 2048))
     values[0, 10], values[0, 900] = -3, 2
     array = maps.make(values, ("layer", "token"), measure="difference", null_value=0)
-    figure = plan(array)
+    figure = plan(array, style=Style(pooling="max"))
     assert sorted(set(figure.panels[0].values[0])) == [-3, 0, 2]
     assert any("farthest from no effect" in note for note in figure.notes)
 

@@ -8,7 +8,7 @@ import pytest
 from layergram import maps
 from layergram.errors import LayergramError
 from layergram.figures import Style, plan
-from layergram.figures.painting import paint
+from layergram.figures.painting import FAINT, paint
 
 
 def lens(columns, rows=3, measure="lens_token"):
@@ -76,3 +76,38 @@ def test_pooled_columns_and_maps_of_one_part():
     assert [(s.first, s.last) for s in panel.spans] == [(0, 2), (3, 3)]
     one = lens(3).assign_coords(part=("token", np.array(["prompt"] * 3, dtype=object)))
     assert plan(one).panels[0].spans == ()
+
+
+def templated():
+    """A prompt of two words between two tokens of a template, and an answer."""
+    texts = ["<|user|>", "Why", "?", "<|end|>", " So"]
+    ends = np.cumsum([len(text) for text in texts])
+    coords = {
+        "token_text": ("token", texts),
+        "part": ("token", ["prompt"] * 4 + ["answer"]),
+        "char_start": ("token", [0, *ends[:-1]]),
+        "char_end": ("token", ends),
+    }
+    return maps.make(
+        np.arange(10.0).reshape(2, 5), ("layer", "token"), measure="amount", coords=coords,
+        text="".join(texts), run={"prompt": "Why?"},
+    )  # fmt: skip
+
+
+def test_tokens_of_the_chat_template_are_labelled_in_grey_or_left_out():
+    figure = plan(templated())
+    assert [tick.faint for tick in figure.panels[0].x.ticks] == [True, False, False, True, False]
+    assert any("labelled in grey" in note for note in figure.notes)
+    labels = paint(figure).axes[0].get_xticklabels()
+    assert [label.get_color() == FAINT for label in labels] == [True, False, False, True, False]
+    left = plan(templated(), style=Style(part="without_template"))
+    assert left.panels[0].x.names == ("Why", "?", "So")
+    assert not any("grey" in note for note in left.notes)
+    bars = plan(templated().isel(layer=0))
+    assert [tick.faint for tick in bars.panels[0].x.ticks] == [True, False, False, True, False]
+
+
+def test_lines_along_the_layers_have_no_brackets_of_the_tokens():
+    assert plan(templated(), style=Style(kind="lines")).panels[0].spans == ()
+    along = plan(templated(), style=Style(kind="lines", along="token")).panels[0]
+    assert [span.label for span in along.spans] == ["prompt", "answer"]

@@ -73,11 +73,13 @@ def test_a_figure_too_narrow_for_its_panels_is_refused():
 
 
 def test_more_panels_than_a_page_holds_are_refused_in_one_message(tmp_path, capsys):
-    lg.write(amount(400, 3, 4, dims=("head", "layer", "token")), tmp_path / "map.nc")
+    lg.write(amount(801, 3, 4, dims=("head", "layer", "token")), tmp_path / "map.nc")
     assert main(["draw", str(tmp_path / "map.nc")]) == 2
     said = capsys.readouterr().err
-    assert "400 panels" in said
-    assert "120 panels in one figure" in said
+    assert "801 panels" in said
+    assert "800 panels in one figure" in said
+    assert main(["draw", str(tmp_path / "map.nc"), "--kind", "lines"]) == 2
+    assert "120 panels in one figure" in capsys.readouterr().err
 
 
 def test_a_map_is_painted_into_axes_of_your_own():

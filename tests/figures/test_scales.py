@@ -48,7 +48,7 @@ def test_diverging_default_palette_darkens_evenly_away_from_its_middle():
 
 
 def test_a_signed_map_diverges_around_its_null_with_equal_arms():
-    scale = scale_of(grid([[-0.11, 0.02], [0.3, np.nan]], null_value=0.0, measure="difference"))
+    scale = scale_of(grid([[-0.21, 0.02], [0.3, np.nan]], null_value=0.0, measure="difference"))
     assert (scale.kind, scale.centre) == ("diverging", 0)
     assert scale.low == -scale.high
     assert scale.high >= 0.3

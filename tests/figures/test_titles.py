@@ -51,3 +51,24 @@ def test_short_titles_are_as_they_were():
 
 def test_titles_that_are_the_same_stay_the_same():
     assert fitted(["a", "a"], width=1, font_size=8) == ["a", "a"]
+
+
+@pytest.mark.parametrize("count", [6, 24])
+def test_labels_of_rows_that_are_lower_than_them_do_not_overlap(count):
+    array = maps.make(
+        np.ones((count, 30)), ("head", "layer"), measure="kl", units="bit",
+        long_name="Kullback–Leibler divergence of the final layer from the lens",
+    )  # fmt: skip
+    figure = figures.plan(array, style=figures.Style(kind="lines", facet="head"))
+    drawn = figures.paint(figure)
+    drawn.draw_without_rendering()
+    beside = [ax.yaxis.label for ax in drawn.axes if ax.get_ylabel()]
+    shared = getattr(drawn, "_supylabel", None)
+    boxes = [label.get_window_extent() for label in (*beside, *([shared] if shared else []))]
+    assert boxes, "the label is there"
+    for at, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[at + 1 :])
+        assert drawn.bbox.y0 <= box.y0 and box.y1 <= drawn.bbox.y1
+    assert "Kullback–Leibler" in " ".join(
+        label.get_text() for label in (*beside, *([shared] if shared else []))
+    )

@@ -129,14 +129,19 @@ def test_the_command_resumes_generalises_and_draws_its_probe_over_a_text(
     code, out, err = run("ask", "p.npz", "--over", text, "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    assert len(found["tokens"]) == len(found["probe"]) == len(found["words"])
+    probe, alone = found["maps"]
+    assert (probe["name"], alone["name"]) == ("probe", "words")
+    assert found["tokens"] == len(found["texts"]) == len(probe["values"]) == len(alone["values"])
+    assert probe["dims"] == {"layer": 1, "token": found["tokens"]}
+    assert probe["range"] == pytest.approx([min(probe["values"]), max(probe["values"])], abs=1e-4)
+    assert found["model"] and found["revision"] and len(probe["files"]) == 3
     line = maps.read(tmp_path / "ask/probe.nc")
     assert line.dims == ("layer", "token") and line.sizes["layer"] == 1
     assert "".join(line["token_text"].values).endswith(text)
     assert line.attrs["long_name"] == "probability of hot"
     assert lg.load_probe("p.npz").role == "span_last"
     ends = line["char_end"].values.tolist()
-    black, blue = (found["probe"][ends.index(text.index(word))] for word in (" box", " cup"))
+    black, blue = (probe["values"][ends.index(text.index(word))] for word in (" box", " cup"))
     assert black > 0.5 > blue
     assert maps.read(tmp_path / "ask/words.nc").dims == ("token",)
     for name in ("probe", "words"):

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 from markdown_it import MarkdownIt
 
 from layergram import maps, words
+from layergram.figures import plan
 from layergram.words.names import Names
 
 TEXTS = [
@@ -150,3 +151,15 @@ def test_maps_with_mostly_equal_cells_are_described_without_overflow(share, size
         values, ("layer", "token"), measure="m", long_name="m", valid_min=None, valid_max=None
     )
     assert "inf" not in words.describe(array) and "nan" not in words.describe(array)
+
+
+@pytest.mark.parametrize(
+    ("dims", "kind"),
+    [(("token",), "Bar chart"), (("layer",), "Line plot"), (("layer", "token"), "Heatmap")],
+)
+def test_alt_text_names_the_kind_of_picture_that_is_drawn(dims, kind):
+    array = maps.make(np.arange(4.0).reshape((4,) if len(dims) == 1 else (2, 2)), dims, measure="m")
+    assert words.alt_text(array).startswith(f"{kind} of m ")
+    panel = plan(array).panels[0]
+    looks = {"bars": "Bar chart", "lines": "Line plot"}
+    assert looks.get(getattr(panel, "look", ""), "Heatmap") == kind

@@ -93,12 +93,20 @@ def main(tokens: Sequence[str] | None = None) -> int:
         print(of_parser(error, words, COMMANDS), file=sys.stderr)
         return 2
     except LayergramError as error:
-        print(as_typed(error, words), file=sys.stderr)
+        print(as_typed(error, words, options_of(words)), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def options_of(words: Sequence[str]) -> set[str]:
+    """The options of the command that was typed."""
+    command = next((word for word in words if word in COMMANDS), None)
+    if command is None:
+        return set()
+    return {name for one in app[command].assemble_argument_collection() for name in one.names}
 
 
 def run() -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from layergram.cli.common import Group, ModelOptions, OutputOptions
+from layergram.cli.common import Group, ModelOptions, OutputOptions, numbers_of
+from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
+    from layergram.models.model import Model
     from layergram.probes import Probe
 
 
@@ -56,10 +58,12 @@ def command(
     if over is not None:
         _draw_over(known, model, over, out, output)
         return
-    found = predict_wrong(known, model.load(), prompts, judge=judge)
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
+    found = predict_wrong(known, loaded, prompts, judge=judge)
     file = maps.write_json(found, out / "predictions.json")
     if output.json:
-        output.summary({"predictions": found, "files": [str(file)]})
+        output.summary({**_of(loaded), "predictions": found, "files": [str(file)]})
     elif not output.quiet:
         for one in found:
             print(_text(one))
@@ -72,17 +76,30 @@ def _draw_over(
     from layergram.experiments.roles.over import probe_over
     from layergram.export import save_map
 
-    found = probe_over(probe, model.load(), text)
-    files = [str(file) for name in found for file in save_map(found[name], out, name=str(name))]
-    tokens = found["token_text"].values.tolist()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
+    found = probe_over(probe, loaded, text)
+    files = {
+        str(name): [str(file) for file in save_map(found[name], out, name=str(name))]
+        for name in found
+    }
+    texts = found["token_text"].values.tolist()
     numbers = {str(name): found[name].values.ravel().round(4).tolist() for name in found}
     if output.json:
-        output.summary({"tokens": tokens, **numbers, "files": files})
+        plain = [
+            {"name": name, "files": files[name], **numbers_of(found[name]), "values": values}
+            for name, values in numbers.items()
+        ]
+        output.summary({**_of(loaded), "tokens": len(texts), "texts": texts, "maps": plain})
     elif not output.quiet:
         print(found["probe"].attrs["long_name"], *[f"({name})" for name in numbers])
-        for token, *values in zip(tokens, *numbers.values(), strict=True):
+        for token, *values in zip(texts, *numbers.values(), strict=True):
             print(*[f"{value:6.2f}" for value in values], repr(token))
-        print(*files, sep="\n")
+        print(*[file for one in files.values() for file in one], sep="\n")
+
+
+def _of(model: Model) -> dict[str, Any]:
+    return {"model": model.name, "revision": model.revision}
 
 
 def _text(prediction: dict[str, Any]) -> str:

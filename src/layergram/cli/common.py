@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from layergram.errors import LayergramError
 from layergram.execution.options import Execution
+from layergram.progress import Progress, no_progress
 from layergram.terminal import terminal_width, wrapped
 
 if TYPE_CHECKING:
@@ -60,11 +61,18 @@ class ModelOptions:
 
         check_request(self.name, device=self.device, dtype=self.dtype, revision=self.revision)
 
-    def load(self) -> Model:
-        """The model, loaded and checked."""
+    def load(self, progress: Progress = no_progress) -> Model:
+        """The model, loaded and checked; ``progress`` is called with each phase of that."""
+        progress("importing", 0, 1)
         from layergram.models.load import load
 
-        return load(self.name, device=self.device, dtype=self.dtype, revision=self.revision)
+        return load(
+            self.name,
+            device=self.device,
+            dtype=self.dtype,
+            revision=self.revision,
+            progress=progress,
+        )
 
 
 @dataclass(frozen=True)
@@ -277,7 +285,11 @@ def print_result(
     files = [str(out / name) for name in result.files]
     if output.json:
         plain = {"model": model.name, "revision": model.revision, "seconds": round(seconds, 1)}
-        output.summary({**plain, **result.summary, "files": files})
+        maps = [
+            {"name": name, "measure": array.attrs["measure"], **numbers_of(array)}
+            for name, array in result.maps.items()
+        ]
+        output.summary({**plain, **result.summary, "maps": maps, "files": files})
     elif not output.quiet:
         tell(
             f"{result.title} in {seconds:.0f} s",

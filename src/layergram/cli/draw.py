@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from layergram.cli.common import Group, PrintOptions
+from layergram.cli.mistakes import in_options, option_of
 from layergram.errors import LayergramError
 from layergram.figures.style import Style
 
@@ -138,8 +139,9 @@ def _draw(
         save(figure, path)
     remarks = [str(warning.message) for warning in caught if warning.category is UserWarning]
     if not quiet:
+        options = {option_of(field.name) for field in fields(Style)}
         for line in (*figure.hints, *remarks):
-            print(line, file=sys.stderr)
+            print(in_options(line, options), file=sys.stderr)
     return {"file": str(path), **_summary(figure), "warnings": remarks}
 
 

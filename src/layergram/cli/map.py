@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +16,6 @@ from layergram.cli.common import (
     Group,
     ModelOptions,
     OutputOptions,
-    ProgressBars,
     RunOptions,
     Several,
     columns_of,
@@ -24,16 +24,19 @@ from layergram.cli.common import (
     written,
 )
 from layergram.cli.map_texts import average_texts
+from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
 from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from layergram.maps import By
     from layergram.models.model import Model
     from layergram.token_sources import Source
 
 FINDINGS = 3
+Columns = Literal["word", "sentence", "tenths", "edge", "whole", "part", "role", "function"]
 Pictures = Annotated[list[Literal["png", "svg", "pdf"]] | None, Parameter(negative="")]
 
 
@@ -44,7 +47,7 @@ def command(
     file: Path | None = None,
     prompt: str | None = None,
     texts: str | None = None,
-    by: Literal["tenths", "sentence", "edge", "whole", "part", "role", "function"] | None = None,
+    by: Columns | None = None,
     columns: Several = None,
     keep: Literal["mean", "maps"] | None = None,
     measure: Several = None,
@@ -69,7 +72,8 @@ def command(
             column text; .txt with empty lines between texts), or org/name:split of a hub data set;
             or the folder of a run of roles, whose answers are read. Run the same command again to
             go on after an interruption.
-        by: for --texts: average by tenths, sentence, edge (first and last token) or whole; for the
+        by: word or sentence joins the columns of one text, as `layergram draw --by` does. For
+            --texts: average by tenths, sentence, edge (first and last token) or whole; for the
             answers of a run of roles also by part (prompt, answer) or role; or by function, where
             --texts names labelled steps (functions, the embedded set, or a file). Default: tenths.
         columns: for --texts, where the column has another name: text=NAME.
@@ -88,6 +92,12 @@ def command(
         output: where to write.
     """
     if texts is not None:
+        if by == "word":
+            raise LayergramError(
+                "--by word for many texts",
+                allowed="tenths, sentence, edge, whole, part, role, function",
+                do="average by one of these, or read one text",
+            )
         other: dict[str, Any] = {
             "TEXT": text,
             "--file": file,
@@ -109,9 +119,10 @@ def command(
             output=output or OutputOptions(),
         )
         return
-    if by is not None or columns or keep is not None or execution is not None:
+    join = _join(by)
+    if columns or keep is not None or execution is not None:
         raise LayergramError(
-            "--by, --columns, --keep, --plan, --on, --shard, --workers or --threads for one text",
+            "--columns, --keep, --plan, --on, --shard, --workers or --threads for one text",
             do="give many texts with --texts",
         )
     text, prompt, like_map = _request(text, file, prompt, like)
@@ -129,28 +140,67 @@ def command(
     out = output.folder("maps")
     model.check()
 
-    from layergram.measures import MEASURES, select_measures
-    from layergram.token_sources import Source
+    with Phases(output.silent) as phases:
+        phases.show("importing")
+        from layergram.measures import MEASURES, select_measures
+        from layergram.token_sources import Source
+
+        everything = measures == ["all"]
+        measures = list(MEASURES) if everything else measures
+        select_measures(measures, options)
+        source = Source(text=text, prompt=prompt)
+        loaded = model.load(phases.show)
+        phases.clear()
+        _compare_revisions(like_map, loaded, output)
+        if everything:
+            measures = _possible(loaded, source, options, run, output)
+        began = time.perf_counter()
+        maps = _read(loaded, source, measures, options, run, phases)
+        took = time.perf_counter() - began
+        shown = _joined(maps, join)
+        maps_written = []
+        for done, name in enumerate(measures, start=1):
+            phases.show("drawing", done, len(measures), "maps")
+            maps_written.append(_write(shown, name, out, suffixes))
+    _report(loaded, maps, maps_written, took, output)
+
+
+def _join(by: Columns | None) -> By | None:
+    """What the columns of one text are joined to."""
+    if by is None or by == "word" or by == "sentence":
+        return by
+    raise LayergramError(
+        f"--by {by} for one text",
+        allowed="word, sentence",
+        do="give many texts with --texts to average over them",
+    )
+
+
+def _read(
+    loaded: Model,
+    source: Source,
+    measures: list[str],
+    options: dict[str, Any],
+    run: Run,
+    phases: Phases,
+) -> xr.Dataset:
     from layergram.tracing import Trace
 
-    everything = measures == ["all"]
-    measures = list(MEASURES) if everything else measures
-    select_measures(measures, options)
-    source = Source(text=text, prompt=prompt)
-    loaded = model.load()
-    _compare_revisions(like_map, loaded, output)
-    if everything:
-        measures = _possible(loaded, source, options, run, output)
-    began = time.perf_counter()
     trace = Trace(loaded, source, measures=measures, options=options, run=run)
     total = None if source.prompt else len(trace.given)
-    with ProgressBars(output.silent) as bars:
-        for _ in trace.steps():
-            bars.update("tokens", len(trace.tokens), total)
-    maps = trace.maps()
-    took = time.perf_counter() - began
-    maps_written = [_write(maps, name, out, suffixes) for name in measures]
-    _report(loaded, maps, maps_written, took, output)
+    for _ in trace.steps():
+        phases.show("reading", len(trace.tokens), total, "tokens")
+    return trace.maps()
+
+
+def _joined(maps: xr.Dataset, by: By | None) -> dict[str, xr.DataArray]:
+    """The maps by name, with columns of words or sentences where they are wanted."""
+    from layergram.maps import join_tokens
+
+    arrays = {str(name): maps[name] for name in maps}
+    if by is None:
+        return arrays
+    return {name: join_tokens(array, by=by) for name, array in arrays.items()}
 
 
 def _refuse_beside_texts(given: list[str]) -> None:
@@ -252,13 +302,15 @@ def _possible(
     return [name for name in MEASURES if name not in unsupported]
 
 
-def _write(maps: xr.Dataset, name: str, out: Path, suffixes: list[str]) -> dict[str, Any]:
+def _write(
+    maps: Mapping[str, xr.DataArray], name: str, out: Path, suffixes: list[str]
+) -> dict[str, Any]:
     """One map as netCDF, pictures and words; returns what a summary says of it."""
     from layergram import words
     from layergram.export import save_map
 
     array = maps[name]
-    facts = words.facts(array, beside={str(other): maps[other] for other in maps})
+    facts = words.facts(array, beside=maps)
     files = save_map(array, out, suffixes=suffixes, facts=facts)
     return {
         "measure": str(array.name),

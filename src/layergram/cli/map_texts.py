@@ -16,6 +16,7 @@ from layergram.cli.common import (
     tell,
     written,
 )
+from layergram.cli.phases import Phases
 from layergram.recipe import Run
 
 
@@ -41,7 +42,8 @@ def average_texts(
     out = execution.folder(output, "averages")
     model.check()
     execution.check()
-    loaded = model.load()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
     if list(measures) == ["all"]:
         items = items_of(loaded, data, by, chat=run.chat)
         measures, refused = possible_measures(loaded, items, options)

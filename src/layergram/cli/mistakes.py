@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Literal, get_args, get_origin
 
@@ -15,6 +15,13 @@ from layergram.errors import NEAR, LayergramError, unknown_name
 
 SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w./-]+'?$)")
 """How errors of the library name an argument and its value: ``max_new_tokens = 0``."""
+
+
+CHOICE = re.compile(r"\b([A-Za-z][a-z]*(?:_[a-z]+)*) '([\w.-]+)'")
+"""How errors of the library name a choice: ``match 'common'``."""
+
+COMPOUND = re.compile(r"\b[A-Za-z][a-z]*(?:_[a-z]+)+\b")
+"""A name that is no word of a sentence: ``font_size``."""
 
 
 def of_parser(
@@ -51,8 +58,35 @@ def of_parser(
     )
 
 
-def as_typed(error: LayergramError, tokens: Sequence[str]) -> LayergramError:
-    """The error with the argument that it names as the option that was typed.
+def in_options(text: str, options: Collection[str]) -> str:
+    """A sentence of the library with arguments spelled as options of the command line.
+
+    Example:
+        >>> in_options("compare them with match 'common', or a smaller font_size", {"--match"})
+        'compare them with --match common, or a smaller font_size'
+        >>> in_options("Mark_least 2 would do", {"--mark-least"})
+        '--mark-least 2 would do'
+    """
+
+    def with_value(found: re.Match[str]) -> str:
+        option = option_of(found[1])
+        return f"{option} {found[2]}" if option in options else found[0]
+
+    def by_name(found: re.Match[str]) -> str:
+        return option if (option := option_of(found[0])) in options else found[0]
+
+    return COMPOUND.sub(by_name, CHOICE.sub(with_value, text))
+
+
+def option_of(argument: str) -> str:
+    """The option of an argument of Python."""
+    return f"--{argument.lower().replace('_', '-')}"
+
+
+def as_typed(
+    error: LayergramError, tokens: Sequence[str], options: Collection[str] = ()
+) -> LayergramError:
+    """The error with the arguments that it names as options, the one it is about as was typed.
 
     Example:
         >>> told = as_typed(LayergramError("top_k = -1", allowed="0 or more"), ["--top-k", "-1"])
@@ -61,14 +95,15 @@ def as_typed(error: LayergramError, tokens: Sequence[str]) -> LayergramError:
         Allowed: 0 or more
     """
     match = SETTING.match(error.asked)
-    option = f"--{match[1].replace('_', '-')}" if match else ""
+    option = option_of(match[1]) if match else ""
     typed = {token.split("=", 1)[0] for token in tokens}
-    if match is None or option not in typed:
-        return error
+    asked = error.asked
+    if match is not None and option in typed:
+        asked = f"{option} {error.asked[match.end() :]}"
     return LayergramError(
-        f"{option} {error.asked[match.end() :]}",
+        in_options(asked, options),
         got=error.got,
-        allowed=error.allowed,
-        do=error.do,
+        allowed=in_options(error.allowed, options),
+        do=in_options(error.do, options),
         exit_code=error.exit_code,
     )

@@ -13,7 +13,7 @@ from layergram.errors import LayergramError, unknown_name
 from layergram.figures.fonts import text_width
 from layergram.figures.spec import Axis, Tick
 from layergram.figures.style import Style
-from layergram.maps import Dimension, dimension_of, join_tokens, layout, part_of
+from layergram.maps import Dimension, dimension_of, in_template, join_tokens, layout, part_of
 from layergram.tokens import display
 
 MOST_LABELS = 60
@@ -34,6 +34,7 @@ class Cells:
         pool: how many neighbours each drawn column stands for.
         numbers: whether the labels count something.
         texts: whether the names are words of a text, with a position besides.
+        template: places of the tokens that the chat template puts around a prompt.
     """
 
     axis: Dimension
@@ -42,6 +43,7 @@ class Cells:
     pool: int = 1
     numbers: bool = False
     texts: bool = False
+    template: frozenset[int] = frozenset()
 
     @property
     def dim(self) -> str:
@@ -73,8 +75,15 @@ def cells_of(array: xr.DataArray, dim: str, *, pool: int = 1) -> Cells:
     else:
         names = tuple(f"{label:g}" if numbers else display(str(label)) for label in labels)
     plain = tuple(label.item() if isinstance(label, np.generic) else label for label in labels)
+    around = np.flatnonzero(in_template(array)).tolist() if texts and dim == "token" else []
     return Cells(
-        dimension_of(array, dim), plain, names, pool, numbers=numbers and not texts, texts=texts
+        dimension_of(array, dim),
+        plain,
+        names,
+        pool,
+        numbers=numbers and not texts,
+        texts=texts,
+        template=frozenset(around),
     )
 
 
@@ -188,7 +197,7 @@ def axis_of(
         if text_width(name, font_size, font) <= UPRIGHT * pitch * step
     }
     ticks = tuple(
-        Tick(float(i), shown[i], upright=shown[i] in upright)
+        Tick(float(i), shown[i], upright=shown[i] in upright, faint=i in cells.template)
         for i in range(start, cells.drawn, step)
     )
     if cells.pool > 1 and isinstance(cells.labels[0], int):
@@ -318,6 +327,7 @@ def _columns_wanted(array: xr.DataArray, style: Style) -> tuple[xr.DataArray, li
         notes.append(f"{what}: {kept} remain.")
     if style.by != "token":
         array = join_tokens(array, by=style.by)
+    if "joined" in array.attrs:
         notes.append(str(array.attrs["joined"]))
     return array, notes
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergram.figures.bars import sign_of_bar
 from layergram.figures.cell_marks import (
-    EQUAL_GREY,
     HATCH,
     RASTER_FROM,
     paint_dots,
@@ -19,8 +17,9 @@ from layergram.figures.cell_marks import (
     paint_spans,
     paint_texts,
 )
-from layergram.figures.fonts import families_for
+from layergram.figures.fonts import families_for, text_width
 from layergram.figures.line_painting import paint_lines
+from layergram.figures.sheets import TITLE_SIZE, sheet_of
 from layergram.figures.spec import (
     Figure,
     HeatPanel,
@@ -28,6 +27,13 @@ from layergram.figures.spec import (
     Region,
     Scale,
     TextPanel,
+)
+from layergram.figures.surroundings import (
+    footer_height,
+    title_height,
+    wrapped,
+    write_footer,
+    write_title,
 )
 from layergram.figures.text_painting import paint_text
 from layergram.figures.text_view import LARGER
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Painted
 
 
-LINE = 1.3 / 72  # inches per point of font size, for text of several lines
+FAINT = "0.6"  # still read on white
 BAR_WIDTH, TALLEST_BAR = 0.1, 6.0  # inches
 ROUNDS = 3  # times that the figure's size is set right after measuring its panels
 
@@ -61,28 +67,68 @@ def paint(figure: Figure) -> Painted:
         warnings.warn(remedy, UserWarning, stacklevel=2)
     with matplotlib.rc_context(settings_of(figure, families)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        painted = Picture(figsize=_first_guess(figure), layout="constrained", facecolor="white")
-        grid = painted.subplots(
-            len(figure.row_heights),
-            figure.columns,
-            squeeze=False,
-            height_ratios=figure.row_heights,
-        )
-        axes = list(grid.flat)
-        for empty in axes[len(figure.panels) :]:
-            empty.remove()
-        axes = axes[: len(figure.panels)]
-        drawn = [paint_panel(ax, figure, at) for at, ax in enumerate(axes)]
-        for scale_at, scale in enumerate(figure.scales):
-            own = [
-                at
-                for at, panel in enumerate(figure.panels)
-                if not isinstance(panel, LinePanel) and panel.scale == scale_at
-            ]
-            _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
-        _fit(painted, axes, figure)
+        painted = Picture(figsize=_first_guess(figure), facecolor="white")
+        if figure.layout == "sheet":
+            _paint_sheet(painted, figure)
+        else:
+            _paint_panels(painted, figure)
+        write_footer(painted, figure)
+        write_title(painted, figure)
         painted.set_label(" ".join(figure.notes))  # written into files as their description
     return painted
+
+
+def _paint_panels(painted: Painted, figure: Figure) -> None:
+    """Panels in a grid, each with its labels, with the room that these need."""
+    painted.set_layout_engine("constrained")
+    grid = painted.subplots(
+        len(figure.row_heights), figure.columns, squeeze=False, height_ratios=figure.row_heights
+    )
+    axes = list(grid.flat)
+    for empty in axes[len(figure.panels) :]:
+        empty.remove()
+    axes = axes[: len(figure.panels)]
+    drawn = [paint_panel(ax, figure, at) for at, ax in enumerate(axes)]
+    _one_label_for_low_rows(painted, axes, figure)
+    for scale_at, scale in enumerate(figure.scales):
+        own = [
+            at
+            for at, panel in enumerate(figure.panels)
+            if not isinstance(panel, LinePanel) and panel.scale == scale_at
+        ]
+        _colour_bar(painted, drawn[own[0]], [axes[at] for at in own], scale, figure)
+    _fit(painted, axes, figure)
+
+
+def _one_label_for_low_rows(painted: Painted, axes: list[Axes], figure: Figure) -> None:
+    """Write the label that all rows share once beside them, where it is longer than a row."""
+    shared = {getattr(panel, "y", None) and panel.y.label for panel in figure.panels}  # type: ignore[union-attr]
+    (label,) = shared if len(shared) == 1 else ("",)
+    size, rows = figure.font_size + 1, figure.row_heights
+    if len(rows) == 1 or not label or text_width(label, size, figure.font) <= min(rows):
+        return
+    for ax in axes:
+        ax.set_ylabel("")
+    painted.supylabel(wrapped(label, sum(rows), size), size=size)
+
+
+def _paint_sheet(painted: Painted, figure: Figure) -> None:
+    """Many small panels at places of their own: a layout engine would take minutes for them."""
+    wide = figure.panel_width * figure.columns
+    sheet = sheet_of(figure, foot=footer_height(figure, wide), top=title_height(figure, wide))
+    painted.set_size_inches(*sheet.size)
+    across, up = sheet.size
+    places = [(x / across, y / up, w / across, h / up) for x, y, w, h in (*sheet.panels, sheet.bar)]
+    drawn = [paint_panel(painted.add_axes(at), figure, n) for n, at in enumerate(places[:-1])]
+    mesh = next(mesh for mesh in drawn if mesh is not None)
+    bar = painted.colorbar(mesh, cax=painted.add_axes(places[-1]))
+    _finish_bar(bar, figure.scales[0], sheet.bar[3], figure)
+    panel = figure.panels[0]
+    size = figure.font_size + 1
+    middle: dict[str, Any] = {"ha": "center", "va": "center", "size": size}
+    x, y = sheet.x_label, sheet.y_label
+    painted.text(x[0] / across, x[1] / up, panel.x.label, **middle)  # type: ignore[union-attr]
+    painted.text(y[0] / across, y[1] / up, panel.y.label, rotation=90, **middle)  # type: ignore[union-attr]
 
 
 def words_of(figure: Figure) -> Iterator[str]:
@@ -135,7 +181,7 @@ def settings_of(figure: Figure, families: list[str]) -> dict[str, Any]:
 
 def _first_guess(figure: Figure) -> tuple[float, float]:
     width = min(figure.panel_width * figure.columns + 1.2, figure.width)
-    return width, sum(figure.row_heights) + 1.0 + _footer_height(figure, width)
+    return width, sum(figure.row_heights) + 1.0 + footer_height(figure, width)
 
 
 def paint_panel(ax: Axes, figure: Figure, at: int) -> Any:
@@ -153,12 +199,21 @@ def paint_panel(ax: Axes, figure: Figure, at: int) -> Any:
     else:
         drawn = None
         paint_lines(ax, panel)
+    if figure.layout == "sheet":
+        sides = replace(panel.x, ticks=() if shared_x else panel.x.ticks, label="")
+        panel = replace(panel, x=sides)
+        panel = replace(
+            panel, y=replace(panel.y, ticks=() if shared_y else panel.y.ticks, label="")
+        )
     _axes(ax, panel, write_x=not shared_x, write_y=not shared_y)
+    if figure.layout == "sheet":
+        ax.set_title(panel.title, size=TITLE_SIZE, y=1.0, pad=1.2)
+        return drawn
     for axis, length in (
         (ax.xaxis, figure.panel_width),
         (ax.yaxis, figure.row_heights[at // figure.columns]),
     ):
-        axis.set_label_text(_wrapped(axis.get_label_text(), length, figure.font_size + 1))
+        axis.set_label_text(wrapped(axis.get_label_text(), length, figure.font_size + 1))
     return drawn
 
 
@@ -178,6 +233,8 @@ def _axes(ax: Axes, panel: HeatPanel | LinePanel, *, write_x: bool, write_y: boo
     for tick, text in zip(x.ticks, ax.get_xticklabels(), strict=True):
         if tick.upright:
             text.set(rotation=0, ha="center", va="top")
+        if tick.faint:
+            text.set_color(FAINT)
     if y.growth == "log":
         ax.set_yscale("log")
         ax.minorticks_off()
@@ -206,49 +263,28 @@ def _colour_bar(
         aspect=drawn / BAR_WIDTH,
         anchor=(0.0, 1.0) if drawn < height else (0.0, 0.5),
     )
+    _finish_bar(bar, scale, drawn, figure)
+
+
+def _finish_bar(bar: Any, scale: Scale, length: float, figure: Figure) -> None:
     bar.minorticks_off()
     bar.set_ticks([tick.at for tick in scale.ticks], labels=[tick.label for tick in scale.ticks])
-    bar.set_label(_wrapped(scale.label, drawn, figure.font_size + 1))
+    bar.set_label(wrapped(scale.label, length, figure.font_size + 1))
     bar.outline.set_linewidth(0.6)
     bar.ax.tick_params(width=0.6, length=2.5)
     solids: Any = bar.solids
     solids.set(edgecolor="face", linewidth=0.2)
 
 
-def _wrapped(text: str, length: float, font_size: float) -> str:
-    """The text in lines that are not longer than some inches."""
-    return "\n".join(textwrap.wrap(text, max(12, int(length * 72 / (font_size * 0.56)))))
-
-
-def _footer_lines(figure: Figure, width: float) -> list[str]:
-    if figure.notes_shown == "none":
-        return []
-    characters = max(20, int(width * 72 / (figure.font_size * 0.53)))
-    return [line for note in figure.notes for line in textwrap.wrap(note, characters)]
-
-
-def _legend_texts(figure: Figure, width: float) -> list[str]:
-    characters = max(16, int((width - 0.35) * 72 / (figure.font_size * 0.55)))
-    return ["\n".join(textwrap.wrap(entry.text, characters)) for entry in figure.legend]
-
-
-def _footer_height(figure: Figure, width: float) -> float:
-    texts = _legend_texts(figure, width)
-    legend = sum(text.count("\n") + 1 for text in texts) + 0.35 * len(texts)
-    lines = len(_footer_lines(figure, width)) + legend
-    return lines * figure.font_size * LINE + (0.08 if lines else 0.0)
-
-
 def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
-    """Set the figure's size so that its panels have theirs, then write title, legend and notes."""
+    """Set the figure's size so that its panels have theirs."""
     wanted = np.array([figure.panel_width, figure.row_heights[0]])
     times = np.array([figure.columns, sum(figure.row_heights) / figure.row_heights[0]])
-    title = _wrapped(figure.title, painted.get_size_inches()[0], figure.font_size + 2)
-    top = figure.font_size * LINE * (2 + 1.3 * title.count("\n")) if title else 0.0
+    top = title_height(figure, painted.get_size_inches()[0])
     engine: Any = painted.get_layout_engine()
     for _ in range(ROUNDS):
         width, height = painted.get_size_inches()
-        foot = _footer_height(figure, width)
+        foot = footer_height(figure, width)
         room = 1 - (foot + top) / height
         engine.set(rect=(0.0, foot / height, 1.0, room))
         engine.execute(painted)
@@ -260,56 +296,6 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
             break
         painted.set_size_inches(wider, height + lacking[1])
     painted.set_layout_engine("none")  # laid out for good: saving need not do it again
-    _footer(painted, figure)
-    if figure.title:
-        height = painted.get_size_inches()[1]
-        size = figure.font_size + 2
-        at = 1 - 0.06 / height
-        painted.text(0.5, at, title, ha="center", va="top", size=size, in_layout=False)
-
-
-def _footer(painted: Painted, figure: Figure) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    width, height = painted.get_size_inches()
-    line = figure.font_size * LINE / height
-    notes = _footer_lines(figure, width)
-    if notes:
-        painted.text(
-            0.06 / width,
-            0.05 / height,
-            "\n".join(notes),
-            size=figure.font_size - 0.5,
-            color="0.25",
-            va="bottom",
-            linespacing=1.25,
-            in_layout=False,
-        )
-    if figure.legend:
-        signs = {
-            "hatched": Patch(facecolor="0.95", edgecolor="0.6", hatch="//////", linewidth=0.5),
-            "grey": Patch(facecolor=EQUAL_GREY, linewidth=0),
-            "dashed line": Line2D([], [], color="black", linewidth=0.8, linestyle=(0, (4, 2))),
-            "dot": Line2D([], [], linestyle="", marker="o", markersize=2.5, color="black"),
-            "rectangle": Patch(facecolor="none", edgecolor="black", linewidth=1.3),
-            "dashed rectangle": Patch(
-                facecolor="none", edgecolor="black", linewidth=1.3, linestyle=(0, (2, 1))
-            ),
-        }
-        legend = painted.legend(
-            [sign_of_bar(entry) if entry.colour else signs[entry.look] for entry in figure.legend],
-            _legend_texts(figure, width),
-            loc="lower left",
-            bbox_to_anchor=(0.06 / width, len(notes) * line + 0.05 / height),
-            frameon=False,
-            borderpad=0,
-            borderaxespad=0,
-            handlelength=1.6,
-            handleheight=0.9,
-            labelspacing=0.35,
-        )
-        legend.set_in_layout(False)
 
 
 def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, float]) -> Any:

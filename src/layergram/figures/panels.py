@@ -1,9 +1,8 @@
-"""Panels of a figure: the parts of a map, cells pooled to fit a page, and marked regions."""
+"""Panels of a figure: the parts of a map, and marked regions."""
 
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,10 +16,11 @@ from layergram.figures import labels, scales
 from layergram.figures.labels import Cells, describe_range, range_of
 from layergram.figures.rounding import beyond
 from layergram.figures.spec import HeatPanel, Mask, Region, Span, Values
-from layergram.figures.style import Pooling, Style
+from layergram.figures.style import Style
 from layergram.maps.blocks import best_block
 
-MOST_PANELS = 120  # more do not fit a page, and take minutes to lay out
+MOST_PANELS = 120  # of lines; more do not fit a page, and take minutes to lay out
+MOST_HEATMAPS = 800  # of a sheet; 400 take about six seconds
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Part:
         x: the columns.
         y: the rows; None for a map of one axis.
         heat: whether it becomes a heatmap; otherwise lines or bars.
-        values: the values that are drawn as a heatmap, rows × columns, pooled.
+        values: the values that are drawn as a heatmap, rows × columns.
         basis: the values that the limits of the scale come from.
         significant: cells that differ from no effect.
         equal: cells of a difference that are equal to within rounding.
@@ -77,31 +77,34 @@ def parts_of(
         sinks: places of the columns that do not count for the limits of the colours.
     """
     facets, y_dim, x_dim = labels.axes_of(array, style)
-    signed = scales.kind_of(array.values[np.isfinite(array.values)], array.attrs, style)
-    centre = float(array.attrs.get("null_value", 0.0)) if signed == "diverging" else None
-    for name, piece in facets_of(array, facets):
+    kind = scales.kind_of(array.values[np.isfinite(array.values)], array.attrs, style)
+    lines = not y_dim or style.kind == "lines"
+    for name, piece in facets_of(array, facets, most=MOST_PANELS if lines else MOST_HEATMAPS):
         full = ", ".join(text for text in (title, name) if text)
-        if not y_dim or style.kind == "lines":
+        if lines:
             empty = np.zeros((0, 0))
             x = labels.cells_of(piece, x_dim)
             y = labels.cells_of(piece, y_dim) if y_dim else None
             yield Part(full, piece, group, x, y, False, empty, empty)
         else:
-            yield _pooled(piece.transpose(y_dim, x_dim), full, group, centre, style, sinks)
+            heat = piece.transpose(y_dim, x_dim)
+            yield _heat(heat, full, group, kind == "diverging", style, sinks)
 
 
-def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[str, xr.DataArray]]:
+def facets_of(
+    array: xr.DataArray, facets: tuple[str, ...], *, most: int
+) -> Iterator[tuple[str, xr.DataArray]]:
     """The title and the part of each panel, in the order of the axes.
 
     Raises:
         LayergramError: for more panels than a page can hold.
     """
     count = int(np.prod([array.sizes[dim] for dim in facets], dtype=int))
-    if count > MOST_PANELS:
+    if count > most:
         raise LayergramError(
             f"a panel for every {' and '.join(facets)}",
-            got=f"{count} panels",
-            allowed=f"{MOST_PANELS} panels in one figure",
+            got=f"{count:,} panels",
+            allowed=f"{most:,} panels in one figure",
             do=f"select some, for example {facets[0]}="
             f"{array[facets[0]].values[0]}:{array[facets[0]].values[-1]} with other ends",
         )
@@ -118,37 +121,21 @@ def facets_of(array: xr.DataArray, facets: tuple[str, ...]) -> Iterator[tuple[st
         yield ", ".join(names), part
 
 
-def _pooled(
+def _heat(
     piece: xr.DataArray,
     title: str,
     group: int,
-    centre: float | None,
+    signed: bool,
     style: Style,
     sinks: tuple[int, ...],
 ) -> Part:
-    """One heatmap's values with long axes pooled, and its marked blocks."""
-    y, x = (
-        labels.cells_of(piece, str(dim), pool=pool_size(size, style.most_columns))
-        for dim, size in piece.sizes.items()
-    )
-
-    def pooled(values: Values) -> Values:
-        across = pool(values, x.pool, axis=1, rule=style.pooling, centre=centre)
-        return pool(across, y.pool, axis=0, rule=style.pooling, centre=centre)
-
+    """One heatmap's values, and its marked blocks."""
+    y, x = (labels.cells_of(piece, str(dim)) for dim in piece.dims)
     values = piece.values.astype(np.float64)
     equal = currency.within_rounding(piece)
     basis = np.delete(values if equal is None else beyond(piece, values, equal), sinks, axis=1)
     if style.first_token == "off_scale":
         basis = labels.without_first_token(piece).values.astype(np.float64)
-
-    def pooled_any(mask: Mask) -> Mask:
-        return pool_any(pool_any(mask, x.pool, axis=1), y.pool, axis=0)
-
-    significant = _significant(piece, style)
-    if significant is not None:
-        significant = pooled_any(significant)
-    found = regions_of(values, y, x, style=style)
     return Part(
         title,
         piece,
@@ -156,13 +143,13 @@ def _pooled(
         x,
         y,
         True,
-        pooled(values),
-        pooled(basis),
-        significant,
-        found,
-        centre is not None,
+        values,
+        basis,
+        _significant(piece, style),
+        regions_of(values, y, x, style=style),
+        signed,
         sinks,
-        None if equal is None else ~pooled_any(np.isfinite(piece.values) & ~equal),
+        equal,
     )
 
 
@@ -234,7 +221,7 @@ def spans_of(part: Part) -> tuple[Span, ...]:
 
 
 def regions_of(values: Values, y: Cells, x: Cells, *, style: Style) -> tuple[Region, ...]:
-    """The blocks that ``style.mark`` asks for in one panel, before columns are pooled.
+    """The blocks that ``style.mark`` asks for in one panel, before cells are pooled.
 
     Args:
         values: rows × columns.
@@ -275,7 +262,7 @@ def _given(mark: str, y: Cells, x: Cells) -> Region:
             do="for example " + f"{y.labels[0]}:{y.labels[-1]},{x.labels[0]}:{x.labels[-1]}",
         )
     row, column = range_of(rows, y, asked=asked), range_of(columns, x, asked=asked)
-    return Region(_drawn(row, y), _drawn(column, x), "given", _text(row, column, y, x))
+    return Region(row, column, "given", _text(row, column, y, x))
 
 
 def _best(values: Values, y: Cells, x: Cells, style: Style) -> Region:
@@ -292,74 +279,8 @@ def _best(values: Values, y: Cells, x: Cells, style: Style) -> Region:
         f"{_text(found.rows, found.columns, y, x)}: mean {found.inside:.3g}, "
         f"elsewhere {found.outside:.3g} (best block of at least {least[0]} × {least[1]} cells)"
     )
-    return Region(_drawn(found.rows, y), _drawn(found.columns, x), "best", text)
-
-
-def _drawn(span: tuple[int, int], cells: Cells) -> tuple[int, int]:
-    return span[0] // cells.pool, span[1] // cells.pool
+    return Region(found.rows, found.columns, "best", text)
 
 
 def _text(rows: tuple[int, int], columns: tuple[int, int], y: Cells, x: Cells) -> str:
     return f"{describe_range(y, *rows)} × {describe_range(x, *columns)}"
-
-
-def pool_size(count: int, most: int) -> int:
-    """How many neighbours share a column: the smallest power of two that leaves ``most`` or fewer.
-
-    Example:
-        >>> pool_size(512, 512), pool_size(8192, 512)
-        (1, 16)
-    """
-    size = 1
-    while -(-count // size) > most:
-        size *= 2
-    return size
-
-
-def pool(values: Values, size: int, *, axis: int, rule: Pooling, centre: float | None) -> Values:
-    """The values with every ``size`` neighbours along ``axis`` made one.
-
-    Args:
-        values: rows × columns.
-        size: how many neighbours; the last group may have fewer.
-        axis: 0 for rows, 1 for columns.
-        rule: ``"max"`` keeps the largest value, or the one farthest from ``centre`` where a centre
-            is given, so that no peak is lost; ``"mean"`` keeps the level.
-        centre: value that means no effect, of a signed map.
-
-    Returns:
-        The pooled values; NaN only where all neighbours are NaN.
-
-    Example:
-        >>> pool(np.array([[0.1, 0.9, 0.2, -0.4]]), 2, axis=1, rule="max", centre=None).tolist()
-        [[0.9, 0.2]]
-        >>> pool(np.array([[0.1, 0.9, 0.2, -0.4]]), 2, axis=1, rule="max", centre=0.0).tolist()
-        [[0.9, -0.4]]
-    """
-    if size == 1:
-        return values
-    groups = _groups(values, size, axis, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a group of NaN only stays NaN
-        if rule == "mean":
-            return np.asarray(np.nanmean(groups, axis=axis + 1))
-        if centre is None:
-            return np.asarray(np.nanmax(groups, axis=axis + 1))
-        high, low = np.nanmax(groups, axis=axis + 1), np.nanmin(groups, axis=axis + 1)
-    return np.asarray(np.where(centre - low > high - centre, low, high))
-
-
-def pool_any(mask: Mask, size: int, *, axis: int) -> Mask:
-    """A mask that is true where any of the pooled neighbours was."""
-    if size == 1:
-        return mask
-    return np.asarray(_groups(mask, size, axis, False).any(axis=axis + 1), dtype=np.bool_)
-
-
-def _groups(values: np.ndarray, size: int, axis: int, fill: float) -> np.ndarray:  # type: ignore[type-arg]
-    short = -values.shape[axis] % size
-    padding = [(0, short if i == axis else 0) for i in range(values.ndim)]
-    padded = np.pad(values, padding, constant_values=fill)
-    shape = list(padded.shape)
-    shape[axis : axis + 1] = [shape[axis] // size, size]
-    return padded.reshape(shape)

@@ -15,13 +15,15 @@ from layergram.figures.cell_texts import texts_of, widened
 from layergram.figures.labels import cells_of
 from layergram.figures.lines import line_panel
 from layergram.figures.panels import Part, heat_panel, parts_of, spans_of
+from layergram.figures.pooling import pooled, pooling_notes
 from layergram.figures.rounding import EQUAL, matching_notes, rounding_notes
 from layergram.figures.scales import label_of
+from layergram.figures.sheets import TITLE_SIZE, is_sheet, sheet_size
 from layergram.figures.sizes import columns_of, row_heights, size_of
 from layergram.figures.spec import Figure, LegendEntry, LinePanel, Panel, Scale
 from layergram.figures.style import MM, Style
 from layergram.figures.text_view import text_figure
-from layergram.figures.titles import fitted
+from layergram.figures.titles import fitted, shortened
 
 SINK = 5  # a sink's median is this multiple of the median of the columns' medians, or more
 NAMED = 5  # a note names this many sinks and counts the rest
@@ -73,17 +75,27 @@ def plan(
         else:
             hints += [f"{line} First_token 'auto' shows more of the rest." for line in remark]
             parts += parts_of(array, title, group, style=style)
-    columns = 1 if room else columns_of(parts, len(titled), style)
-    size = room or widened(size_of(parts, columns, len(titled), style), parts, style)
-    names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
-    parts = [replace(part, title=name) for part, name in zip(parts, names, strict=True)]
+    sheet = is_sheet(parts)
+    if sheet:
+        columns, size = sheet_size(parts, style)
+        titles = [part.title for part in parts]
+        names, remark_on_titles = shortened(titles, width=size[0], font_size=TITLE_SIZE)
+        notes += [remark_on_titles] if remark_on_titles else []
+    else:
+        columns = 1 if room else columns_of(parts, len(titled), style)
+        size = room or widened(size_of(parts, columns, len(titled), style), parts, style)
+        names = fitted([p.title for p in parts], width=size[0], font_size=style.font_size + 1)
+    parts = [
+        pooled(replace(part, title=name), size, style)
+        for part, name in zip(parts, names, strict=True)
+    ]
     coloured = sorted({part.group for part in parts if part.heat})
     colour = [_scale_of([p for p in parts if p.heat and p.group == g], style) for g in coloured]
     hints += [
         f"The colour map {scale.palette} is sequential: nothing in it shows where "
         f"{scale.centre:g}, no effect, lies. A diverging one such as RdBu_r does."
         for scale in colour
-        if scale.kind == "diverging" and scales.sequential(scale.colours)
+        if scale.kind == "diverging" and scales.sequential(scales.colours_of(scale.palette))
     ]
     if len(colour) > 1 and not style.bar:  # the titles say what the panels show
         units = [next(p for p in parts if p.heat and p.group == g).units for g in coloured]
@@ -101,8 +113,10 @@ def plan(
                 other.array for other in parts if not other.heat and other.group == part.group
             ]
             lines, said = line_panel(part.array, part.title, size=size, style=style, beside=beside)
-            panels.append(replace(lines, spans=spans_of(part)))
+            panels.append(replace(lines, spans=spans_of(part) if lines.x.dim == part.x.dim else ()))
         notes += said
+    if any(tick.faint for panel in panels for tick in panel.x.ticks):  # type: ignore[union-attr]
+        notes.append("Tokens of the chat template are labelled in grey.")
     notes += pooling_notes(parts, style)
     notes += scale_notes(parts, colour, style)
     notes += rounding_notes([part.array for part in parts])
@@ -121,6 +135,7 @@ def plan(
         width=style.width / MM,
         font=style.font,
         notes_shown=style.notes,
+        layout="sheet" if sheet else "panels",
     )
 
 
@@ -232,25 +247,6 @@ def sinks_named(array: xr.DataArray, sinks: Sequence[int], style: Style) -> list
         f"{len(sinks):,} {noun} {verb} far above the others"
         f"{counting if style.first_token != 'keep' else ''}: {listed}."
     ]
-
-
-def pooling_notes(parts: Sequence[Part], style: Style) -> list[str]:
-    """How many cells became one, and by which rule."""
-    notes = []
-    rule = "the largest value" if style.pooling == "max" else "the mean"
-    for part in parts:
-        for cells in (part.x, part.y):
-            if not part.heat or cells is None or cells.pool == 1:
-                continue
-            far = part.signed and style.pooling == "max"
-            notes.append(
-                f"{len(cells.labels):,} {cells.axis.plural} are drawn as {cells.drawn} columns of "
-                f"{cells.pool}: each shows {'the value farthest from no effect' if far else rule} "
-                f"of its {cells.pool} {cells.axis.plural}."
-            )
-            if part.significant is not None:
-                notes.append("A pooled cell is marked if any of its cells is significant.")
-    return notes
 
 
 def scale_notes(parts: Sequence[Part], colour: Sequence[Scale], style: Style) -> list[str]:

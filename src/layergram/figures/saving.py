@@ -12,7 +12,7 @@ from layergram.figures.axes import paint_into, room_in
 from layergram.figures.painting import paint
 from layergram.figures.planning import Maps, plan
 from layergram.figures.spec import Figure
-from layergram.figures.style import Style
+from layergram.figures.style import DOTS_PER_INCH, Style
 from layergram.maps import replacing
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Painted
 
 SUFFIXES = (".png", ".svg", ".pdf")
-DOTS_PER_INCH = 300
 METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": "layergram"},
     ".svg": {"Date": None, "Creator": "layergram"},

@@ -13,16 +13,17 @@ from layergram.figures.spec import Scale, Values
 from layergram.figures.style import Style
 from layergram.figures.ticks import (
     apart,
+    arms,
     clean,
     on_ticks,
     round_factors,
     round_limits,
-    round_up,
     ticks_between,
 )
 
 DECADES = 6  # a log scale reaches at most this far down
 HEAVY_TAIL = 1.3  # head maps: beyond this multiple of the 99th percentile the top is clipped
+TOWERING = 3.0  # the same of token maps whose measure has no largest value
 PALETTES = {"token": "YlOrBr", "role": "Blues", "head": "viridis"}
 DIVERGING = "RdBu_r"
 SUGGESTED = (
@@ -52,7 +53,8 @@ def scale_for(
     the other cells.
 
     A valid range around 0 is cut to the side that the values use, whose palette runs from 0
-    outwards.
+    outwards. Where both sides are used, one that reaches less than half as far as the other is cut
+    at a tick of its own; the middle of the colours stays at no effect.
 
     Args:
         panels: the values that are drawn.
@@ -73,10 +75,14 @@ def scale_for(
     kind = kind_of(counted, attrs, style)
     centre = float(attrs.get("null_value", 0.0)) if kind == "diverging" else None
     heads = {columns, rows} == {"layer", "head"}
-    low, high = _limits(counted, attrs, style, kind, heads=heads, sinks=sinks)
+    most = _towering(counted, attrs, style, kind) if columns in ("token", "key") else None
+    low, high = _limits(counted, attrs, style, kind, heads=heads, sinks=sinks, most=most)
     palette = style.colours or (
         DIVERGING if kind == "diverging" else PALETTES.get(columns, "YlOrBr")
     )
+    colours = colours_of(palette, direction=style.direction)
+    if centre is not None and not sequential(colours):
+        colours = around(colours, low, high, centre=centre)
     below_zero = kind == "linear" and not style.colours and high <= 0 and signed_range(attrs)
     slack = 1e-6 * max(abs(low), abs(high))
     below, above = int((drawn < low - slack).sum()), int((drawn > high + slack).sum())
@@ -87,7 +93,7 @@ def scale_for(
         high=high,
         centre=centre,
         palette=palette,
-        colours=colours_of(palette, direction=style.direction)[:: -1 if below_zero else 1],
+        colours=colours[:: -1 if below_zero else 1],
         label=style.bar or label_of(attrs) + (" (log scale)" if log else ""),
         ticks=ticks_between(low, high, log=log, below=below > 0, above=above > 0),
         below=below,
@@ -159,6 +165,7 @@ def _limits(
     *,
     heads: bool,
     sinks: bool,
+    most: float | None,
 ) -> tuple[float, float]:
     if style.limits is not None:
         low, high = style.limits
@@ -167,15 +174,17 @@ def _limits(
                 f"a log scale from {low:g}", allowed="limits above 0", do="raise the lower limit"
             )
         return low, high
+    cut = most is not None
     if style.scale == "percentile" or (heads and kind != "log"):
         least, most = _cut(values, style, around=attrs.get("null_value") if heads else None)
     else:
-        least, most = float(values.min()), float(values.max())
+        least, most = float(values.min()), most if most is not None else float(values.max())
     if kind == "diverging":
         null = float(attrs.get("null_value", 0.0))
-        half = max(null - least, most - null) or 1.0
-        half = on_ticks(-half, half)[1] if style.scale == "percentile" else round_up(half)
-        return null - half, null + half
+        least = max(least, float(attrs.get("valid_min", -np.inf)))  # rounding may pass the ends
+        most = min(most, float(attrs.get("valid_max", np.inf)))
+        below, above = arms(null - least, most - null, nearest=style.scale == "percentile")
+        return null - below, null + above
     if kind == "log":
         positive = values[values > 0]
         top = min(at for at in round_factors(float(positive.max())) if at >= most * (1 - 1e-9))
@@ -190,7 +199,33 @@ def _limits(
         attrs = {key: value for key, value in attrs.items() if key != "null_value"}
     if sinks := sinks or style.first_token == "off_scale":
         most = float(np.percentile(values, 99))
-    return linear_limits(least, most, attrs, nearest=sinks)
+    return linear_limits(least, most, attrs, nearest=sinks or cut)
+
+
+def _towering(values: Values, attrs: dict[str, Any], style: Style, kind: str) -> float | None:
+    """The 99th percentile where single cells tower above it and no largest value is valid."""
+    free = style.first_token == "auto" and style.limits is None and kind == "linear"
+    if not free or style.scale == "percentile" or "null_value" in attrs:
+        return None
+    if np.isfinite(attrs.get("valid_max", np.inf)) or values.min() < 0:
+        return None
+    usual = float(np.percentile(values, 99))
+    return usual if usual > 0 and values.max() > TOWERING * usual else None
+
+
+def around(colours: Sequence[str], low: float, high: float, *, centre: float) -> tuple[str, ...]:
+    """The colours of two limits, of a palette whose middle is at ``centre``.
+
+    Example:
+        >>> around(("blue", "pale blue", "white", "pale red", "red"), -1, 1, centre=0)
+        ('blue', 'pale blue', 'white', 'pale red', 'red')
+        >>> around(("blue", "pale blue", "white", "pale red", "red"), -0.5, 1, centre=0)[::2]
+        ('pale blue', 'white', 'red')
+    """
+    half = max(abs(high - centre), abs(low - centre))
+    first, last = (min(max((end - centre) / half / 2 + 0.5, 0.0), 1.0) for end in (low, high))
+    at = np.linspace(first, last, len(colours)) * (len(colours) - 1)
+    return tuple(colours[i] for i in np.round(at).astype(int))
 
 
 def _cut(values: Values, style: Style, *, around: Any) -> tuple[float, float]:

@@ -21,12 +21,14 @@ Mask = npt.NDArray[np.bool_]
 class Tick:
     """A mark on an axis or a colour bar: where it stands, and what is written there.
 
-    ``upright`` labels are so short that they are not turned with the others of their axis.
+    ``upright`` labels are so short that they are not turned with the others of their axis;
+    ``faint`` ones are written in grey: tokens of the chat template.
     """
 
     at: float
     label: str
     upright: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -281,6 +283,7 @@ class Figure:
         width: the most that all of it may be wide, in inches.
         font: the family of fonts to use first; empty for the usual ones.
         notes_shown: whether the notes are printed below the figure.
+        layout: each panel with its labels, or a sheet of many small ones, labelled at its edges.
     """
 
     title: str
@@ -296,6 +299,7 @@ class Figure:
     width: float = 183 / 25.4
     font: str = ""
     notes_shown: Literal["below", "none"] = "below"
+    layout: Literal["panels", "sheet"] = "panels"
 
     def to_plain(self) -> dict[str, Any]:
         """The figure as JSON can hold it: arrays are lists, NaN is ``None``."""

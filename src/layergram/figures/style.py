@@ -11,10 +11,11 @@ from layergram.maps import TextPart
 
 Kind = Literal["auto", "heatmap", "lines", "text"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]
-Pooling = Literal["max", "mean"]
+Pooling = Literal["auto", "max", "mean"]
 FirstToken = Literal["keep", "off_scale", "leave_out", "auto"]
 MM = 25.4  # to the inch
 NARROWEST = 40  # mm
+DOTS_PER_INCH = 300  # of a written picture
 PAGE = 183 / MM  # inches: the width of a page of two columns
 
 
@@ -44,8 +45,10 @@ class Style:
         mark: blocks to mark, as rows,columns with first:last labels, such as 10:20,3:5;
             best finds the block that stands out most.
         mark_least: fewest rows and columns of the best block.
-        pooling: what stands for pooled columns: max keeps peaks, mean keeps levels.
-        most_columns: more columns than this are pooled.
+        pooling: what stands for pooled cells: mean keeps levels, max keeps peaks; auto is mean,
+            and max for measures of a few strong cells, such as attention received.
+        most_columns: more columns or rows than this are pooled; default: as many as are drawn at
+            least two dots wide in a written picture.
         first_token: auto leaves sinks, tokens at any place that lie far above the others, out of
             the colour limits and names them; off_scale does so with the first token alone,
             leave_out leaves it out of the figure; keep counts every token.
@@ -90,8 +93,8 @@ class Style:
     direction: Literal["forward", "reversed"] = "forward"
     mark: tuple[str, ...] = ()
     mark_least: tuple[int, int] = (3, 2)
-    pooling: Pooling = "max"
-    most_columns: int = 512
+    pooling: Pooling = "auto"
+    most_columns: int | None = None
     first_token: FirstToken = "auto"
     final_layer: Literal["auto", "keep"] = "auto"
     first_layer: Literal["auto", "bottom", "top"] = "auto"

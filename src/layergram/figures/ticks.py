@@ -8,6 +8,7 @@ from layergram.figures.spec import Tick
 
 INTERVALS = 6  # ticks aim at about this many intervals
 ROUNDS = 3  # rounding widens an axis, which may call for a wider step
+LESSER = 0.5  # of the longer arm around no effect: a shorter one is cut
 SLACK = 1e-6  # of a step; values of single precision are not exact
 
 
@@ -90,6 +91,37 @@ def round_up(value: float) -> float:
         step = nice_step(2 * value)
         value = math.ceil(value / step - SLACK) * step
     return clean(value)
+
+
+def arms(below: float, above: float, *, nearest: bool = False) -> tuple[float, float]:
+    """How far a scale reaches to either side of no effect, in round numbers.
+
+    Both sides reach equally far, unless one needs less than half of that.
+
+    Args:
+        below: how far the values reach below no effect.
+        above: how far they reach above it.
+        nearest: whether the longer side may end at the tick nearest to its end.
+
+    Example:
+        >>> arms(0.7, 0.9), arms(0.12, 0.97), arms(7.5, 0)
+        ((1.0, 1.0), (0.2, 1.0), (8.0, 0.0))
+    """
+    longer = max(below, above) or 1.0
+    shorter = max(min(below, above), 0.0)
+    if shorter >= LESSER * longer:
+        longer = on_ticks(-longer, longer)[1] if nearest else round_up(longer)
+        return longer, longer
+    for _ in range(ROUNDS):
+        step = nice_step(longer + shorter)
+        longer = max(1, round(longer / step) if nearest else _up(longer / step)) * step
+        shorter = _up(shorter / step) * step
+    longer, shorter = clean(longer), clean(shorter)
+    return (longer, shorter) if below > above else (shorter, longer)
+
+
+def _up(steps: float) -> int:
+    return math.ceil(steps - SLACK)
 
 
 def ticks_between(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
 from itertools import takewhile
 
+from layergram.figures.fonts import text_width
+
 MOST_LINES = 3
+NOUN = re.compile(r"\b[A-Z][a-z]* (?=\d)")  # before the number of a token, a head, a layer
 CHARACTER = 0.6  # of the font size: width of a character that few texts exceed
 
 
@@ -37,6 +41,41 @@ def fitted(titles: Sequence[str], *, width: float, font_size: float) -> list[str
         if len(set(lines)) == kinds:
             return lines
     return [_wrapped(f"{at}: {title}", characters) for at, title in enumerate(titles, start=1)]
+
+
+def shortened(titles: Sequence[str], *, width: float, font_size: float) -> tuple[list[str], str]:
+    """Titles of one short line, and a sentence about them; empty where they are whole.
+
+    Nouns before numbers go first, then texts after a colon, then what does not fit; where titles
+    that differ no longer would, panels are numbered.
+
+    Args:
+        titles: one per panel.
+        width: of a panel, in inches.
+        font_size: of the titles, in points.
+
+    Example:
+        >>> shortened(["Token 8: the", "Token 9: sun"], width=0.4, font_size=5)
+        (['8: the', '9: sun'], 'The first panel is Token 8: the, the last Token 9: sun.')
+    """
+    span = f"{titles[0]}, the last {titles[-1]}."
+    bare = [NOUN.sub("", title) for title in titles]
+    for names in (list(titles), bare, [name.partition(": ")[0] for name in bare]):
+        fits = all(text_width(name, font_size) <= width for name in names)
+        if fits and len(set(names)) == len(set(titles)):
+            return names, "" if names == list(titles) else f"The first panel is {span}"
+    cut = [_cut(name, width, font_size) for name in bare]
+    if len(set(cut)) == len(set(titles)):
+        return cut, f"The first panel is {span}"
+    numbers = [str(at) for at in range(1, len(titles) + 1)]
+    return numbers, f"Panels are numbered row by row: the first is {span}"
+
+
+def _cut(title: str, width: float, font_size: float) -> str:
+    kept = len(title)
+    while kept and text_width(cut := f"{title[:kept].rstrip()}…", font_size) > width:
+        kept -= 1
+    return title if text_width(title, font_size) <= width else cut
 
 
 def _shorter(titles: Sequence[str]) -> list[list[str]]:

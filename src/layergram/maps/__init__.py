@@ -5,7 +5,7 @@ from layergram.maps.compare import difference
 from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layout
 from layergram.maps.files import read, replacing, write, write_json, write_text
 from layergram.maps.foreign import read_table
-from layergram.maps.joining import By, TextPart, join_tokens, part_of
+from layergram.maps.joining import By, TextPart, in_template, join_tokens, part_of
 from layergram.maps.plain import to_plain
 from layergram.maps.rounding import within_rounding, without_rounding
 from layergram.maps.vocabulary import (
@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "difference",
     "dimension_of",
+    "in_template",
     "join_tokens",
     "layergram_version",
     "layout",

@@ -230,6 +230,7 @@ def _attributes(a: xr.DataArray, b: xr.DataArray, names: tuple[str, str]) -> dic
         "alignment": a.attrs.get("alignment"),
         "definition": f"{long_name} of {names[0]}, less that of {names[1]}",
         "caveat": a.attrs.get("caveat"),
+        "pooling": a.attrs.get("pooling"),
         "references": a.attrs.get("references"),
         "minuend": {"name": names[0], **own[0]},
         "subtrahend": {"name": names[1], **own[1]},

@@ -78,6 +78,7 @@ ATTRIBUTES: dict[str, str] = {
     "null_value": "value that a cell without any effect would have",
     "definition": "the measure in one sentence",
     "caveat": "what the measure does not say",
+    "pooling": "'max' where pooled columns of a picture show the largest of their values",
     "references": "where the measure was published",
     "of": "measure that a difference was taken of",
     "matched": "how the tokens of a difference were matched: 'exact', 'common' or 'position'",

@@ -27,6 +27,7 @@ NOT_IMPORTANCE = (
     valid_max=1.0,
     alignment="reads",
     reducer=KeyMeans,
+    pooling="max",
     caveat=NOT_IMPORTANCE,
     missing="no query can see the token",
 )
@@ -48,6 +49,7 @@ def attention_received(view: AttentionView) -> KeySums:
     valid_max=1.0,
     alignment="reads",
     reducer=KeyMeans,
+    pooling="max",
     caveat=NOT_IMPORTANCE,
     missing="the query cannot see the token",
     resolvers={"query": Query()},

@@ -50,6 +50,8 @@ class Measure:
         reducer: how the values of chunks become those of a sequence
             (:mod:`layergram.engine.reducers`).
         pool: what the heads of a layer come to together: their ``mean``, or their ``sum``.
+        pooling: what neighbouring tokens come to in a picture too narrow for them: their ``mean``,
+            or their ``max`` where few cells are strong and none may be lost.
         source: of a derived measure: the measure that it is made from.
         axis: what the columns of its maps are: ``token``, or ``role`` for a derived measure whose
             function is also given the role of each token.
@@ -79,6 +81,7 @@ class Measure:
     requires: str = ""
     resolvers: Mapping[str, Resolver] = field(default_factory=dict)
     pool: str = "mean"
+    pooling: str = "mean"
     source: str = ""
     axis: str = "token"
     direct: Callable[..., Any] | None = None

@@ -23,6 +23,7 @@ from layergram.models.locate_attention import NO_CACHE
 from layergram.models.model import Model
 from layergram.models.parts import Parts, Proof
 from layergram.models.sources.open import Source, open_source
+from layergram.progress import Progress, no_progress
 
 SHORT = 5
 """Tokens of the shorter of the two sequences that padding is tried on."""
@@ -35,6 +36,7 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
+    progress: Progress = no_progress,
 ) -> Model:
     """A causal language model, found by its name and proved to be understood.
 
@@ -45,13 +47,17 @@ def load(
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:0"``, ``"mps"``.
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``.
         revision: of a hub model.
+        progress: called with ``"loading"``, and with ``"proving"`` where nothing is remembered.
 
     Raises:
         LayergramError: if there is no such model, it is no causal language model, or one of the
             proofs fails (:mod:`layergram.models.load`).
     """
+    progress("loading", 0, 1)
     source = open_source(model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision)
     known = recall(source)
+    if known is None:
+        progress("proving", 0, 1)
     loaded = _examined(source) if known is None else _model(source, *known)
     require(loaded.proofs, loaded.name)
     if not source.from_files or tokenizer is not None:

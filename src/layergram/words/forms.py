@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from layergram.maps import without_rounding
+from layergram.maps import DIMENSIONS, without_rounding
 from layergram.words.fact import Fact
 from layergram.words.find import Facts, facts
 from layergram.words.names import Names
@@ -22,7 +22,6 @@ from layergram.words.phrases import (
     title,
     values_of,
 )
-from layergram.words.view import axes_of
 
 MOST_TEXT = 80
 """Characters of the text in a caption."""
@@ -100,7 +99,9 @@ def alt_text(array: xr.DataArray) -> str:
     names = Names(without_rounding(array), "plain")
     known = facts(array)
     found = {fact.kind: fact for fact in reversed(known.numbers)}
-    what = "Heatmap" if axes_of(array)[1] else "Line plot"
+    what = "Heatmap"
+    if array.ndim == 1:  # the figure joins the values of an axis that goes on
+        what = "Line plot" if DIMENSIONS[str(array.dims[0])].joined else "Bar chart"
     text = f"{what} of {array.attrs['long_name']} for {shape_of_map(array, names)}"
     if "level" not in found:
         return f"{text}, {values_of(known, names)}."

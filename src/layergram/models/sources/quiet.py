@@ -37,4 +37,5 @@ def status(message: str) -> AbstractContextManager[object]:
     from rich.console import Console
     from rich.markup import escape
 
+    sys.stderr.write("\r\x1b[K")  # in the place of what the line says
     return Console(file=sys.stderr).status(escape(message))
