@@ -76,6 +76,27 @@ def save_page(
         >>> save_page(m, Path(tempfile.mkdtemp()) / "weight.html").name
         'weight.html'
     """
+    path = Path(path)
+    data = page_data(arrays, style=style)
+    title = data["title"] or path.stem
+    return maps.write_text(pages.document(data["maps"], title=title), path)
+
+
+def page_data(
+    arrays: xr.DataArray | Mapping[str, xr.DataArray], *, style: figures.Style | None = None
+) -> dict[str, Any]:
+    """Maps as the plain data that the script of a page mounts.
+
+    Args:
+        arrays: a map, or maps by name.
+        style: the choices of the figure; a page shows maps as heatmaps, without pooling.
+
+    Returns:
+        ``title``, which is empty for several maps without a title of their own, and ``maps``.
+
+    Raises:
+        LayergramError: for a style that a page cannot follow.
+    """
     if isinstance(arrays, xr.DataArray):
         arrays = {str(arrays.name): arrays}
     style = style or figures.Style()
@@ -85,10 +106,27 @@ def save_page(
             allowed="auto, heatmap",
             do="leave the kind out, or write a picture",
         )
-    path = Path(path)
     views = [_view(name, array, style) for name, array in arrays.items()]
-    title = style.title or (views[0]["label"] if len(views) == 1 else path.stem)
-    return maps.write_text(pages.document(views, title=title), path)
+    title = style.title or (views[0]["label"] if len(views) == 1 else "")
+    return {"title": title, "maps": views}
+
+
+def page_columns(columns: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:
+    """New columns of maps, such as the ``columns`` of a step, as the plain data that a page takes.
+
+    Args:
+        columns: new or changed columns by the names of the maps; tokens are labelled with their
+            positions.
+
+    Returns:
+        What the page's ``append`` takes: a piece for each map.
+    """
+    pieces = []
+    for name, array in columns.items():
+        axis = labels.axes_of(array, figures.Style())[2]
+        names = labels.cells_of(array, axis).names
+        pieces.append(pages.columns_data(array, name=name, axis=axis, names=names))
+    return pieces
 
 
 def _view(name: str, array: xr.DataArray, style: figures.Style) -> dict[str, Any]:

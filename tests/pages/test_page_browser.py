@@ -105,7 +105,7 @@ def test_the_pointer_reads_a_cell_and_a_click_pins_it(opened):
     page = opened(example())
     box = page.locator("canvas").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 70)
-    tip = page.locator("#tip")
+    tip = page.locator(".tip")
     assert tip.is_visible()
     page.mouse.down()
     page.mouse.up()
@@ -127,7 +127,7 @@ def test_cells_have_the_colours_of_the_figure(opened, scale):
     }[scale]()
     wanted = ListedColormap(planned.colours)(norm(array.values), bytes=True)[..., :3]
     page = opened(array, style=style)
-    canvas, tip = page.locator("canvas").first, page.locator("#tip")
+    canvas, tip = page.locator("canvas").first, page.locator(".tip")
     box = canvas.bounding_box()
     picture = canvas.evaluate("canvas => canvas.toDataURL()").split(",")[1]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB"))
@@ -176,7 +176,7 @@ def test_zoom_shows_fewer_columns_and_0_shows_all(opened):
     def right_end():
         page.wait_for_timeout(60)
         page.mouse.move(box["x"] + box["width"] - 110, box["y"] + 70)
-        return int(page.locator("#tip").inner_text().split("token ")[1].split("\n")[0])
+        return int(page.locator(".tip").inner_text().split("token ")[1].split("\n")[0])
 
     assert right_end() >= 38
     canvas.focus()

@@ -6,12 +6,25 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("data.js", "painting.js", "page.js")
-"""The parts of the script, in the order in which they stand in it."""
+SCRIPTS = ("data.js", "scale.js", "columns.js", "elements.js", "painting.js", "page.js", "start.js")
+"""The modules of the script, each after those that it imports."""
+
+
+def script(names: Sequence[str] = SCRIPTS) -> str:
+    """Modules of the page as one text: without their imports, which stand before it.
+
+    The files are ES modules, which a server may serve as they are. A page from disk may not load
+    others, so there they are one module: each import names a module of the list, and each line
+    ``export`` begins a declaration.
+    """
+    folder = files("layergram.pages")
+    parts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    return "\n" + re.sub(r"(?m)^(import \{.*\} from .*;\n|export )", "", "\n".join(parts))
 
 
 def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
@@ -31,9 +44,8 @@ def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
     )  # fmt: skip
     for sign in "<>&\u2028\u2029":
         data = data.replace(sign, f"\\u{ord(sign):04x}")
-    folder = files("layergram.pages")
-    code = "\n" + "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    style = "\n" + (folder / "page.css").read_text(encoding="utf-8")
+    code = script()
+    style = "\n" + (files("layergram.pages") / "page.css").read_text(encoding="utf-8")
     policy = (
         f"default-src 'none'; script-src {_hash(code)}; style-src {_hash(style)}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

@@ -1,23 +1,28 @@
 // Painting on canvases: panels of a map, its colour bar, and the curves of a pinned cell.
 
+import { colouring, placeOf, written } from "./data.js";
+
 const FONT = "system-ui, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 const SIZE = 12; // pixels of a label
-const LIGHT = {
+export const LIGHT = {
   ink: "#1a1a1a", ground: "#ffffff", rule: "#8a8a8a", empty: "#f2f2f2", hatch: "#a6a6a6",
   pin: "#0b57d0", lit: "#c2185b", bar: "#4a6fa5",
 };
-const DARK = {
+export const DARK = {
   ink: "#ececec", ground: "#16181b", rule: "#7d7d7d", empty: "#26292d", hatch: "#5c6167",
   pin: "#8ab4ff", lit: "#ff7eb6", bar: "#7fa3d8",
 };
+const small = new OffscreenCanvas(1, 1); // a pixel per cell
 const EQUAL = 0xffb0b0b0; // grey: a difference that rounding alone can explain
 
 /** A canvas made ready: sharp on any screen, filled with the ground. */
 function prepared(canvas, width, height, theme) {
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  canvas.style.height = `${height}px`;
+  const size = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== size[0] || canvas.height !== size[1]) {
+    [canvas.width, canvas.height] = size; // takes new memory
+    canvas.style.height = `${height}px`;
+  }
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.fillStyle = theme.ground;
@@ -27,10 +32,21 @@ function prepared(canvas, width, height, theme) {
   return pen;
 }
 
+const widths = new Map(); // of texts that were measured
+
+/** How wide a label is. */
+function widthOf(pen, text) {
+  if (!widths.has(text)) {
+    if (widths.size > 50000) widths.clear();
+    widths.set(text, pen.measureText(text).width);
+  }
+  return widths.get(text);
+}
+
 /** A text, cut to `room` pixels. */
 function write(pen, text, x, y, { fill, align = "left", turn = 0, room = 1e6 }) {
   let shown = text.replaceAll("\n", " ");
-  if (pen.measureText(shown).width > room) {
+  if (room < 1e6 && widthOf(pen, shown) > room) {
     const signs = Array.from(shown).slice(0, 400);
     while (signs.length && pen.measureText(`${signs.join("")}…`).width > room) signs.pop();
     shown = `${signs.join("")}…`;
@@ -52,8 +68,8 @@ function roundStep(least) {
 }
 
 /** Where the panels stand on a canvas, and how tall it has to be. */
-function layoutOf(pen, map, width, seen) {
-  const widest = (names) => names.reduce((most, n) => Math.max(most, pen.measureText(n).width), 0);
+export function layoutOf(pen, map, width, seen) {
+  const widest = (names) => names.reduce((most, n) => Math.max(most, widthOf(pen, n)), 0);
   const count = map.panels.length;
   const left = (map.y < 0 ? 46 : Math.min(120, widest(map.rowNames)) + 12) + (map.rowLabel ? 18 : 0);
   const right = map.scale ? 92 : 10;
@@ -81,7 +97,7 @@ function layoutOf(pen, map, width, seen) {
 }
 
 /** Which row and column of which panel lie under a point, or nothing. */
-function cellUnder(map, layout, seen, x, y) {
+export function cellUnder(map, layout, seen, x, y) {
   const panel = layout.boxes.findIndex((b) => x >= b.x && x < b.x + b.w && y >= b.y && y < b.y + b.h);
   if (panel < 0) return null;
   const box = layout.boxes[panel];
@@ -110,7 +126,9 @@ function imageOf(map, panel, seen, width) {
   const image = new ImageData(wide, rows);
   const words = new Uint32Array(image.data.buffer);
   const centre = map.scale.kind === "diverging" ? map.scale.centre : -Infinity;
+  const across = map.columns.map((column) => column * map.steps[map.x]);
   for (let row = 0; row < rows; row += 1) {
+    const start = panel.start + (map.y < 0 ? 0 : map.rows[row] * map.steps[map.y]);
     const line = (map.upwards ? rows - 1 - row : row) * wide;
     for (let at = 0; at < wide; at += 1) {
       const first = from + Math.floor(at * (to - from) / wide);
@@ -118,7 +136,7 @@ function imageOf(map, panel, seen, width) {
       let best = NaN;
       let grey = true;
       for (let column = first; column < last; column += 1) {
-        const value = map.values[placeOf(map, panel, row, column)];
+        const value = map.values[start + across[column]];
         if (value !== value) continue;
         const farther = centre === -Infinity ? value > best : Math.abs(value - centre) > Math.abs(best - centre);
         if (best !== best || farther) best = value;
@@ -148,10 +166,12 @@ function paintPanel(pen, map, at, layout, state, theme) {
     for (let x = box.x - box.h; x < box.x + box.w; x += 6) { pen.moveTo(x, box.y + box.h); pen.lineTo(x + box.h, box.y); }
     pen.stroke();
     const { image, from, to } = imageOf(map, panel, seen, box.w * (window.devicePixelRatio || 1));
-    const small = new OffscreenCanvas(image.width, image.height);
+    if (small.width < image.width) small.width = image.width;
+    if (small.height < image.height) small.height = image.height;
     small.getContext("2d").putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(small, ...rectOf(map, box, seen, [0, map.rows.length - 1], [from, to - 1]));
+    const whole = rectOf(map, box, seen, [0, map.rows.length - 1], [from, to - 1]);
+    pen.drawImage(small, 0, 0, image.width, image.height, ...whole);
   } else paintBars(pen, map, panel, box, seen, theme);
   paintMarks(pen, map, panel, box, state, theme, at);
   pen.restore();
@@ -256,7 +276,7 @@ function paintLabels(pen, map, box, layout, seen, theme) {
   if (!box.last) return;
   const from = Math.floor(seen[0]);
   const to = Math.min(map.columns.length, Math.ceil(seen[1]));
-  const room = layout.flat ? Math.max(...map.columnNames.slice(from, to).slice(0, 2000).map((n) => pen.measureText(n).width)) + 6 : SIZE + 2;
+  const room = layout.flat ? Math.max(...map.columnNames.slice(from, to).slice(0, 2000).map((n) => widthOf(pen, n))) + 6 : SIZE + 2;
   const step = roundStep(Math.max(1, room / layout.pitch));
   const numbers = step > 1 && typeof map.dims[map.x].labels[0] === "number";
   for (let c = from; c < to; c += 1) {
@@ -289,7 +309,7 @@ function paintBar(pen, map, layout, width, theme) {
 }
 
 /** Everything on the large canvas. */
-function paint(canvas, map, state, theme) {
+export function paint(canvas, map, state, theme) {
   const width = Math.max(320, canvas.clientWidth);
   const measuring = canvas.getContext("2d");
   measuring.font = `${SIZE}px ${FONT}`;
@@ -301,7 +321,7 @@ function paint(canvas, map, state, theme) {
 }
 
 /** The pinned cell's row and its column as two lines. */
-function paintCurves(canvas, map, pin, theme) {
+export function paintCurves(canvas, map, pin, theme) {
   const width = Math.max(320, canvas.clientWidth);
   const pen = prepared(canvas, width, 170, theme);
   const panel = map.panels[pin.panel];
