@@ -150,7 +150,8 @@ def test_what_is_pinned_is_told_and_stays_when_the_map_is_replaced(page):
     page.evaluate(
         """() => {
             window.pins = [];
-            document.getElementById("here").addEventListener("pin", (event) => pins.push(event.detail));
+            const here = document.getElementById("here");
+            here.addEventListener("pin", (event) => pins.push(event.detail));
         }"""
     )
     page.locator("canvas").first.focus()
