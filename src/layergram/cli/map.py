@@ -57,7 +57,8 @@ def command(
 ) -> None:
     """Token maps of one text, or of the model's answer to a prompt.
 
-    Writes NAME.nc, NAME.png and NAME.md for every measure, and prints what was found.
+    Writes NAME.nc, NAME.png, NAME.md and NAME.html, a page to point at, for every measure, and
+    prints what was found.
 
     Args:
         text: the text; "-" reads it from standard input.
@@ -144,7 +145,7 @@ def command(
             bars.update("tokens", len(trace.tokens), total)
     maps = trace.maps()
     took = time.perf_counter() - began
-    maps_written = [_write(maps, name, out, suffixes) for name in measures]
+    maps_written = _write(maps, measures, out, suffixes)
     _report(loaded, maps, maps_written, took, output)
 
 
@@ -247,21 +248,29 @@ def _possible(
     return [name for name in MEASURES if name not in unsupported]
 
 
-def _write(maps: xr.Dataset, name: str, out: Path, suffixes: list[str]) -> dict[str, Any]:
-    """One map as netCDF, pictures and words; returns what a summary says of it."""
+def _write(
+    maps: xr.Dataset, measures: list[str], out: Path, suffixes: list[str]
+) -> list[dict[str, Any]]:
+    """Every map as netCDF, pictures, words and page; returns what a summary says of each."""
     from layergram import words
-    from layergram.export import save_map
+    from layergram.export import page_views, save_map
 
-    array = maps[name]
-    facts = words.facts(array, beside={str(other): maps[other] for other in maps})
-    files = save_map(array, out, suffixes=suffixes, facts=facts)
-    return {
-        "measure": str(array.name),
-        "files": [str(file) for file in files],
-        "findings": words.findings(array, FINDINGS, known=facts),
-        **numbers_of(array),
-        "deep_thinking_ratio": array.attrs.get("deep_thinking_ratio"),
-    }
+    arrays = {name: maps[name] for name in measures}
+    facts = {name: words.facts(array, beside=arrays) for name, array in arrays.items()}
+    page = page_views(arrays, facts=facts)
+    summaries = []
+    for name, array in arrays.items():
+        files = save_map(array, out, suffixes=suffixes, facts=facts[name], page=page)
+        summaries.append(
+            {
+                "measure": name,
+                "files": [str(file) for file in files],
+                "findings": words.findings(array, FINDINGS, known=facts[name]),
+                **numbers_of(array),
+                "deep_thinking_ratio": array.attrs.get("deep_thinking_ratio"),
+            }
+        )
+    return summaries
 
 
 def _report(

@@ -269,7 +269,7 @@ def colours_of(palette: str, *, direction: str = "forward", count: int = 256) ->
             do=f"did you mean '{folded[near[0]]}'?" if near else "choose one of these",
         )
     chosen = colormaps[palette]
-    colours = tuple(to_hex(chosen(i)) for i in np.linspace(0, 1, count))
+    colours = tuple(map(to_hex, chosen(np.linspace(0, 1, count))))
     return colours[::-1] if direction == "reversed" else colours
 
 

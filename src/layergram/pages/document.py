@@ -27,7 +27,15 @@ def script(names: Sequence[str] = SCRIPTS) -> str:
     return "\n" + re.sub(r"(?m)^(import \{.*\} from .*;\n|export )", "", "\n".join(parts))
 
 
-def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
+def as_json(plain: Mapping[str, Any]) -> str:
+    """Plain data, such as a view, as JSON in which no sign of markup stands."""
+    data = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    return data
+
+
+def document(views: Sequence[str], *, title: str, heading: str = "") -> str:
     """An HTML document that shows some maps, as one text.
 
     Nothing in it is markup but what this function writes: the data are JSON in which no ``<``
@@ -35,15 +43,12 @@ def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
     this style sheet and nothing else: no other script runs, and nothing is fetched.
 
     Args:
-        views: what :func:`layergram.pages.view` makes; the first is shown first.
+        views: what :func:`layergram.pages.view` makes, each by :func:`as_json`; the first is shown
+            first.
         title: of the document.
+        heading: what stands above the maps; by default the name of the map that is shown.
     """
-    data = json.dumps(
-        {"title": title, "maps": list(views)}, ensure_ascii=False, allow_nan=False,
-        separators=(",", ":"),
-    )  # fmt: skip
-    for sign in "<>&\u2028\u2029":
-        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    data = f'{as_json({"title": heading})[:-1]},"maps":[{",".join(views)}]}}'
     code = script()
     style = "\n" + (files("layergram.pages") / "page.css").read_text(encoding="utf-8")
     policy = (

@@ -86,6 +86,8 @@ export function elementsOf(holder, data) {
     return { section, inner };
   });
   holder.classList.add("layergram");
-  holder.append(...(data.title ? [make("h1", data.title)] : []), bar, canvas, keys, readout, curves, make("h2", "In words"), words, notes.section, table.section, tip);
-  return { holder, chosen, csv, png, whole, canvas, readout, curves, tip, words, notes, table };
+  const heading = make("h1", data.title ?? "");
+  if ((data.title ?? null) !== null) holder.append(heading);
+  holder.append(bar, canvas, keys, readout, curves, make("h2", "In words"), words, notes.section, table.section, tip);
+  return { holder, heading, chosen, csv, png, whole, canvas, readout, curves, tip, words, notes, table };
 }

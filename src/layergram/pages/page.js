@@ -31,8 +31,9 @@ function samePlace(was, map, pin) {
 
 /** What the page shows now, and how that changes. */
 class Page {
-  constructor(elements) {
+  constructor(elements, title) {
     this.elements = elements;
+    this.title = title; // of all maps; by default the heading names the one that is shown
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.printing = false;
     this.waiting = 0;
@@ -66,11 +67,12 @@ class Page {
       entry.map = map;
       entry.pieces.splice(0).forEach((piece) => append(map, piece));
     }
-    const { canvas, words, notes, table, chosen } = this.elements;
+    const { canvas, words, notes, table, chosen, heading } = this.elements;
     const was = this.map;
     this.map = map;
     this.blocks = [];
     chosen.value = name;
+    heading.textContent = this.title || map.label;
     if (was?.columns.length !== map.columns.length) this.seen = [0, map.columns.length];
     canvas.setAttribute("aria-label", `${map.label}: heatmap; the table below has its values`);
     words.replaceChildren(...map.said.map((said) => this.lineOf(said)));
@@ -254,13 +256,14 @@ function listenToKeys(page, signal) {
  *
  * @param {HTMLElement} holder an empty element; it gets the class `layergram`, and an event `pin`
  *   with the labels of the cell (or null) whenever a cell is pinned
- * @param {{title?: string, maps: object[]}} data of each map what Python's `page_data` makes
+ * @param {{title?: string|null, maps: object[]}} data what Python's `page_data` makes; a title of
+ *   null means no heading, an empty one the name of the map that is shown
  * @returns `append(pieces)`: new or changed columns, as Python's `columns_data` makes them;
  *   `set(map)`: another map, or one in the place of that of its name; `show(name)`; `destroy()`
  */
 export async function mount(holder, data) {
   const elements = elementsOf(holder, data);
-  const page = new Page(elements);
+  const page = new Page(elements, data.title);
   const { canvas, chosen, csv, png, whole, table } = elements;
   const ending = new AbortController();
   const { signal } = ending;
