@@ -13,7 +13,7 @@ import xarray as xr
 
 from layergram import figures, maps, pages, words
 from layergram.errors import LayergramError
-from layergram.figures import labels
+from layergram.figures import labels, planning
 from layergram.terminal import terminal_width, wrapped
 
 PAGE_BYTES = 5_900_000
@@ -191,6 +191,7 @@ def _view(
         drawn=drawn,
         axes=labels.axes_of(drawn, style),
         said=words.sentences(array, known=known),
+        sinks=style.first_token != "keep" and bool(planning.sinks_of(drawn, style)),
     )
 
 

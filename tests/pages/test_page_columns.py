@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from layergram import maps
+from layergram import figures, maps
 from layergram.export import page_columns, page_data
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -204,3 +204,38 @@ def test_a_new_column_takes_little_script(page):
     )
     appended, painted = np.median(times, axis=0)
     assert appended < 2 and painted < 20, times
+
+
+def test_limits_and_ticks_follow_the_rule_of_the_figure(page):
+    """Many small maps: what the page plans for columns that came is what the figure plans."""
+    mounted(page, part_of_a_run(10))
+    rng = np.random.default_rng(11)
+    cases = []
+    for at in range(60):
+        ends = {} if at % 3 else {"valid_min": 0, "valid_max": float(rng.choice([1, 3, 1000]))}
+        if at % 7 == 1:
+            ends["valid_min"] = -1e9
+        values = rng.random((3, 8)) ** rng.integers(1, 5) * 10.0 ** rng.integers(-6, 7)
+        values -= (at % 5 == 2) * values.mean()
+        if "valid_max" in ends and at % 7 != 1:
+            values = np.clip(values, ends["valid_min"], ends["valid_max"])
+        style = figures.Style(scale="log" if at % 4 == 3 and values.max() > 0 else "auto")
+        array = maps.make(values, ("layer", "token"), measure="w", **ends)
+        cases.append((array, style, page_data(array, style=style)["maps"][0]))
+    found = page.evaluate(
+        """async (given) => {
+            const { unpackedMap } = await import("./data.js");
+            const { scaleNow } = await import("./columns.js");
+            return Promise.all(given.map(async (one) => {
+                const { kind, low, high, ticks } = scaleNow(await unpackedMap(one), {
+                    kind: one.scale.kind, sinks: "off",
+                });
+                return { kind, low, high, ticks };
+            }));
+        }""",
+        [given for _, _, given in cases],
+    )
+    for (array, style, _), one in zip(cases, found, strict=True):
+        scale = figures.plan(array, style=style).scales[0]
+        assert (one["low"], one["high"]) == pytest.approx((scale.low, scale.high), rel=1e-12)
+        assert [tick["label"] for tick in one["ticks"]] == [tick.label for tick in scale.ticks]

@@ -88,6 +88,7 @@ export function append(map, piece) {
   const part = map.beside.find((column) => column.name === "part" && column.dim === map.x);
   if (part && more) spansGrown(map, part.values, labels.length - more);
   map.medians?.splice(first);
+  map.came = true; // so the scale that the figure planned is out of date
   map.grown = (map.grown ?? 0) + more;
 }
 
@@ -110,7 +111,7 @@ function columnsOf(map) {
 }
 
 /** The scale of a map by the rules of the figure, from the values that it has now. */
-export function scaleNow(map, { kind = map.scale.kind, sinks = "off" } = {}) {
+export function scaleNow(map, { kind, sinks }) {
   const { all, columns } = columnsOf(map);
   if (!all.length) return map.scale;
   const { centre = null, label } = map.scale;
@@ -134,7 +135,11 @@ export function outgrown(map) {
 }
 
 /** The scale of a map between given limits. */
-export function scaleBetween(map, kind, low, high, values, label = map.scale.label) {
+export function scaleWithin(map, scale, low, high) {
+  return scaleBetween(map, scale.kind, low, high, columnsOf(map).all, scale.label);
+}
+
+function scaleBetween(map, kind, low, high, values, label) {
   const slack = 1e-6 * Math.max(Math.abs(low), Math.abs(high));
   const below = values.some((value) => value < low - slack);
   const above = values.some((value) => value > high + slack);

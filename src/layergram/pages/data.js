@@ -85,6 +85,8 @@ export function linesOf(map, panel, row, column) {
   if (panel.title) lines.push(panel.title.replaceAll("\n", " "));
   if (map.y >= 0) lines.push(named(map.y, map.rowNames[row], map.rows[row]));
   lines.push(named(map.x, map.columnNames[column], map.columns[column]));
+  const part = map.beside.find((one) => one.name === "part" && one.dim === map.x);
+  if (part && panel.spans.length) lines.push(`part: ${part.values[map.columns[column]]}`);
   const value = written(map.values[at]);
   const withUnit = map.unit === "layer" ? `layer ${value}` : `${value} ${map.unit}`;
   lines.push(`${map.label}: ${map.unit && Number.isFinite(map.values[at]) ? withUnit : value}`);

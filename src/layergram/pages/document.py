@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("data.js", "scale.js", "columns.js", "elements.js", "painting.js", "page.js", "start.js")
+SCRIPTS = (
+    *("data.js", "scale.js", "columns.js", "elements.js", "pen.js", "bars.js", "marks.js"),
+    *("painting.js", "svg.js", "text.js", "controls.js", "page.js", "start.js"),
+)
 """The modules of the script, each after those that it imports."""
 
 

@@ -61,6 +61,26 @@ export function notesOf(map) {
   return [list, about];
 }
 
+/** A field with its name before it, or after a box to tick. */
+function labelled(text, attributes) {
+  const label = make("label");
+  const field = make("input", "", attributes);
+  if (attributes.type === "checkbox") label.append(field, text);
+  else label.append(text, field);
+  return field;
+}
+
+/** What a reader can change of the scale. */
+function choicesOf() {
+  const scale = make("select", "", { "aria-label": "scale" });
+  for (const kind of ["linear", "log"]) scale.append(make("option", kind, { value: kind }));
+  const low = labelled("colours from ", { type: "number", step: "any" });
+  const high = labelled("to ", { type: "number", step: "any" });
+  const sinks = labelled("sinks off the scale", { type: "checkbox" });
+  const auto = make("button", "Reset colours");
+  return { scale, low, high, sinks, sinksLabel: sinks.parentElement, auto };
+}
+
 let mounted = 0; // pages so far: names of elements must differ
 
 /** The elements of the page, put into its holder. */
@@ -70,8 +90,11 @@ export function elementsOf(holder, data) {
   const chosen = make("select", "", { "aria-label": "map" });
   const csv = make("button", "CSV");
   const png = make("button", "PNG");
+  const svg = make("button", "SVG");
   const whole = make("button", "Whole width");
-  bar.append(chosen, csv, png, whole);
+  const choices = choicesOf();
+  const { scale, low, high, sinksLabel, auto } = choices;
+  bar.append(chosen, scale, low.parentElement, high.parentElement, auto, sinksLabel, whole, csv, png, svg);
   const canvas = make("canvas", "", { tabindex: "0", role: "application", "aria-roledescription": "heatmap", "aria-describedby": `keys-${mounted}` });
   const keys = make("p", "Point at a cell to read it; click or Enter pins it, arrow keys move it, Esc lets it go. Wheel or + and − zoom, dragging moves, 0 shows all.", { class: "hint", id: `keys-${mounted}` });
   const readout = make("output", "", { "aria-live": "polite" });
@@ -79,15 +102,21 @@ export function elementsOf(holder, data) {
   const tip = make("div", "", { class: "tip", "aria-hidden": "true" });
   tip.hidden = true;
   const words = make("ul", "", { class: "words" });
-  const [notes, table] = ["Notes and legend", "Table of the values"].map((text) => {
+  const tint = make("select", "", { "aria-label": "colour of the tokens" });
+  const tinted = make("p", "", { class: "tinted", dir: "auto" });
+  const [text, notes, table] = ["The text, tinted", "Notes and legend", "Table of the values"].map((text) => {
     const section = make("details");
     const inner = make("div", "", { class: "scroll", tabindex: "0", role: "region", "aria-label": text });
     section.append(make("summary", text), inner);
     return { section, inner };
   });
   holder.classList.add("layergram");
+  text.inner.append(tint, tinted);
   const heading = make("h1", data.title ?? "");
   if ((data.title ?? null) !== null) holder.append(heading);
-  holder.append(bar, canvas, keys, readout, curves, make("h2", "In words"), words, notes.section, table.section, tip);
-  return { holder, heading, chosen, csv, png, whole, canvas, readout, curves, tip, words, notes, table };
+  holder.append(bar, canvas, keys, readout, curves, make("h2", "In words"), words, text.section, notes.section, table.section, tip);
+  return {
+    holder, heading, chosen, choices, csv, png, svg, whole, canvas, readout, curves, tip, words,
+    text, tint, tinted, notes, table,
+  };
 }

@@ -1,9 +1,12 @@
 // A page of maps: what pointing and keys do, which map is shown, and columns that come.
 
-import { append, outgrown, scaleNow } from "./columns.js";
+import { append, outgrown } from "./columns.js";
+import { listenToChoices, scaleChosen, showChoice, unchosen } from "./controls.js";
 import { csvOf, linesOf, unpackedMap } from "./data.js";
 import { elementsOf, make, notesOf, offer, tableOf } from "./elements.js";
-import { DARK, LIGHT, cellUnder, paint, paintCurves } from "./painting.js";
+import { DARK, LIGHT, cellUnder, layoutOf, paint, paintAll, paintCurves } from "./painting.js";
+import { SvgPen } from "./svg.js";
+import { TextView } from "./text.js";
 
 const REST = 300; // ms without a new column, after which the scale is that of all columns
 
@@ -42,6 +45,30 @@ class Page {
     this.shown = null;
     this.pin = null;
     this.seen = [0, 1];
+    this.text = new TextView(elements, (map) => this.settlingOf(map));
+  }
+
+  /** Where the tokens of a map settle, of a page that has that map too; else null. */
+  settlingOf(map) {
+    const count = map.dims[map.x].labels.length;
+    const entry = this.entries.find(({ given }) => (
+      given.variable === "settling_depth" && given.dims.length === 1 && given.dims[0].name === map.dims[map.x].name
+    ));
+    if (!entry || map.y < 0) return null;
+    const held = (entry.map ?? entry.given).dims[0].labels.length;
+    return held === count ? this.unpacked(entry) : null;
+  }
+
+  /** The map of an entry, with the columns that came before it was unpacked. */
+  async unpacked(entry) {
+    const { given } = entry;
+    if (entry.map) return entry.map;
+    const map = await unpackedMap(given);
+    if (entry.given !== given || entry.map) return entry.map ?? this.unpacked(entry);
+    unchosen(map);
+    entry.map = map;
+    entry.pieces.splice(0).forEach((piece) => append(map, piece));
+    return map;
   }
 
   /** Add a map to the list, or put it in the place of the one of its name. */
@@ -59,25 +86,22 @@ class Page {
 
   async show(name) {
     const entry = this.entries.find((one) => one.given.name === name);
-    const { given } = entry;
     this.shown = entry;
-    const map = entry.map ?? await unpackedMap(given);
-    if (entry.given !== given || this.shown !== entry) return; // another was asked for meanwhile
-    if (!entry.map) {
-      entry.map = map;
-      entry.pieces.splice(0).forEach((piece) => append(map, piece));
-    }
+    const map = await this.unpacked(entry);
+    if (this.shown !== entry) return; // another was asked for meanwhile
     const { canvas, words, notes, table, chosen, heading } = this.elements;
     const was = this.map;
     this.map = map;
     this.blocks = [];
     chosen.value = name;
-    heading.textContent = this.title || map.label;
+    heading.textContent = this.title || map.label.charAt(0).toUpperCase() + map.label.slice(1);
     if (was?.columns.length !== map.columns.length) this.seen = [0, map.columns.length];
     canvas.setAttribute("aria-label", `${map.label}: heatmap; the table below has its values`);
     words.replaceChildren(...map.said.map((said) => this.lineOf(said)));
     notes.inner.replaceChildren(...notesOf(map));
     table.inner.replaceChildren(...(table.section.open ? tableOf(map) : []));
+    showChoice(this.elements.choices, map);
+    this.text.show(map, this.elements.tint.value);
     this.setPin(samePlace(was, map, this.pin));
     this.redraw();
   }
@@ -125,8 +149,9 @@ class Page {
 
   /** Make the scale anew of all columns that came. */
   rescale() {
-    if (this.map.scale && this.map.grown !== undefined) this.map.scale = scaleNow(this.map);
+    if (this.map.scale && this.map.came) this.map.scale = scaleChosen(this.map);
     this.map.grown = 0;
+    this.text.update(this.pin?.panel);
   }
 
   soon() {
@@ -183,6 +208,19 @@ class Page {
     });
     line.append(button);
     return line;
+  }
+
+  /** What the canvas shows, on white, as SVG. */
+  svg() {
+    const { canvas } = this.elements;
+    const measuring = canvas.getContext("2d");
+    const width = Math.max(320, canvas.clientWidth);
+    const layout = layoutOf(measuring, this.map, width, this.seen);
+    const pen = new SvgPen(width, layout.height, measuring);
+    pen.fillStyle = LIGHT.ground;
+    pen.fillRect(0, 0, width, layout.height);
+    paintAll(pen, this.map, layout, width, this, LIGHT);
+    return pen.text();
   }
 
   cellAt(event) {
@@ -264,7 +302,7 @@ function listenToKeys(page, signal) {
 export async function mount(holder, data) {
   const elements = elementsOf(holder, data);
   const page = new Page(elements, data.title);
-  const { canvas, chosen, csv, png, whole, table } = elements;
+  const { canvas, chosen, csv, png, svg, whole, text, tint, tinted, table } = elements;
   const ending = new AbortController();
   const { signal } = ending;
   data.maps.forEach((map) => page.set(map));
@@ -273,6 +311,14 @@ export async function mount(holder, data) {
   listenToKeys(page, signal);
   csv.addEventListener("click", () => offer(new Blob([csvOf(page.map)], { type: "text/csv" }), `${page.map.variable}.csv`));
   png.addEventListener("click", () => canvas.toBlob((blob) => offer(blob, `${page.map.variable}.png`)));
+  svg.addEventListener("click", () => offer(new Blob([page.svg()], { type: "image/svg+xml" }), `${page.map.variable}.svg`));
+  listenToChoices(page, elements.choices, () => { page.soon(); page.text.update(page.pin?.panel); });
+  tint.addEventListener("change", () => page.text.update(page.pin?.panel));
+  text.section.addEventListener("toggle", () => page.text.update(page.pin?.panel));
+  tinted.addEventListener("click", (event) => {
+    const { column } = event.target.dataset;
+    if (column) page.setPin({ panel: page.pin?.panel ?? 0, row: Number(tint.value) || 0, column: Number(column) });
+  });
   whole.addEventListener("click", () => page.look(0, page.map.columns.length));
   chosen.addEventListener("change", () => page.show(chosen.value));
   table.section.addEventListener("toggle", () => {

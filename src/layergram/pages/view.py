@@ -67,6 +67,7 @@ def view(
     drawn: xr.DataArray,
     axes: tuple[tuple[str, ...], str, str],
     said: Sequence[Said] = (),
+    sinks: bool = False,
 ) -> dict[str, Any]:
     """One map of a page.
 
@@ -77,6 +78,7 @@ def view(
         drawn: the part of the map that the figure shows.
         axes: the facets, the axis of the rows (empty for a map of one axis), that of the columns.
         said: the sentences about it.
+        sinks: whether columns do not count for the limits, because they lie far above the others.
 
     Returns:
         Plain data, as the page's script reads it.
@@ -122,6 +124,9 @@ def view(
             "nothing": _number(array.attrs.get("null_value")),
         },
         "heads": {y, x} == {"layer", "head"},
+        "sinks": sinks,
+        "worded": any(panel.get("texts") for panel in figure["panels"])
+        or array.attrs["measure"] == "lens_token",
         "sinkable": bool(y) and x in ("token", "key") and "null_value" not in array.attrs,
         "panels": [
             _panel(
@@ -158,7 +163,22 @@ def _panel(panel: Mapping[str, Any], facet: dict[int, int]) -> dict[str, Any]:
         "facet": list(facet.items()),
         "regions": panel.get("regions", []),
         "spans": panel["spans"],
+        "bars": _bars(panel) if "lines" in panel else None,
         **{key: pack(np.array(mask, dtype=bool)) if mask else None for key, mask in masks.items()},
+    }
+
+
+def _bars(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """What a panel of a map of one axis has beside the values."""
+    axis = panel["y"]
+    return {
+        "look": panel["look"],
+        "label": axis["label"],
+        "axis": {key: axis[key] for key in ("limits", "ticks", "growth")},
+        "kinds": panel["kinds"],
+        "kindOf": panel["kind_of"],
+        "baseline": panel["baseline"],
+        "limits": panel["limits"],
     }
 
 
