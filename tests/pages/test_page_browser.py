@@ -344,3 +344,30 @@ def test_another_map_is_chosen(opened):
     page.keyboard.press("Enter")
     page.wait_for_timeout(100)
     assert said_value(page.locator("output").inner_text(), second.attrs["long_name"]) == 7
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_accessibility_checker_finds_nothing_serious(opened, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    array = example()
+    bars = maps.make(
+        np.arange(1.0, 6.0), ("token",), measure="settling_depth", units="layer", layers=6,
+        coords={"token_text": ("token", array["token_text"].values)}, valid_min=1,
+    )  # fmt: skip
+    page = opened({"weight": array, "depth": bars}, color_scheme=scheme)
+    page.get_by_text("Notes and legend").click()
+    page.get_by_text("Table of the values").click()
+    for name in ("weight", "depth"):
+        page.get_by_role("combobox", name="map").select_option(label=name)
+        page.locator("canvas").first.focus()
+        page.keyboard.press("Enter")
+        page.locator("ul.words button").first.click()
+        page.wait_for_timeout(100)
+        found = axe.Axe().run(page)
+        serious = [
+            (one["id"], [node["html"][:200] for node in one["nodes"]])
+            for one in found.response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert not serious
+        assert len(found.response["passes"]) > 15  # it has looked

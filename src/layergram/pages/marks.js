@@ -59,8 +59,10 @@ export function paintMarks(pen, map, panel, box, state, theme, at) {
   }
   for (const span of panel.spans.slice(1)) {
     const [x] = rect([0, 0], [span.first, span.first]);
-    pen.strokeStyle = theme.ink; pen.setLineDash([4, 3]);
-    pen.beginPath(); pen.moveTo(x, box.y); pen.lineTo(x, box.y + box.h); pen.stroke();
+    for (const [stroke, dash] of [[theme.ground, []], [theme.ink, [4, 3]]]) {
+      pen.strokeStyle = stroke; pen.setLineDash(dash);
+      pen.beginPath(); pen.moveTo(x, box.y); pen.lineTo(x, box.y + box.h); pen.stroke();
+    }
     pen.setLineDash([]);
   }
   for (const block of blocks) {

@@ -64,8 +64,10 @@ export function rectOf(map, box, seen, rows, columns) {
   return [x, box.y + top * tall, (columns[1] - columns[0] + 1) * each, (rows[1] - rows[0] + 1) * tall];
 }
 
-/** Black or white, whichever is read better on a colour as an image holds it. */
+/** Black or white, whichever has more contrast (WCAG) with a colour as an image holds it. */
 export function inkOn(word) {
-  const light = 0.299 * (word & 255) + 0.587 * (word >> 8 & 255) + 0.114 * (word >> 16 & 255);
-  return light > 140 ? "#000" : "#fff";
+  const [red, green, blue] = [word & 255, word >> 8 & 255, word >> 16 & 255].map((part) => (
+    part <= 10 ? part / 3294 : ((part / 255 + 0.055) / 1.055) ** 2.4
+  ));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
 }
