@@ -114,17 +114,20 @@ def test_the_pointer_reads_a_cell_and_a_click_pins_it(opened):
     assert page.locator("canvas").nth(1).is_visible()
 
 
-@pytest.mark.parametrize("scale", ["linear", "log", "diverging"])
-def test_cells_have_the_colours_of_the_figure(opened, scale):
+@pytest.mark.parametrize(
+    ("scale", "limits"),
+    [("linear", None), ("log", None), ("diverging", None), ("diverging", (-0.5, 0.2))],
+)
+def test_cells_have_the_colours_of_the_figure(opened, scale, limits):
     values = np.random.default_rng(1).random((4, 6)) + 0.1
     array = maps.make(values - (0.6 if scale == "diverging" else 0), ("layer", "head"), measure="w")
-    style = figures.Style(scale=scale)
+    style = figures.Style(scale=scale, limits=limits)
     planned = figures.plan(array, style=style).scales[0]
-    limits = {"vmin": planned.low, "vmax": planned.high}
+    ends = {"vmin": planned.low, "vmax": planned.high}
     norm = {
-        "linear": lambda: Normalize(**limits),
-        "log": lambda: LogNorm(**limits),
-        "diverging": lambda: TwoSlopeNorm(planned.centre, **limits),
+        "linear": lambda: Normalize(**ends),
+        "log": lambda: LogNorm(**ends),
+        "diverging": lambda: TwoSlopeNorm(planned.centre, **ends),
     }[scale]()
     wanted = ListedColormap(planned.colours)(norm(array.values), bytes=True)[..., :3]
     page = opened(array, style=style)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib.resources import files
-
 import numpy as np
 import pytest
 
@@ -12,38 +9,7 @@ from layergram import figures, maps
 from layergram.export import page_columns, page_data
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
-SHELL = '<!doctype html><link rel="stylesheet" href="page.css"><div id="here"></div>'
 LAYERS = 30
-
-
-@pytest.fixture(scope="module")
-def page():
-    """A page served with a strict policy, on which nothing was complained of."""
-    troubles = []
-    folder = files("layergram.pages")
-
-    def answer(route):
-        name = route.request.url.rpartition("/")[2]
-        kind = {"js": "text/javascript", "css": "text/css"}.get(
-            name.rpartition(".")[2], "text/html"
-        )
-        body = (folder / name).read_text(encoding="utf-8") if name else SHELL
-        headers = {"Content-Security-Policy": POLICY}
-        route.fulfill(body=body, content_type=f"{kind}; charset=utf-8", headers=headers)
-
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = opened.new_page(viewport={"width": 1000, "height": 900})
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda message: troubles.append(message.text))
-        page.route("http://maps.test/**", answer)
-        page.goto("http://maps.test/")
-        yield page
-        opened.close()
-    assert not [line for line in troubles if "favicon" not in line]
 
 
 def part_of_a_run(tokens, *, layers=LAYERS, whole=40, **attrs):
@@ -67,8 +33,8 @@ def part_of_a_run(tokens, *, layers=LAYERS, whole=40, **attrs):
     return array
 
 
-def mounted(page, arrays):
-    return page.evaluate(
+def mounted(served, arrays):
+    return served.evaluate(
         """async (data) => {
             window.shown?.destroy();
             const { mount } = await import("./page.js");
@@ -83,105 +49,107 @@ def last(array, count):
     return positions.isel(token=slice(array.sizes["token"] - count, None))
 
 
-def frame(page):
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+def frame(served):
+    served.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
-def picture(page):
-    page.wait_for_timeout(400)  # the scale of all columns comes when no more of them do
-    frame(page)
-    return page.locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
+def picture(served):
+    served.wait_for_timeout(400)  # the scale of all columns comes when no more of them do
+    frame(served)
+    return served.locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
 
 
-def test_columns_that_came_are_drawn_as_those_of_a_finished_map(page):
-    mounted(page, part_of_a_run(8))
+def test_columns_that_came_are_drawn_as_those_of_a_finished_map(served):
+    mounted(served, part_of_a_run(8))
     for count in range(9, 31):
         pieces = page_columns({"attention_received": last(part_of_a_run(count), 1)})
-        page.evaluate("(pieces) => shown.append(pieces)", pieces)
-    grown = picture(page)
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="CSV").click()
+        served.evaluate("(pieces) => shown.append(pieces)", pieces)
+    grown = picture(served)
+    with served.expect_download() as waiting:
+        served.get_by_role("button", name="CSV").click()
     table = waiting.value.path().read_bytes()
-    mounted(page, part_of_a_run(30))
-    assert picture(page) == grown  # limits, labels and the line before the answer as well
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="CSV").click()
+    mounted(served, part_of_a_run(30))
+    assert picture(served) == grown  # limits, labels and the line before the answer as well
+    with served.expect_download() as waiting:
+        served.get_by_role("button", name="CSV").click()
     assert waiting.value.path().read_bytes() == table
 
 
-def test_columns_that_changed_take_the_place_of_what_was_there(page):
+def test_columns_that_changed_take_the_place_of_what_was_there(served):
     before = part_of_a_run(20)
     changed = last(part_of_a_run(22), 22) / 2
-    mounted(page, before)
-    page.evaluate("(pieces) => shown.append(pieces)", page_columns({"attention_received": changed}))
-    grown = picture(page)
-    mounted(page, part_of_a_run(22).copy(data=changed.values))
-    assert picture(page) == grown
+    mounted(served, before)
+    served.evaluate(
+        "(pieces) => shown.append(pieces)", page_columns({"attention_received": changed})
+    )
+    grown = picture(served)
+    mounted(served, part_of_a_run(22).copy(data=changed.values))
+    assert picture(served) == grown
 
 
-def test_a_map_that_is_not_shown_gets_its_columns_too(page):
+def test_a_map_that_is_not_shown_gets_its_columns_too(served):
     one, two = part_of_a_run(10), part_of_a_run(10) + np.float32(1)
-    mounted(page, {"one": one, "two": two.assign_attrs(one.attrs).rename("two")})
-    page.evaluate(
+    mounted(served, {"one": one, "two": two.assign_attrs(one.attrs).rename("two")})
+    served.evaluate(
         "(pieces) => shown.append(pieces)", page_columns({"two": last(part_of_a_run(12), 2)})
     )
-    page.evaluate("() => shown.show('two')")
-    page.locator("canvas").first.focus()
-    page.keyboard.press("Enter")
+    served.evaluate("() => shown.show('two')")
+    served.locator("canvas").first.focus()
+    served.keyboard.press("Enter")
     for _ in range(11):
-        page.keyboard.press("ArrowRight")
+        served.keyboard.press("ArrowRight")
     wanted = float(part_of_a_run(12).values[0, 11])
-    text = page.locator("output").inner_text()
+    text = served.locator("output").inner_text()
     assert "token 11: w11" in text and "W11" in text
     assert float(text.split("received: ")[1].split(" ")[0]) == pytest.approx(wanted, rel=1e-3)
 
 
-def test_columns_that_do_not_fit_are_refused(page):
-    mounted(page, part_of_a_run(10))
+def test_columns_that_do_not_fit_are_refused(served):
+    mounted(served, part_of_a_run(10))
     other = page_columns({"attention_received": last(part_of_a_run(11, layers=3), 1)})
     with pytest.raises(playwright.Error, match="do not fit"):
-        page.evaluate("(pieces) => shown.append(pieces)", other)
+        served.evaluate("(pieces) => shown.append(pieces)", other)
     with pytest.raises(playwright.Error, match='no map "other"'):
-        page.evaluate("(pieces) => shown.append(pieces)", [{**other[0], "name": "other"}])
+        served.evaluate("(pieces) => shown.append(pieces)", [{**other[0], "name": "other"}])
 
 
-def test_what_is_pinned_is_told_and_stays_when_the_map_is_replaced(page):
-    mounted(page, part_of_a_run(10))
-    page.evaluate(
+def test_what_is_pinned_is_told_and_stays_when_the_map_is_replaced(served):
+    mounted(served, part_of_a_run(10))
+    served.evaluate(
         """() => {
             window.pins = [];
             const here = document.getElementById("here");
             here.addEventListener("pin", (event) => pins.push(event.detail));
         }"""
     )
-    page.locator("canvas").first.focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("ArrowRight")
-    page.evaluate("(map) => shown.set(map)", page_data(part_of_a_run(12))["maps"][0])
-    page.keyboard.press("Escape")
-    pins = page.evaluate("pins")
+    served.locator("canvas").first.focus()
+    served.keyboard.press("Enter")
+    served.keyboard.press("ArrowRight")
+    served.evaluate("(map) => shown.set(map)", page_data(part_of_a_run(12))["maps"][0])
+    served.keyboard.press("Escape")
+    pins = served.evaluate("pins")
     assert [pin and pin["labels"]["token"] for pin in pins] == [0, 1, 1, None]
     assert pins[1]["map"] == "attention_received" and 1 <= pins[1]["labels"]["layer"] <= LAYERS
 
 
-def test_nothing_is_left_of_a_page_that_was_ended(page):
-    mounted(page, part_of_a_run(10))
-    page.evaluate("() => shown.destroy()")
-    assert page.locator("#here").inner_html() == ""
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": 800, "height": 900})
-    frame(page)  # a listener that stayed would throw
-    page.emulate_media(color_scheme="light")
+def test_nothing_is_left_of_a_page_that_was_ended(served):
+    mounted(served, part_of_a_run(10))
+    served.evaluate("() => shown.destroy()")
+    assert served.locator("#here").inner_html() == ""
+    served.emulate_media(color_scheme="dark")
+    served.set_viewport_size({"width": 800, "height": 900})
+    frame(served)  # a listener that stayed would throw
+    served.emulate_media(color_scheme="light")
 
 
-def test_a_new_column_takes_little_script(page):
+def test_a_new_column_takes_little_script(served):
     """At 30 layers × 500 tokens, where it takes about 1 ms, with the picture about 2."""
-    mounted(page, part_of_a_run(460, whole=501))
+    mounted(served, part_of_a_run(460, whole=501))
     pieces = [
         page_columns({"attention_received": last(part_of_a_run(count, whole=501), 1)})
         for count in range(461, 501)
     ]
-    times = page.evaluate(
+    times = served.evaluate(
         """async (pieces) => {
             const times = [];
             for (const piece of pieces) {
@@ -206,9 +174,9 @@ def test_a_new_column_takes_little_script(page):
     assert appended < 2 and painted < 20, times
 
 
-def test_limits_and_ticks_follow_the_rule_of_the_figure(page):
+def test_limits_and_ticks_follow_the_rule_of_the_figure(served):
     """Many small maps: what the page plans for columns that came is what the figure plans."""
-    mounted(page, part_of_a_run(10))
+    mounted(served, part_of_a_run(10))
     rng = np.random.default_rng(11)
     cases = []
     for at in range(60):
@@ -222,7 +190,7 @@ def test_limits_and_ticks_follow_the_rule_of_the_figure(page):
         style = figures.Style(scale="log" if at % 4 == 3 and values.max() > 0 else "auto")
         array = maps.make(values, ("layer", "token"), measure="w", **ends)
         cases.append((array, style, page_data(array, style=style)["maps"][0]))
-    found = page.evaluate(
+    found = served.evaluate(
         """async (given) => {
             const { unpackedMap } = await import("./data.js");
             const { scaleNow } = await import("./columns.js");

@@ -21,6 +21,7 @@ from layergram.figures.cell_marks import (
 )
 from layergram.figures.fonts import families_for
 from layergram.figures.line_painting import paint_lines
+from layergram.figures.scales import norm_of
 from layergram.figures.spec import (
     Figure,
     HeatPanel,
@@ -314,9 +315,8 @@ def _footer(painted: Painted, figure: Figure) -> None:
 
 def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, float]) -> Any:
     """Cells in their colours over a hatched ground, which shows where there is no value."""
-    from matplotlib.colors import ListedColormap, LogNorm, Normalize
+    from matplotlib.colors import ListedColormap
 
-    norm = LogNorm if scale.kind == "log" else Normalize
     rows, columns = panel.values.shape
     if panel.missing:
         ax.patch.set(**HATCH)
@@ -327,7 +327,7 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         np.arange(rows + 1) - 0.5,
         np.ma.masked_invalid(clipped),
         cmap=ListedColormap(list(scale.colours)),
-        norm=norm(scale.low, scale.high),
+        norm=norm_of(scale),
         rasterized=panel.values.size > RASTER_FROM,
         antialiased=False,
         linewidth=0,  # an edge would reach over the corners of the neighbours

@@ -108,7 +108,7 @@ export function colouring(scale) {
   const shareOf = (value) => {
     const { kind, low, high, centre } = scale;
     if (kind === "log") return value > 0 ? Math.log(value / low) / Math.log(high / low) : 0;
-    if (kind === "diverging") {
+    if (kind === "diverging" && low < centre && centre < high) {
       return 0.5 + 0.5 * (value - centre) / (value < centre ? centre - low : high - centre);
     }
     return (value - low) / (high - low);

@@ -50,7 +50,17 @@ export function tableOf(map) {
 /** Signs, notes and how the map was made. */
 export function notesOf(map) {
   const list = make("ul");
-  for (const entry of map.legend) list.append(make("li", `${entry.look}: ${entry.text}`));
+  for (const entry of map.legend) {
+    const line = make("li");
+    if (entry.colour) {
+      const swatch = make("span", "", { class: "swatch" });
+      swatch.style.borderColor = entry.colour;
+      if (entry.look === "bar") swatch.style.backgroundColor = entry.colour;
+      line.append(swatch, " ");
+    }
+    line.append(`${entry.look}: ${entry.text}`);
+    list.append(line);
+  }
   for (const note of map.notes) list.append(make("li", note));
   const about = make("table");
   for (const [key, value] of map.about) {
