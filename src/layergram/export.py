@@ -218,7 +218,7 @@ def show(shown: Any, *, form: words.Form = "short", **choices: Any) -> None:
         <BLANKLINE>
         Its picture: lg.save(lg.draw(map), "weight.png")
     """
-    found = _maps_in(shown)
+    found = maps_in(shown)
     if _in_notebook():
         display = import_module("IPython.display").display
         for array in found.values():
@@ -233,7 +233,7 @@ def show(shown: Any, *, form: words.Form = "short", **choices: Any) -> None:
     print(wrapped("\n\n".join(pieces), terminal_width()))
 
 
-def _maps_in(shown: Any) -> dict[str, xr.DataArray]:
+def maps_in(shown: Any) -> dict[str, xr.DataArray]:
     """The maps of what is to be shown, by name."""
     if isinstance(shown, xr.DataArray):
         return {str(shown.name or shown.attrs.get("measure", "map")): shown}

@@ -61,7 +61,9 @@ export function append(map, piece) {
   const cells = map.values.length / labels.length;
   const more = Math.max(0, first + piece.labels.length - labels.length);
   const known = piece.labels.slice(0, piece.labels.length - more);
-  if (values.length !== cells * piece.labels.length || known.some((label, at) => labels[first + at] !== label)) {
+  const next = labels[labels.length - 1] + 1; // NaN or text where labels do not count
+  const gap = found < 0 && typeof next === "number" && piece.labels[0] !== next;
+  if (gap || values.length !== cells * piece.labels.length || known.some((label, at) => labels[first + at] !== label)) {
     throw new Error(`columns ${piece.labels[0]} to ${piece.labels.at(-1)} do not fit the map "${map.name}"`);
   }
   const Kind = values instanceof Float64Array ? Float64Array : map.values.constructor;

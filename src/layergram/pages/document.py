@@ -16,6 +16,8 @@ SCRIPTS = (
     *("painting.js", "svg.js", "text.js", "controls.js", "page.js", "start.js"),
 )
 """The modules of the script, each after those that it imports."""
+WIDGET_SCRIPTS = (*SCRIPTS[:-1], "widget.js")
+"""The modules of the script of a notebook's widget."""
 
 
 def script(names: Sequence[str] = SCRIPTS) -> str:
@@ -23,11 +25,13 @@ def script(names: Sequence[str] = SCRIPTS) -> str:
 
     The files are ES modules, which a server may serve as they are. A page from disk may not load
     others, so there they are one module: each import names a module of the list, and each line
-    ``export`` begins a declaration.
+    ``export`` begins a declaration; an ``export default`` stays.
     """
     folder = files("layergram.pages")
     parts = [(folder / name).read_text(encoding="utf-8") for name in names]
-    return "\n" + re.sub(r"(?m)^(import \{.*\} from .*;\n|export )", "", "\n".join(parts))
+    return "\n" + re.sub(
+        r"(?m)^(import \{.*\} from .*;\n|export (?!default))", "", "\n".join(parts)
+    )
 
 
 def as_json(plain: Mapping[str, Any]) -> str:
