@@ -29,7 +29,9 @@ def pair(tmp_path):
 def test_a_difference_is_a_map_a_picture_and_words(pair, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["diff", *pair, "--out", str(out)]) == 0
-    assert sorted(p.name for p in out.iterdir()) == [f"difference.{x}" for x in ("md", "nc", "png")]
+    assert sorted(p.name for p in out.iterdir()) == [
+        f"difference.{x}" for x in ("html", "md", "nc", "png")
+    ]
     assert (out / "difference.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "difference.md").read_text().startswith("# Difference")
     result = maps.read(out / "difference.nc")
@@ -37,10 +39,12 @@ def test_a_difference_is_a_map_a_picture_and_words(pair, tmp_path, capsys):
     np.testing.assert_array_equal(result.values, a.values - b.values)
     assert json.loads(result.attrs["minuend"])["name"] == "one/divergence.nc"
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-3:] == [str(out / f"difference{end}") for end in (".nc", ".png", ".md")]
+    assert printed[-4:] == [
+        str(out / f"difference{end}") for end in (".nc", ".png", ".md", ".html")
+    ]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".json", ".svg", ".md", ".zarr"])
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".svg", ".md", ".zarr", ".html"])
 def test_one_file_is_made_where_one_is_asked_for(pair, tmp_path, suffix, capsys):
     target = tmp_path / "out" / f"change{suffix}"
     assert main(["diff", *pair, "-o", str(target), "--quiet"]) == 0

@@ -40,7 +40,9 @@ def test_two_measures_write_map_picture_and_words_each(run, tiny_llama_folder, t
     assert (code, err) == (0, "")
     names = {path.name for path in (tmp_path / "here").iterdir()}
     assert names == {
-        f"{n}.{s}" for n in ("divergence", "attention_received") for s in ("nc", "png", "md")
+        f"{n}.{s}"
+        for n in ("divergence", "attention_received")
+        for s in ("nc", "png", "md", "html")
     }
     assert maps.read(tmp_path / "here/divergence.nc").attrs["text"] == TEXT
     assert "## Key Observations" in (tmp_path / "here/divergence.md").read_text()
@@ -91,7 +93,9 @@ def test_all_is_what_the_text_can_have_and_a_note_says_what_it_cannot(
 ):
     monkeypatch.setattr(  # twenty pictures take long
         "layergram.cli.map._write",
-        lambda maps, name, out, suffixes: {"measure": name, "files": [], "findings": []},
+        lambda maps, measures, out, suffixes: [
+            {"measure": name, "files": [], "findings": []} for name in measures
+        ],
     )
     words = ("--measure", "all", "--model", tiny_llama_folder, "--json")
     code, out, err = run("map", "xyz", *words)

@@ -40,6 +40,7 @@ FLOORS = {
     "words": 3,
     "pages": 3,
     "export": 7,
+    "notebook": 8,
     "experiments": 8,
     "app": 9,
     "cli": 10,

@@ -66,7 +66,7 @@ def results(folder):
         if path.suffix == ".nc":
             array = maps.read(path)
             found[name] = (array.values.tobytes(), {**array.attrs, "created": ""})
-        elif path.name != ".run.json" and path.suffix not in (".png", ".md"):
+        elif path.name != ".run.json" and path.suffix not in (".png", ".md", ".html"):
             found[name] = path.read_bytes()
     return found
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from layergram.models.edits import edited as edited
     from layergram.models.load import examine as check  # noqa: F401
     from layergram.models.load import load as load
+    from layergram.notebook import explore as explore
     from layergram.probes import Evaluation as Evaluation
     from layergram.probes import load_probe as load_probe
     from layergram.recipe import Run as Run
@@ -94,6 +95,7 @@ _HOMES = {
     "difference": "maps",
     "draw": "figures",
     "edited": "models.edits",
+    "explore": "notebook",
     "head_maps": "experiments.heads.run",
     "head_outputs": "features.head_outputs",
     "join_tokens": "maps",

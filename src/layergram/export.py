@@ -13,8 +13,11 @@ import xarray as xr
 
 from layergram import figures, maps, pages, words
 from layergram.errors import LayergramError
-from layergram.figures import labels
+from layergram.figures import labels, planning
 from layergram.terminal import terminal_width, wrapped
+
+PAGE_BYTES = 5_900_000
+"""What the maps of a page may take; script and style take less than 100,000 bytes."""
 
 
 def save_map(
@@ -26,8 +29,9 @@ def save_map(
     suffixes: Sequence[str] = (".png",),
     below: str = "",
     facts: words.Facts | None = None,
+    page: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write a map as netCDF, pictures and words.
+    """Write a map as netCDF, pictures, words and a page.
 
     Args:
         array: the map.
@@ -37,18 +41,61 @@ def save_map(
         suffixes: of the pictures, such as ``.png``, ``.svg``, ``.pdf``.
         below: Markdown to stand below the words.
         facts: of the map, where they have been computed already.
+        page: the maps that the page can show, this one among them, as :func:`page_views` makes
+            them; by default this map alone.
 
     Returns:
-        The files: numbers, pictures, words.
+        The files: numbers, pictures, words, page.
     """
     name = name or str(array.name)
     painted = figures.paint(figures.plan(array, style=style))
+    facts = facts or words.facts(array)
+    page = page or page_views(
+        {name: array}, styles={name: style} if style else {}, facts={name: facts}
+    )
     text = words.describe(array, known=facts) + (f"\n{below}" if below else "")
     return [
         maps.write(array, out / f"{name}.nc"),
         *(figures.save(painted, out / f"{name}{suffix}") for suffix in suffixes),
         maps.write_text(text, out / f"{name}.md"),
+        maps.write_text(
+            pages.document(_offered(page, name), title=str(array.attrs.get("long_name", name))),
+            out / f"{name}.html",
+        ),
     ]
+
+
+def page_views(
+    arrays: Mapping[str, xr.DataArray],
+    *,
+    styles: Mapping[str, figures.Style] | None = None,
+    facts: Mapping[str, words.Facts] | None = None,
+) -> dict[str, str]:
+    """Maps of one run as their pages show them, by name, for :func:`save_map`.
+
+    Args:
+        arrays: the maps by name.
+        styles: of the pictures that are not drawn by default.
+        facts: of the maps, where they have been computed already.
+    """
+    styles, facts = styles or {}, facts or {}
+    return {
+        name: pages.as_json(
+            _view(name, array, styles.get(name, figures.Style()), known=facts.get(name))
+        )
+        for name, array in arrays.items()
+    }
+
+
+def _offered(views: Mapping[str, str], first: str) -> list[str]:
+    """One view and those beside it, as long as the page is not too large."""
+    offered, left = [views[first]], PAGE_BYTES - len(views[first].encode())
+    for name, text in views.items():
+        size = len(text.encode())
+        if name != first and size <= left:
+            offered.append(text)
+            left -= size
+    return offered
 
 
 def save_page(
@@ -76,6 +123,29 @@ def save_page(
         >>> save_page(m, Path(tempfile.mkdtemp()) / "weight.html").name
         'weight.html'
     """
+    path = Path(path)
+    data = page_data(arrays, style=style)
+    heading = data["title"] or ""
+    title = heading or (data["maps"][0]["label"] if len(data["maps"]) == 1 else path.stem)
+    views = [pages.as_json(view) for view in data["maps"]]
+    return maps.write_text(pages.document(views, title=title, heading=heading), path)
+
+
+def page_data(
+    arrays: xr.DataArray | Mapping[str, xr.DataArray], *, style: figures.Style | None = None
+) -> dict[str, Any]:
+    """Maps as the plain data that the script of a page mounts.
+
+    Args:
+        arrays: a map, or maps by name.
+        style: the choices of the figure; a page shows maps as heatmaps, without pooling.
+
+    Returns:
+        ``title``, the style's, or None; and ``maps``.
+
+    Raises:
+        LayergramError: for a style that a page cannot follow.
+    """
     if isinstance(arrays, xr.DataArray):
         arrays = {str(arrays.name): arrays}
     style = style or figures.Style()
@@ -85,24 +155,43 @@ def save_page(
             allowed="auto, heatmap",
             do="leave the kind out, or write a picture",
         )
-    path = Path(path)
     views = [_view(name, array, style) for name, array in arrays.items()]
-    title = style.title or (views[0]["label"] if len(views) == 1 else path.stem)
-    return maps.write_text(pages.document(views, title=title), path)
+    return {"title": style.title or None, "maps": views}
 
 
-def _view(name: str, array: xr.DataArray, style: figures.Style) -> dict[str, Any]:
+def page_columns(columns: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:
+    """New columns of maps, such as the ``columns`` of a step, as the plain data that a page takes.
+
+    Args:
+        columns: new or changed columns by the names of the maps; tokens are labelled with their
+            positions.
+
+    Returns:
+        What the page's ``append`` takes: a piece for each map.
+    """
+    pieces = []
+    for name, array in columns.items():
+        axis = labels.axes_of(array, figures.Style())[2]
+        names = labels.cells_of(array, axis).names
+        pieces.append(pages.columns_data(array, name=name, axis=axis, names=names))
+    return pieces
+
+
+def _view(
+    name: str, array: xr.DataArray, style: figures.Style, *, known: words.Facts | None = None
+) -> dict[str, Any]:
     if style.by != "token" and "token" in array.dims:
-        array = maps.join_tokens(array, by=style.by)
+        array, known = maps.join_tokens(array, by=style.by), None
     style = replace(style, by="token", most_columns=max(2, *array.shape))
     drawn, _ = labels.drawn_part(array, style)
     return pages.view(
         array,
         name=name,
-        figure=figures.plan(array, style=style).to_plain(),
+        figure=figures.plan(array, style=style).to_plain(values="none"),
         drawn=drawn,
         axes=labels.axes_of(drawn, style),
-        said=words.sentences(array),
+        said=words.sentences(array, known=known),
+        sinks=style.first_token != "keep" and bool(planning.sinks_of(drawn, style)),
     )
 
 
@@ -129,7 +218,7 @@ def show(shown: Any, *, form: words.Form = "short", **choices: Any) -> None:
         <BLANKLINE>
         Its picture: lg.save(lg.draw(map), "weight.png")
     """
-    found = _maps_in(shown)
+    found = maps_in(shown)
     if _in_notebook():
         display = import_module("IPython.display").display
         for array in found.values():
@@ -144,7 +233,7 @@ def show(shown: Any, *, form: words.Form = "short", **choices: Any) -> None:
     print(wrapped("\n\n".join(pieces), terminal_width()))
 
 
-def _maps_in(shown: Any) -> dict[str, xr.DataArray]:
+def maps_in(shown: Any) -> dict[str, xr.DataArray]:
     """The maps of what is to be shown, by name."""
     if isinstance(shown, xr.DataArray):
         return {str(shown.name or shown.attrs.get("measure", "map")): shown}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ VISIBLE_SPACES = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"}
 LONGEST_RUN = 3
 
 
+@lru_cache(maxsize=16384)  # the same few tokens are named again and again
 def display(text: str) -> str:
     r"""One token as a label, with visible white space and control characters.
 

@@ -27,8 +27,8 @@ def command(
     """Answer new questions, and how likely each answer is wrong by a saved probe.
 
     Writes predictions.json. By default the probe's own model answers. With --over a text is read
-    instead, and the probe drawn over its tokens: probe.nc, .png, .md, and words.nc, .png, .md, what
-    the words alone tell.
+    instead, and the probe drawn over its tokens: probe.nc, .png, .md, .html, and words.nc and so
+    on, what the words alone tell.
 
     Args:
         probe: a probe that `layergram roles --save-probe` has written (.npz).

@@ -49,11 +49,11 @@ def command(
     """At which layer the tokens of sampled answers settle, and whether deep answers are right.
 
     Answers to every question are sampled, judged and read again. Writes settling_depths (the share
-    of tokens that settle at each layer) and accuracy_by_depth as .nc, .png, .md; scores.csv (the
-    deep-thinking ratio and six other scores against being right, with intervals over questions),
-    selection.csv (Think@n against majority and other choices: accuracy and tokens), answers.jsonl
-    and summary.json. A run that was stopped resumes when it is started again with the same --out;
-    with another --rho nothing is asked or read again.
+    of tokens that settle at each layer) and accuracy_by_depth as .nc, .png, .md, .html; scores.csv
+    (the deep-thinking ratio and six other scores against being right, with intervals over
+    questions), selection.csv (Think@n against majority and other choices: accuracy and tokens),
+    answers.jsonl and summary.json. A run that was stopped resumes when it is started again with the
+    same --out; with another --rho nothing is asked or read again.
 
     Args:
         questions: an embedded set (capitals, elements, arithmetic, countries), a file (.csv, .tsv,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PICTURES = (".png", ".svg", ".pdf")
+ENDINGS = (".nc", ".png", ".md", ".html")
 
 
 def command(
@@ -28,7 +29,7 @@ def command(
     value: str = "",
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
-    """The difference of two maps, A less B, as a map, a picture and words.
+    """The difference of two maps, A less B, as a map, a picture, words and a page.
 
     Tokens are matched by position and have to be the same, unless --match says otherwise; layers,
     heads, roles and functions are matched by name. Cells that differ by no more than rounding can
@@ -37,8 +38,9 @@ def command(
     Args:
         a: map file.
         b: map file.
-        out: folder for difference.nc, difference.png and difference.md; or one file: a map (.nc,
-            .zarr, .json, .csv), a picture (.png, .svg, .pdf) or words (.md).
+        out: folder for difference.nc, difference.png, difference.md and difference.html; or one
+            file: a map (.nc, .zarr, .json, .csv), a picture (.png, .svg, .pdf), words (.md) or a
+            page (.html).
         match: exact refuses maps whose labels differ; common compares what both have, of tokens
             those before the first that differs; position compares texts of as many tokens position
             by position, and names both tokens where they differ.
@@ -49,7 +51,7 @@ def command(
     from layergram import maps, words
 
     one_file = out.suffix and not out.is_dir()
-    targets = [out] if one_file else [out / f"difference{end}" for end in (".nc", ".png", ".md")]
+    targets = [out] if one_file else [out / f"difference{end}" for end in ENDINGS]
     for target in targets:
         _writable_suffix(target)
     names = _names(a, b)
@@ -88,7 +90,7 @@ def _names(a: Path, b: Path) -> tuple[str, str]:
 def _writable_suffix(target: Path) -> None:
     from layergram.maps.files import WRITERS
 
-    allowed = (*WRITERS, *PICTURES, ".md")
+    allowed = (*WRITERS, *PICTURES, ".md", ".html")
     if target.suffix.lower() not in allowed:
         raise LayergramError(
             f"the difference in '{target}'",
@@ -101,10 +103,13 @@ def _writable_suffix(target: Path) -> None:
 def _write(result: xr.DataArray, target: Path) -> list[str]:
     """Write one form of the difference; what is to be remarks about it."""
     from layergram import figures, maps, words
+    from layergram.export import save_page
 
     suffix = target.suffix.lower()
     if suffix == ".md":
         maps.write_text(words.describe(result), target)
+    elif suffix == ".html":
+        save_page(result, target)
     elif suffix in PICTURES:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)

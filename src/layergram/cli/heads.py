@@ -44,13 +44,13 @@ def command(
 ) -> None:
     """Map which attention heads have to do with which function, and what breaks without them.
 
-    Writes maps as .nc, .png, .md: importance (a probe of all heads, gradient times activation),
-    contribution (the same with its sign, where that matters), importance_alone (by a probe without
-    the layer's mean), head_auroc (a probe of each head alone), masked_… (what masking the top heads
-    of one function does to all, beyond random heads), dose_… (the first 1, 2, 4, 8 of them), and
-    maps that need no labels
-    (previous token, first token, induction, …); top_heads.csv, masking.csv, steps.jsonl. A run
-    that is stopped resumes when it is started again with the same --out.
+    Writes maps as .nc, .png, .md, .html: importance (a probe of all heads, gradient times
+    activation), contribution (the same with its sign, where that matters), importance_alone (by a
+    probe without the layer's mean), head_auroc (a probe of each head alone), masked_… (what masking
+    the top heads of one function does to all, beyond random heads), dose_… (the first 1, 2, 4, 8 of
+    them), and maps that need no labels (previous token, first token, induction, …); top_heads.csv,
+    masking.csv, steps.jsonl. A run that is stopped resumes when it is started again with the same
+    --out.
 
     Args:
         steps: functions (the embedded set), a .csv, .tsv, .jsonl, .json or .parquet file, or

@@ -62,7 +62,8 @@ def command(
 ) -> None:
     """Token maps of one text, or of the model's answer to a prompt.
 
-    Writes NAME.nc, NAME.png and NAME.md for every measure, and prints what was found.
+    Writes NAME.nc, NAME.png, NAME.md and NAME.html, a page to point at, for every measure, and
+    prints what was found.
 
     Args:
         text: the text; "-" reads it from standard input.
@@ -158,10 +159,7 @@ def command(
         maps = _read(loaded, source, measures, options, run, phases)
         took = time.perf_counter() - began
         shown = _joined(maps, join)
-        maps_written = []
-        for done, name in enumerate(measures, start=1):
-            phases.show("drawing", done, len(measures), "maps")
-            maps_written.append(_write(shown, name, out, suffixes))
+        maps_written = _write(shown, measures, out, suffixes, phases)
     _report(loaded, maps, maps_written, took, output)
 
 
@@ -303,22 +301,33 @@ def _possible(
 
 
 def _write(
-    maps: Mapping[str, xr.DataArray], name: str, out: Path, suffixes: list[str]
-) -> dict[str, Any]:
-    """One map as netCDF, pictures and words; returns what a summary says of it."""
+    maps: Mapping[str, xr.DataArray],
+    measures: list[str],
+    out: Path,
+    suffixes: list[str],
+    phases: Phases,
+) -> list[dict[str, Any]]:
+    """Every map as netCDF, pictures, words and page; returns what a summary says of each."""
     from layergram import words
-    from layergram.export import save_map
+    from layergram.export import page_views, save_map
 
-    array = maps[name]
-    facts = words.facts(array, beside=maps)
-    files = save_map(array, out, suffixes=suffixes, facts=facts)
-    return {
-        "measure": str(array.name),
-        "files": [str(file) for file in files],
-        "findings": words.findings(array, FINDINGS, known=facts),
-        **numbers_of(array),
-        "deep_thinking_ratio": array.attrs.get("deep_thinking_ratio"),
-    }
+    arrays = {name: maps[name] for name in measures}
+    facts = {name: words.facts(array, beside=arrays) for name, array in arrays.items()}
+    page = page_views(arrays, facts=facts)
+    summaries = []
+    for done, (name, array) in enumerate(arrays.items(), start=1):
+        phases.show("drawing", done, len(arrays), "maps")
+        files = save_map(array, out, suffixes=suffixes, facts=facts[name], page=page)
+        summaries.append(
+            {
+                "measure": name,
+                "files": [str(file) for file in files],
+                "findings": words.findings(array, FINDINGS, known=facts[name]),
+                **numbers_of(array),
+                "deep_thinking_ratio": array.attrs.get("deep_thinking_ratio"),
+            }
+        )
+    return summaries
 
 
 def _report(

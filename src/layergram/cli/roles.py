@@ -59,7 +59,7 @@ def command(
 
     The model answers every question; its answers are judged; a linear probe per layer and token
     role learns to tell wrong ones from right ones on hidden states. With --labelled nothing is
-    asked, and the probes learn the labels of the file. Writes auroc.nc, .png, .md,
+    asked, and the probes learn the labels of the file. Writes auroc.nc, .png, .md, .html,
     baselines.csv, rows.jsonl (every answer, with the rule that judged it) and summary.json. A run
     that was stopped resumes when it is started again with the same --out.
 

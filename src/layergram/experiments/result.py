@@ -12,9 +12,12 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from layergram import maps
-from layergram.export import save_map
+from layergram import maps, words
+from layergram.export import page_views, save_map
 from layergram.figures import Style
+
+SUFFIXES = (".nc", ".png", ".md", ".html")
+"""The files of one map."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +47,32 @@ class Result:
     @property
     def files(self) -> list[str]:
         """The names of the files that :meth:`save` writes."""
-        of_maps = [f"{name}{suffix}" for name in self.maps for suffix in (".nc", ".png", ".md")]
+        of_maps = [f"{name}{suffix}" for name in self.maps for suffix in SUFFIXES]
         tables = [f"{name}.csv" for name in self.tables]
         return [*of_maps, *tables, *(f"{name}.jsonl" for name in self.records), "summary.json"]
 
     def save(self, out: Path) -> list[Path]:
         """Write everything into a folder.
 
-        ``NAME.nc``, ``NAME.png`` and ``NAME.md`` for every map, ``NAME.csv`` for every table,
-        ``NAME.jsonl`` for records, and ``summary.json``.
+        ``NAME.nc``, ``NAME.png``, ``NAME.md`` and ``NAME.html`` for every map, ``NAME.csv`` for
+        every table, ``NAME.jsonl`` for records, and ``summary.json``.
 
         Returns:
             The files, those of the first map first.
         """
         files: list[Path] = []
+        facts = {name: words.facts(array) for name, array in self.maps.items()}
+        page = page_views(self.maps, styles=self.styles, facts=facts)
         for name, array in self.maps.items():
-            below = "" if files else self.section
-            files += save_map(array, out, name=name, style=self.styles.get(name), below=below)
+            files += save_map(
+                array,
+                out,
+                name=name,
+                style=self.styles.get(name),
+                below="" if files else self.section,
+                facts=facts[name],
+                page=page,
+            )
         for name, table in self.tables.items():
             text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
             files.append(maps.write_text(text, out / f"{name}.csv"))

@@ -19,6 +19,7 @@ from layergram.figures.cell_marks import (
 )
 from layergram.figures.fonts import families_for, text_width
 from layergram.figures.line_painting import paint_lines
+from layergram.figures.scales import norm_of
 from layergram.figures.sheets import TITLE_SIZE, sheet_of
 from layergram.figures.spec import (
     Figure,
@@ -300,9 +301,8 @@ def _fit(painted: Painted, axes: list[Axes], figure: Figure) -> None:
 
 def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, float]) -> Any:
     """Cells in their colours over a hatched ground, which shows where there is no value."""
-    from matplotlib.colors import ListedColormap, LogNorm, Normalize
+    from matplotlib.colors import ListedColormap
 
-    norm = LogNorm if scale.kind == "log" else Normalize
     rows, columns = panel.values.shape
     if panel.missing:
         ax.patch.set(**HATCH)
@@ -313,7 +313,7 @@ def paint_heat(ax: Axes, panel: HeatPanel, scale: Scale, *, size: tuple[float, f
         np.arange(rows + 1) - 0.5,
         np.ma.masked_invalid(clipped),
         cmap=ListedColormap(list(scale.colours)),
-        norm=norm(scale.low, scale.high),
+        norm=norm_of(scale),
         rasterized=panel.values.size > RASTER_FROM,
         antialiased=False,
         linewidth=0,  # an edge would reach over the corners of the neighbours

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from layergram.errors import NEAR, LayergramError
 from layergram.figures.spec import Scale, Values
 from layergram.figures.style import Style
 from layergram.figures.ticks import (
+    SLACK,
     apart,
     arms,
     clean,
@@ -20,6 +21,9 @@ from layergram.figures.ticks import (
     round_limits,
     ticks_between,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Normalize
 
 DECADES = 6  # a log scale reaches at most this far down
 HEAVY_TAIL = 1.3  # head maps: beyond this multiple of the 99th percentile the top is clipped
@@ -304,8 +308,25 @@ def colours_of(palette: str, *, direction: str = "forward", count: int = 256) ->
             do=f"did you mean '{folded[near[0]]}'?" if near else "choose one of these",
         )
     chosen = colormaps[palette]
-    colours = tuple(to_hex(chosen(i)) for i in np.linspace(0, 1, count))
+    colours = tuple(map(to_hex, chosen(np.linspace(0, 1, count))))
     return colours[::-1] if direction == "reversed" else colours
+
+
+def norm_of(scale: Scale) -> Normalize:
+    """How matplotlib places values between the first and the last colour.
+
+    The middle colour of a diverging scale stands at its centre, also where the limits that were
+    asked for lie at different distances from it.
+    """
+    from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
+
+    low, high, centre = scale.low, scale.high, scale.centre
+    if scale.kind == "log":
+        return LogNorm(low, high)
+    if centre is None or not low < centre < high:
+        return Normalize(low, high)
+    halfway = abs((low + high) / 2 - centre) <= SLACK * (high - low)
+    return Normalize(low, high) if halfway else TwoSlopeNorm(centre, low, high)
 
 
 def sequential(colours: Sequence[str]) -> bool:

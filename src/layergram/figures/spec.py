@@ -301,9 +301,22 @@ class Figure:
     notes_shown: Literal["below", "none"] = "below"
     layout: Literal["panels", "sheet"] = "panels"
 
-    def to_plain(self) -> dict[str, Any]:
-        """The figure as JSON can hold it: arrays are lists, NaN is ``None``."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+    def to_plain(self, *, values: Literal["all", "none"] = "all") -> dict[str, Any]:
+        """The figure as JSON can hold it: arrays are lists, NaN is ``None``.
+
+        Args:
+            values: ``"none"`` leaves the values of the cells out, for who has them already.
+        """
+        shown = self
+        if values == "none":
+            panels = (
+                dataclasses.replace(panel, values=panel.values[:0])
+                if isinstance(panel, HeatPanel)
+                else panel
+                for panel in self.panels
+            )
+            shown = dataclasses.replace(self, panels=tuple(panels))
+        return {f.name: _plain(getattr(shown, f.name)) for f in dataclasses.fields(shown)}
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layergram.figures.cell_marks import EQUAL_GREY, lightness
+from layergram.figures.scales import norm_of
 from layergram.figures.spec import Scale, TextPanel
 
 if TYPE_CHECKING:
@@ -23,11 +24,10 @@ def paint_text(
     """Every token on the colour of its value; what the colour bar is made from."""
     import matplotlib
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, LogNorm, Normalize
+    from matplotlib.colors import ListedColormap
     from matplotlib.patches import Rectangle
 
-    norm = (LogNorm if scale.kind == "log" else Normalize)(scale.low, scale.high)
-    colours = ScalarMappable(norm, ListedColormap(list(scale.colours)))
+    colours = ScalarMappable(norm_of(scale), ListedColormap(list(scale.colours)))
     ax.set_axis_off()
     ax.set_xlim(0, panel.columns)
     ax.set_ylim(panel.rows, 0)

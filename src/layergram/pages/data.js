@@ -3,7 +3,7 @@
 const TYPES = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, u4: Uint32Array };
 
 /** An array as Python packed it: deflated planes of bytes, the least significant first. */
-async function unpacked(given) {
+export async function unpacked(given) {
   if (!given) return null;
   const raw = atob(given.data);
   const packed = Uint8Array.from(raw, (sign) => sign.charCodeAt(0));
@@ -18,33 +18,42 @@ async function unpacked(given) {
   return new TYPES[given.type](bytes.buffer);
 }
 
+/** A small array that comes with new columns: its bytes as they are. */
+export function numbers(given) {
+  const bytes = Uint8Array.from(atob(given.raw), (sign) => sign.charCodeAt(0));
+  return new TYPES[given.type](bytes.buffer);
+}
+
 /** A map of the page, its arrays as numbers; `steps` of an axis lead to the next of its labels. */
-async function unpackedMap(given) {
-  const map = { ...given, known: {}, values: await unpacked(given.values) };
+export async function unpackedMap(given) {
+  const map = { ...structuredClone(given), known: {}, values: await unpacked(given.values) };
   for (const [key, value] of Object.entries(given.known)) map.known[key] = await unpacked(value);
-  if (given.top) map.top = { ...given.top, index: await unpacked(given.top.index) };
-  map.panels = await Promise.all(given.panels.map(async (panel) => ({
-    ...panel,
-    significant: await unpacked(panel.significant),
-    equal: await unpacked(panel.equal),
-  })));
+  if (given.top) map.top.index = await unpacked(given.top.index);
+  for (const panel of map.panels) {
+    for (const key of ["significant", "equal"]) panel[key] = await unpacked(panel[key]);
+  }
+  panelsPlaced(map);
+  return map;
+}
+
+/** Find the way through a map's arrays, and where each of its panels begins. */
+export function panelsPlaced(map) {
   map.steps = map.dims.map((_, at) => (
     map.dims.slice(at + 1).reduce((product, dim) => product * dim.labels.length, 1)
   ));
   for (const panel of map.panels) {
     panel.start = panel.facet.reduce((sum, [dim, at]) => sum + at * map.steps[dim], 0);
   }
-  return map;
 }
 
 /** Where the value of a cell of a panel stands in the map's arrays. */
-function placeOf(map, panel, row, column) {
+export function placeOf(map, panel, row, column) {
   const down = map.y < 0 ? 0 : map.rows[row] * map.steps[map.y];
   return panel.start + down + map.columns[column] * map.steps[map.x];
 }
 
 /** A number for readers. */
-function written(value, digits = 4) {
+export function written(value, digits = 4) {
   if (!Number.isFinite(value)) return "no value";
   const size = Math.abs(value);
   let text;
@@ -55,7 +64,7 @@ function written(value, digits = 4) {
 }
 
 /** A number for programs: the shortest text that gives it back. */
-function exactly(value, single) {
+export function exactly(value, single) {
   if (Number.isNaN(value)) return "";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   for (let digits = 6; single && digits <= 9; digits += 1) {
@@ -66,7 +75,7 @@ function exactly(value, single) {
 }
 
 /** What is known of a cell, a line each. */
-function linesOf(map, panel, row, column) {
+export function linesOf(map, panel, row, column) {
   const at = placeOf(map, panel, row, column);
   const named = (dim, name, place) => {
     const label = String(map.dims[dim].labels[place]);
@@ -76,6 +85,8 @@ function linesOf(map, panel, row, column) {
   if (panel.title) lines.push(panel.title.replaceAll("\n", " "));
   if (map.y >= 0) lines.push(named(map.y, map.rowNames[row], map.rows[row]));
   lines.push(named(map.x, map.columnNames[column], map.columns[column]));
+  const part = map.beside.find((one) => one.name === "part" && one.dim === map.x);
+  if (part && panel.spans.length) lines.push(`part: ${part.values[map.columns[column]]}`);
   const value = written(map.values[at]);
   const withUnit = map.unit === "layer" ? `layer ${value}` : `${value} ${map.unit}`;
   lines.push(`${map.label}: ${map.unit && Number.isFinite(map.values[at]) ? withUnit : value}`);
@@ -88,7 +99,7 @@ function linesOf(map, panel, row, column) {
 }
 
 /** Red, green, blue of the colours of a scale, and which of them a value has. */
-function colouring(scale) {
+export function colouring(scale) {
   const colours = scale.colours.map((hex) => {
     const number = parseInt(hex.slice(1), 16);
     return (255 << 24 | (number & 255) << 16 | (number & 0xff00) | number >> 16) >>> 0;
@@ -97,7 +108,7 @@ function colouring(scale) {
   const shareOf = (value) => {
     const { kind, low, high, centre } = scale;
     if (kind === "log") return value > 0 ? Math.log(value / low) / Math.log(high / low) : 0;
-    if (kind === "diverging") {
+    if (kind === "diverging" && low < centre && centre < high) {
       return 0.5 + 0.5 * (value - centre) / (value < centre ? centre - low : high - centre);
     }
     return (value - low) / (high - low);
@@ -109,7 +120,7 @@ function colouring(scale) {
 }
 
 /** The whole map as a table: a row per cell, a column per axis and coordinate, the value last. */
-function csvOf(map) {
+export function csvOf(map) {
   const cell = (value) => {
     if (value === null) return "";
     const text = value === true ? "True" : value === false ? "False" : String(value);

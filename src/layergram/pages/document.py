@@ -6,15 +6,43 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("data.js", "painting.js", "page.js")
-"""The parts of the script, in the order in which they stand in it."""
+SCRIPTS = (
+    *("data.js", "scale.js", "columns.js", "elements.js", "pen.js", "bars.js", "marks.js"),
+    *("painting.js", "svg.js", "text.js", "controls.js", "page.js", "start.js"),
+)
+"""The modules of the script, each after those that it imports."""
+WIDGET_SCRIPTS = (*SCRIPTS[:-1], "widget.js")
+"""The modules of the script of a notebook's widget."""
 
 
-def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
+def script(names: Sequence[str] = SCRIPTS) -> str:
+    """Modules of the page as one text: without their imports, which stand before it.
+
+    The files are ES modules, which a server may serve as they are. A page from disk may not load
+    others, so there they are one module: each import names a module of the list, and each line
+    ``export`` begins a declaration; an ``export default`` stays.
+    """
+    folder = files("layergram.pages")
+    parts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    return "\n" + re.sub(
+        r"(?m)^(import \{.*\} from .*;\n|export (?!default))", "", "\n".join(parts)
+    )
+
+
+def as_json(plain: Mapping[str, Any]) -> str:
+    """Plain data, such as a view, as JSON in which no sign of markup stands."""
+    data = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    return data
+
+
+def document(views: Sequence[str], *, title: str, heading: str = "") -> str:
     """An HTML document that shows some maps, as one text.
 
     Nothing in it is markup but what this function writes: the data are JSON in which no ``<``
@@ -22,18 +50,14 @@ def document(views: Sequence[Mapping[str, Any]], *, title: str) -> str:
     this style sheet and nothing else: no other script runs, and nothing is fetched.
 
     Args:
-        views: what :func:`layergram.pages.view` makes; the first is shown first.
+        views: what :func:`layergram.pages.view` makes, each by :func:`as_json`; the first is shown
+            first.
         title: of the document.
+        heading: what stands above the maps; by default the name of the map that is shown.
     """
-    data = json.dumps(
-        {"title": title, "maps": list(views)}, ensure_ascii=False, allow_nan=False,
-        separators=(",", ":"),
-    )  # fmt: skip
-    for sign in "<>&\u2028\u2029":
-        data = data.replace(sign, f"\\u{ord(sign):04x}")
-    folder = files("layergram.pages")
-    code = "\n" + "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    style = "\n" + (folder / "page.css").read_text(encoding="utf-8")
+    data = f'{as_json({"title": heading})[:-1]},"maps":[{",".join(views)}]}}'
+    code = script()
+    style = "\n" + (files("layergram.pages") / "page.css").read_text(encoding="utf-8")
     policy = (
         f"default-src 'none'; script-src {_hash(code)}; style-src {_hash(style)}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

@@ -67,6 +67,7 @@ def view(
     drawn: xr.DataArray,
     axes: tuple[tuple[str, ...], str, str],
     said: Sequence[Said] = (),
+    sinks: bool = False,
 ) -> dict[str, Any]:
     """One map of a page.
 
@@ -77,14 +78,15 @@ def view(
         drawn: the part of the map that the figure shows.
         axes: the facets, the axis of the rows (empty for a map of one axis), that of the columns.
         said: the sentences about it.
+        sinks: whether columns do not count for the limits, because they lie far above the others.
 
     Returns:
         Plain data, as the page's script reads it.
     """
     facets, y, x = axes
     dims = [str(dim) for dim in array.dims]
-    places = {dim: {label: at for at, label in enumerate(_labels(array, dim))} for dim in dims}
-    kept = {dim: [places[dim][label] for label in _labels(drawn, dim)] for dim in dims}
+    places = {dim: {label: at for at, label in enumerate(labels_of(array, dim))} for dim in dims}
+    kept = {dim: [places[dim][label] for label in labels_of(drawn, dim)] for dim in dims}
     first = figure["panels"][0]
     corners = list(itertools.product(*(range(len(kept[dim])) for dim in facets)))
     return {
@@ -97,14 +99,14 @@ def view(
                 "name": dim,
                 "noun": dimension_of(array, dim).noun,
                 "plural": dimension_of(array, dim).plural,
-                "labels": _labels(array, dim),
+                "labels": labels_of(array, dim),
             }
             for dim in dims
         ],
         "values": pack(np.asarray(array.values, dtype=np.float64)),
         "known": {key: pack(array[key].transpose(*dims).values) for key in cell_coordinates(array)},
         "top": _words(array, dims),
-        "beside": _columns_beside(array),
+        "beside": columns_beside(array),
         "y": dims.index(y) if y else -1,
         "x": dims.index(x),
         "rows": kept[y] if y else [0],
@@ -116,6 +118,16 @@ def view(
         "columnLabel": first["x"]["label"],
         "across": figure["columns"],
         "scale": figure["scales"][0] if figure["scales"] else None,
+        "range": {
+            "floor": _number(array.attrs.get("valid_min")),
+            "ceiling": _number(array.attrs.get("valid_max")),
+            "nothing": _number(array.attrs.get("null_value")),
+        },
+        "heads": {y, x} == {"layer", "head"},
+        "sinks": sinks,
+        "worded": any(panel.get("texts") for panel in figure["panels"])
+        or array.attrs["measure"] == "lens_token",
+        "sinkable": bool(y) and x in ("token", "key") and "null_value" not in array.attrs,
         "panels": [
             _panel(
                 panel, {dims.index(d): kept[d][at] for d, at in zip(facets, corner, strict=True)}
@@ -132,7 +144,12 @@ def view(
     }
 
 
-def _labels(array: xr.DataArray, dim: str) -> list[Any]:
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def labels_of(array: xr.DataArray, dim: str) -> list[Any]:
+    """The labels along an axis, or the numbers of its cells where it has none."""
     if dim not in array.coords:
         return list(range(array.sizes[dim]))
     return list(array[dim].values.tolist())
@@ -146,7 +163,22 @@ def _panel(panel: Mapping[str, Any], facet: dict[int, int]) -> dict[str, Any]:
         "facet": list(facet.items()),
         "regions": panel.get("regions", []),
         "spans": panel["spans"],
+        "bars": _bars(panel) if "lines" in panel else None,
         **{key: pack(np.array(mask, dtype=bool)) if mask else None for key, mask in masks.items()},
+    }
+
+
+def _bars(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """What a panel of a map of one axis has beside the values."""
+    axis = panel["y"]
+    return {
+        "look": panel["look"],
+        "label": axis["label"],
+        "axis": {key: axis[key] for key in ("limits", "ticks", "growth")},
+        "kinds": panel["kinds"],
+        "kindOf": panel["kind_of"],
+        "baseline": panel["baseline"],
+        "limits": panel["limits"],
     }
 
 
@@ -158,7 +190,7 @@ def _words(array: xr.DataArray, dims: list[str]) -> dict[str, Any] | None:
     return {"words": words.tolist(), "index": pack(index)}
 
 
-def _columns_beside(array: xr.DataArray) -> list[dict[str, Any]]:
+def columns_beside(array: xr.DataArray) -> list[dict[str, Any]]:
     """Coordinates along one axis, such as the tokens' texts: they go into the table as well."""
     return [
         {
