@@ -93,7 +93,7 @@ def test_all_is_what_the_text_can_have_and_a_note_says_what_it_cannot(
 ):
     monkeypatch.setattr(  # twenty pictures take long
         "layergram.cli.map._write",
-        lambda maps, measures, out, suffixes: [
+        lambda maps, measures, *rest: [
             {"measure": name, "files": [], "findings": []} for name in measures
         ],
     )

@@ -247,7 +247,7 @@ def test_what_the_map_does_not_have_is_refused(choices, words):
 
 def test_more_panels_than_a_page_holds_are_refused():
     array = maps.make(np.ones((1000, 2, 2)), ("example", "layer", "token"), measure="amount")
-    with pytest.raises(LayergramError, match="1000 panels"):
+    with pytest.raises(LayergramError, match="1,000 panels"):
         plan(array)
 
 
