@@ -3,10 +3,11 @@
 # make check  the same
 # make bench  what the work costs beside the least that it can cost -> benchmarks/RESULTS.md; bench-quick
 # make long   what takes longer: 20 kills of each long command, every kill of a stage, more draws
+# make screenshots   the pictures of a page in the docs, taken in Chromium
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check gate long bench bench-quick demo clean fonts browser
+.PHONY: help test check gate long bench bench-quick demo clean fonts browser screenshots
 
 # The environment is ready once it was made from these files, for this folder.
 LOCK := $(shell { cat constraints.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
@@ -88,6 +89,9 @@ demo: $(READY)
 	  --out demo/text
 	@echo; echo "2. the model's own answer"; \
 	.venv/bin/layergram map --prompt 'What is the capital of France?' --out demo/answer
+
+screenshots: $(READY) browser
+	$(PY) docs/make_screenshots.py
 
 clean:
 	rm -rf .venv benchmarks/.venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.maps import cell_coordinates
-from layergram.pages.view import TOP, columns_beside, labels_of
+from layergram.pages.view import TOP, columns_beside, has_words, labels_of
 
 
 def columns_data(
@@ -31,7 +31,7 @@ def columns_data(
     """
     dims = [str(dim) for dim in columns.dims]
     top = None
-    if TOP in columns.coords:
+    if has_words(columns):
         words, index = np.unique(
             columns[TOP].transpose(*dims).values.astype(str), return_inverse=True
         )

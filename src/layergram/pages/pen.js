@@ -14,7 +14,7 @@ export function prepared(canvas, width, height, theme) {
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.fillStyle = theme.ground;
-  pen.fillRect(0, 0, width, height);
+  pen.fillRect(0, 0, width + 1, height + 1); // the last row of pixels may be a part of one
   pen.font = `${SIZE}px ${FONT}`;
   pen.lineWidth = 1;
   return pen;

@@ -13,12 +13,14 @@ function textsOf(map) {
   return map.beside.find((one) => one.name === "token_text" && one.dim === map.x)?.values ?? null;
 }
 
-/** The row whose values differ most along the text, which shows most. */
+/** The row whose colours differ most along the text, which shows most. */
 function widestRow(map) {
+  const { low, high } = map.scale ?? { low: -Infinity, high: Infinity };
   let [best, most] = [0, -1];
   map.rows.forEach((_, row) => {
     const start = map.panels[0].start + (map.y < 0 ? 0 : map.rows[row] * map.steps[map.y]);
-    const values = map.columns.map((column) => map.values[start + column * map.steps[map.x]]).filter(Number.isFinite);
+    const values = map.columns.map((column) => map.values[start + column * map.steps[map.x]])
+      .filter(Number.isFinite).map((value) => Math.max(low, Math.min(high, value)));
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const spread = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
     if (spread > most) [best, most] = [row, spread];

@@ -182,9 +182,15 @@ def _bars(panel: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def has_words(array: xr.DataArray) -> bool:
+    """Whether cells have a likeliest token, which says nothing of maps of tokens that are read."""
+    known = TOP in array.coords and set(array[TOP].dims) == set(array.dims)
+    return known and array.attrs.get("alignment") != "reads"
+
+
 def _words(array: xr.DataArray, dims: list[str]) -> dict[str, Any] | None:
     """The likeliest token of each cell, where the map has it."""
-    if TOP not in array.coords or set(array[TOP].dims) != set(dims):
+    if not has_words(array):
         return None
     words, index = np.unique(array[TOP].transpose(*dims).values.astype(str), return_inverse=True)
     return {"words": words.tolist(), "index": pack(index)}
