@@ -190,8 +190,9 @@ class Trace:
             units=record.units,
             valid_min=record.valid_min,
             valid_max=record.valid_max,
-            alignment=record.alignment,
+            alignment=record.alignment if record.axis == "token" else None,
             null_value=record.null_value,
+            final_value=record.final_value,
             missing=why_missing(self.model, record, array),
             definition=record.definition
             + (HEADS[self.run.heads].format(pool=record.pool) if record.per_head else ""),

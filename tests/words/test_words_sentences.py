@@ -150,7 +150,7 @@ def test_no_deep_thinking_where_nothing_was_generated():
 def test_the_final_layer_takes_no_part_where_it_is_so_by_definition(measure, value):
     values = np.random.default_rng(8).uniform(0.2, 0.8, (20, 12))
     values[-1] = value
-    array = tokens(values, measure)
+    array = tokens(values, measure, final_value=value)
     text = words.describe(array)
     assert text.count("layer 20") + text.count("Layer 20") == 1
     assert f"Layer 20 is {value} by definition and left out." in text

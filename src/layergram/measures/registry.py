@@ -64,6 +64,7 @@ class Measure:
             the text.
         references: where it was published.
         null_value: the value of a cell without any effect, or ``None``.
+        final_value: what the values of the final layer are by definition, or ``None``.
         missing: why some cells are NaN, beside the reasons that hold for all measures.
         summary: of a derived measure: attributes computed from its finished values.
     """
@@ -87,6 +88,7 @@ class Measure:
     direct: Callable[..., Any] | None = None
     references: str = ""
     null_value: float | None = None
+    final_value: float | None = None
     missing: str = ""
     summary: Callable[..., dict[str, Any]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
