@@ -164,11 +164,8 @@ class Trace:
 
     def _recorded(self, record: Measure) -> dict[str, Any]:
         """The options of a map and of what it is made from, as they are written down."""
-        of_source = self._own(MEASURES[record.source]) if record.source else {}
-        return {
-            name: "answer" if isinstance(value, range) else value
-            for name, value in {**of_source, **self._own(record)}.items()
-        }
+        given = {name: self.options.get(name, v) for name, v in record.all_options.items()}
+        return {k: "answer" if isinstance(v, range) else v for k, v in given.items()}
 
     def _own(self, record: Measure) -> dict[str, Any]:
         return {name: self.options.get(name, value) for name, value in record.options.items()}

@@ -99,6 +99,12 @@ class Measure:
         return " ".join(str(inspect.getdoc(self.function)).split("\n\n")[0].split())
 
     @property
+    def all_options(self) -> dict[str, Any]:
+        """The options that its maps depend on, with their defaults: its own and its source's."""
+        of_source = MEASURES[self.source].options if self.source else {}
+        return {**of_source, **self.options}
+
+    @property
     def interval(self) -> str:
         """The range of the values in words, without the unit."""
         if self.valid_min is None:
