@@ -19,8 +19,8 @@ A column is aligned to the token that is being **read**, or to the token that is
 
 What a model or a text cannot have is refused with the reason: measures of routers need a mixture of
 experts, value-weighted attention needs heads whose outputs are sums of weighted values, and
-`attention_rollout` needs attention in every layer and keeps it until the end of the text: 2 · L · T²
-bytes, at most 256 MiB (about 2,050 tokens at 32 layers).
+`attention_rollout` needs attention in every layer and keeps it until the end of the text:
+2 · L · T² bytes, at most 256 MiB (about 2,050 tokens at 32 layers).
 
 | measure | a cell is | range | unit | a column is |
 | --- | --- | --- | --- | --- |
