@@ -26,6 +26,13 @@ def test_one_measure_is_described_in_full(capsys):
     assert "g=0.5" in text and "made from: divergence" in text
 
 
+def test_a_measure_of_roles_says_so_and_has_the_options_of_its_source(capsys):
+    assert main(["measures", "attention_role_mass"]) == 0
+    text = capsys.readouterr().out
+    assert "a column: is a token role" in text
+    assert "options: query=last" in text and "made from: attention_from" in text
+
+
 def test_measures_as_json_have_numbers_and_pairs(capsys):
     assert main(["measures", "divergence", "lens_rank", "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)["measures"]

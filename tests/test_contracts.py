@@ -54,11 +54,12 @@ def test_a_record_says_what_there_is_to_know(name):
 def test_the_map_says_how_it_was_made(name, whole, experts):
     array = maps.check(whole[name])
     assert {
-        "measure", "long_name", "units", "alignment", "definition", "caveat", "model", "revision",
+        "measure", "long_name", "units", "definition", "caveat", "model", "revision",
         "dtype", "seed", "run", "text", "layers", "layergram_version", "created", "schema",
     } <= set(array.attrs)  # fmt: skip
     assert array.attrs["text"] == TEXT and array.attrs["layers"] == experts.layers
-    assert "token" not in array.dims or set(maps.TOKEN_COORDINATES) <= set(array.coords)
+    if "token" in array.dims:
+        assert "alignment" in array.attrs and set(maps.TOKEN_COORDINATES) <= set(array.coords)
     assert array.attrs.get("pooling", "mean") == MEASURES[name].pooling
     assert "".join(whole.token_text.values[:5]) == TEXT[: whole.char_end.values[4]]
 
@@ -102,9 +103,19 @@ def test_missing_cells_have_a_reason_and_only_they(name, whole):
     array = whole[name]
     missing = np.isnan(array.values)
     assert bool(missing.any()) == ("missing" in array.attrs)
-    if array.attrs["alignment"] == "predicts":
+    if array.attrs.get("alignment") == "predicts":
         assert missing[..., 0].all() and not missing[..., 1:].any()
         assert "nothing predicts the first token" in array.attrs["missing"]
+
+
+def test_the_final_layer_is_what_the_record_says_it_is_by_definition(whole):
+    fixed = {n: r.final_value for n, r in MEASURES.items() if r.final_value is not None}
+    assert fixed == {"divergence": 0.0, "lens_kl": 0.0, "cosine_to_final": 1.0}
+    for name, value in fixed.items():
+        assert whole[name].attrs["final_value"] == value
+        np.testing.assert_allclose(whole[name][-1].dropna("token"), value, atol=1e-5)
+        less = maps.difference(whole[name], whole[name])
+        assert less.attrs["final_value"] == 0
 
 
 @pytest.mark.parametrize("name", [n for n, record in MEASURES.items() if record.per_head])

@@ -164,11 +164,8 @@ class Trace:
 
     def _recorded(self, record: Measure) -> dict[str, Any]:
         """The options of a map and of what it is made from, as they are written down."""
-        of_source = self._own(MEASURES[record.source]) if record.source else {}
-        return {
-            name: "answer" if isinstance(value, range) else value
-            for name, value in {**of_source, **self._own(record)}.items()
-        }
+        given = {name: self.options.get(name, v) for name, v in record.all_options.items()}
+        return {k: "answer" if isinstance(v, range) else v for k, v in given.items()}
 
     def _own(self, record: Measure) -> dict[str, Any]:
         return {name: self.options.get(name, value) for name, value in record.options.items()}
@@ -190,8 +187,9 @@ class Trace:
             units=record.units,
             valid_min=record.valid_min,
             valid_max=record.valid_max,
-            alignment=record.alignment,
+            alignment=record.alignment if record.axis == "token" else None,
             null_value=record.null_value,
+            final_value=record.final_value,
             missing=why_missing(self.model, record, array),
             definition=record.definition
             + (HEADS[self.run.heads].format(pool=record.pool) if record.per_head else ""),

@@ -150,7 +150,7 @@ def test_no_deep_thinking_where_nothing_was_generated():
 def test_the_final_layer_takes_no_part_where_it_is_so_by_definition(measure, value):
     values = np.random.default_rng(8).uniform(0.2, 0.8, (20, 12))
     values[-1] = value
-    array = tokens(values, measure)
+    array = tokens(values, measure, final_value=value)
     text = words.describe(array)
     assert text.count("layer 20") + text.count("Layer 20") == 1
     assert f"Layer 20 is {value} by definition and left out." in text
@@ -228,3 +228,16 @@ def test_json_keeps_numbers_and_inference_apart():
     array = tokens(np.random.default_rng(13).uniform(0, 1, (20, 12)))
     plain = json.loads(json.dumps(words.facts_json(array)))
     assert plain["numbers"] and plain["inference"] == [] and plain["null"].startswith("Null:")
+
+
+def test_a_course_begins_and_ends_at_layers_that_have_values():
+    fall_and_rise = np.r_[np.linspace(0.9, 0.1, 6), np.linspace(0.3, 0.9, 4)]
+    values = fall_and_rise[:, None] + 0.001 * np.arange(8)
+    values[0] = values[-1] = np.nan
+    text = words.describe(tokens(values, missing="none there"))
+    assert "From layer 2 on, the mean over the tokens falls" in text and "at layer 9." in text
+    assert "at layer 1 " not in text and "at layer 10" not in text
+    column = values.copy()
+    column[:, 1:] = 0.5
+    text = words.describe(tokens(column, missing="none there"))
+    assert "at layer 2" in text and "at layer 1 " not in text

@@ -11,6 +11,11 @@ from layergram.terminal import terminal_width
 if TYPE_CHECKING:
     from layergram.measures import Measure
 
+COLUMNS = {
+    "reads": "is the token that is being read",
+    "predicts": "is the token that is being predicted",
+}
+
 
 def command(
     *names: str,
@@ -46,8 +51,9 @@ def _plain(record: Measure, default: bool) -> dict[str, Any]:
         "units": record.units,
         "range": [record.valid_min, record.valid_max],
         "alignment": record.alignment,
+        "axis": record.axis,
         "per_head": record.per_head,
-        "options": record.options,
+        "options": record.all_options,
         "source": record.source,
         "caveat": record.caveat,
         "references": record.references,
@@ -76,9 +82,8 @@ def _in_full(records: list[Measure], wide: int | None) -> list[str]:
         facts = {
             "": record.definition,
             "values": f"{record.interval}{unit}",
-            "a column": "is the token that is being "
-            + ("read" if record.alignment == "reads" else "predicted"),
-            "options": ", ".join(f"{k}={v}" for k, v in record.options.items()),
+            "a column": COLUMNS[record.alignment] if record.axis == "token" else "is a token role",
+            "options": ", ".join(f"{k}={v}" for k, v in record.all_options.items()),
             "made from": record.source,
             "caveat": record.caveat,
             "source": record.references,

@@ -227,6 +227,7 @@ def _attributes(a: xr.DataArray, b: xr.DataArray, names: tuple[str, str]) -> dic
         "long_name": f"difference in {long_name}",
         "units": a.attrs["units"],
         "null_value": 0.0,
+        "final_value": 0.0 if "final_value" in a.attrs else None,
         "alignment": a.attrs.get("alignment"),
         "definition": f"{long_name} of {names[0]}, less that of {names[1]}",
         "caveat": a.attrs.get("caveat"),

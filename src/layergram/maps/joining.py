@@ -18,7 +18,7 @@ from layergram.maps.build import check, options_of
 
 By = Literal["word", "sentence"]
 TextPart = Literal["all", "prompt", "answer", "without_template"]
-MASSES = frozenset(("attention_from",))
+MASSES = frozenset(("attention_from", "attention_rollout"))
 """Measures whose values over all tokens come to 1."""
 
 WORD = re.compile(r"\\a+\*?\{?|[a0]+(?:['’]a+|(?<=0)[.,]0+)*|字|([^a0字\s])\1*")

@@ -76,6 +76,7 @@ ATTRIBUTES: dict[str, str] = {
     "'predicts': to the token being predicted, one position later",
     "missing": "why NaN cells have no value",
     "null_value": "value that a cell without any effect would have",
+    "final_value": "value that the final layer has by definition",
     "definition": "the measure in one sentence",
     "caveat": "what the measure does not say",
     "pooling": "'max' where pooled columns of a picture show the largest of their values",
@@ -106,7 +107,7 @@ ATTRIBUTES: dict[str, str] = {
     "schema": "version of the layout of this file",
 }
 
-NUMBERS = ("valid_min", "valid_max", "null_value", "layers", "seed")
+NUMBERS = ("valid_min", "valid_max", "null_value", "final_value", "layers", "seed")
 TEXTS = ("measure", "long_name", "units")
 """Attributes that are numbers, and those that every map has as text."""
 

@@ -21,6 +21,7 @@ from layergram.measures.registry import measure
     valid_max=1.0,
     alignment="reads",
     reducer=Rollout,
+    pooling="max",
     resolvers={"query": Query()},
     requires="attention in every layer",
     caveat="Rollout takes heads together, gives attention and residual stream one half each "

@@ -29,6 +29,7 @@ THINK_DEEP = "Think Deep, Not Just Long (arXiv:2602.13517)"
     valid_min=0.0,
     valid_max=1.0,
     alignment="predicts",
+    final_value=0.0,
     caveat=LENS,
     references=f"{THINK_DEEP}, Eq. 2, with the final norm before the unembedding",
 )
@@ -52,6 +53,7 @@ def divergence(view: LensView) -> Tensor:
     valid_min=0.0,
     valid_max=None,
     alignment="predicts",
+    final_value=0.0,
     caveat=LENS,
     references="Belrose et al. (2023), Eliciting Latent Predictions with the Tuned Lens",
 )

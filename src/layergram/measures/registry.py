@@ -64,6 +64,7 @@ class Measure:
             the text.
         references: where it was published.
         null_value: the value of a cell without any effect, or ``None``.
+        final_value: what the values of the final layer are by definition, or ``None``.
         missing: why some cells are NaN, beside the reasons that hold for all measures.
         summary: of a derived measure: attributes computed from its finished values.
     """
@@ -87,6 +88,7 @@ class Measure:
     direct: Callable[..., Any] | None = None
     references: str = ""
     null_value: float | None = None
+    final_value: float | None = None
     missing: str = ""
     summary: Callable[..., dict[str, Any]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +97,12 @@ class Measure:
     def definition(self) -> str:
         """The measure in one sentence: the first of its function's docstring."""
         return " ".join(str(inspect.getdoc(self.function)).split("\n\n")[0].split())
+
+    @property
+    def all_options(self) -> dict[str, Any]:
+        """The options that its maps depend on, with their defaults: its own and its source's."""
+        of_source = MEASURES[self.source].options if self.source else {}
+        return {**of_source, **self.options}
 
     @property
     def interval(self) -> str:

@@ -64,6 +64,7 @@ def residual_update(view: ResidualView) -> Tensor:
     valid_min=-1.0,
     valid_max=1.0,
     alignment="reads",
+    final_value=1.0,
     reducer=LayerColumns,
     caveat=FEW_DIMENSIONS,
 )

@@ -26,6 +26,7 @@ NOT_DIRECTION = (
     valid_max=None,
     alignment="reads",
     reducer=KeyMeans,
+    pooling="max",
     caveat=NOT_DIRECTION + " The norm is that of the output projection, before the layer "
     "multiplies or norms what it adds: layers are comparable only where it does neither.",
     references=KOBAYASHI,
@@ -49,6 +50,7 @@ def attention_value_norm(view: ValuesView) -> KeySums:
     valid_max=1.0,
     alignment="reads",
     reducer=KeyMeans,
+    pooling="max",
     caveat=NOT_DIRECTION + " A head that writes next to nothing counts as much as any other.",
     references=KOBAYASHI,
     missing="no query can see the token",

@@ -10,19 +10,15 @@ import xarray as xr
 from layergram.words.limits import DOMINATES
 from layergram.words.view import axes_of, flat, labels_of
 
-BY_DEFINITION = {"divergence": 0.0, "lens_kl": 0.0, "cosine_to_final": 1.0}
-"""Measures that compare with the final layer, and what they are there."""
-
 DECADE = 10.0
 """In log space are values whose middle 90 % span at least this factor."""
 
 
 def final_layer(array: xr.DataArray) -> dict[str, list[Any]]:
     """The final layer, where its values are so by definition; nothing where they are not."""
-    measure = str(array.attrs.get("of" if "of" in array.attrs else "measure"))
-    if measure not in BY_DEFINITION or array.sizes.get("layer", 0) < 3:
+    value = array.attrs.get("final_value")
+    if value is None or array.sizes.get("layer", 0) < 3:
         return {}
-    value = 0.0 if "of" in array.attrs else BY_DEFINITION[measure]
     last = array.isel(layer=-1).values
     known = last[np.isfinite(last)]
     if not np.allclose(known, value, atol=1e-3):

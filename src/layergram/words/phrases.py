@@ -12,7 +12,6 @@ from layergram.words.fact import Fact, registry
 from layergram.words.find import Facts
 from layergram.words.kinds.rounding import all_equal
 from layergram.words.names import Names
-from layergram.words.part import BY_DEFINITION
 from layergram.words.view import axes_of
 
 NOUNS = [
@@ -55,8 +54,7 @@ def by_definition(names: Names, found: Facts) -> str:
     layers = {x for fact in found.numbers for x in fact.without.get("layer", [])}
     if not layers:
         return ""
-    measure = str(names.array.attrs.get("measure"))
-    value = BY_DEFINITION.get(measure, 0.0)
+    value = names.array.attrs["final_value"]
     where = names.one("layer", max(layers))
     return f"{where[0].upper()}{where[1:]} is {value:g} by definition and left out"
 

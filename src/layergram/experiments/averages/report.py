@@ -112,6 +112,7 @@ def _map(averaged: Averaged, name: str) -> xr.DataArray:
         valid_max=record.valid_max,
         alignment=record.alignment,
         null_value=record.null_value,
+        final_value=record.final_value,
         missing=_missing(record.missing, items) if np.isnan(mean).any() else None,
         averaged=f"A cell is the mean over {least}{averaged.over}, by {BY[items.by]}; its ends "
         f"low and high are a 95 % interval over {items.noun}s.",

@@ -13,7 +13,10 @@ from layergram.words.kinds.settling import generated
 from layergram.words.names import Names, count
 from layergram.words.view import View, flat, labels_of
 
-ATTENTION = ("attention_received", "attention_from", "attention", "rollout", "value_weighted")
+ATTENTION = (
+    *("attention_received", "attention_from", "attention_rollout", "attention_value_share"),
+    *("attention", "rollout", "value_weighted"),
+)
 NORMS = ("residual_norm", "residual_update")
 
 

@@ -143,6 +143,17 @@ def _column_holds(array: xr.DataArray, fact: Fact) -> bool:
     return True
 
 
+def _ends(fact: Fact, names: Names, row: str) -> tuple[str, str]:
+    """The first and the last row of a series that have a value: 'layer 2', 'layer 30'."""
+    grid = flat(names.array)
+    column = next((d for d in fact.coordinates if d not in ("shape", row)), "")
+    if column:
+        grid = grid.sel({column: fact.coordinates[column]})
+    known = grid.notnull().any([d for d in grid.dims if d != row]).values
+    labels = [x for x, there in zip(names.labels(row), known, strict=True) if there]
+    return names.one(row, labels[0]), names.one(row, labels[-1])
+
+
 def _course(fact: Fact, names: Names, row: str, *, start: str) -> str:
     """What a series does: 'falls to 0.60 at layers 20–22 and rises to 0.80 at layer 30'."""
     n, turning = fact.numbers, names.many(row, fact.coordinates[row])
@@ -150,7 +161,7 @@ def _course(fact: Fact, names: Names, row: str, *, start: str) -> str:
     text = f"{first} {start}to {names.number(n['turn'])} at {turning}"
     if not second:
         return text
-    final = names.one(row, names.labels(row)[-1])
+    final = _ends(fact, names, row)[1]
     return f"{text} and {second[0]} to {names.number(n['end'])} at {final}"
 
 
@@ -162,7 +173,7 @@ def _say_overall(fact: Fact, names: Names) -> str:
         else "the value"
     )
     start = f"from {names.bare(fact.numbers['start'])} "
-    sentence = f"From {names.one(row, names.labels(row)[0])} on, {subject} "
+    sentence = f"From {_ends(fact, names, row)[0]} on, {subject} "
     return sentence + _course(fact, names, row, start=start) + "."
 
 
@@ -174,7 +185,7 @@ def _say_column(fact: Fact, names: Names) -> str:
     course = _course(fact, names, row, start="")
     if len(labels) > 1:
         course = course.replace("falls", "fall").replace("rises", "rise")
-    first = f"{names.number(n['start'])} at {names.one(row, names.labels(row)[0])}"
+    first = f"{names.number(n['start'])} at {_ends(fact, names, row)[0]}"
     link = ", " if " and " in course else " and "
     if n["rank"] == 1 and len(labels) < len(names.labels(column)):
         begin = "start highest" if len(labels) > 1 else "starts highest"
