@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from layergram.experiments.heads.options import HeadMapOptions as HeadMapOptions
     from layergram.experiments.heads.patterns import attention_patterns as attention_patterns
     from layergram.experiments.heads.run import head_maps as head_maps
+    from layergram.experiments.lenses.options import LensOptions as LensOptions
+    from layergram.experiments.lenses.run import fit_lens as fit_lens
     from layergram.experiments.plans import plan as plan
     from layergram.experiments.roles.applications import predict_wrong as ask  # noqa: F401
     from layergram.experiments.roles.over import probe_over as probe_over
@@ -79,6 +81,7 @@ _HOMES = {
     "HeadEdit": "models.edits",
     "HeadMapOptions": "experiments.heads.options",
     "LayergramError": "errors",
+    "LensOptions": "experiments.lenses.options",
     "Masking": "interventions.masking",
     "RoleMapOptions": "experiments.roles.pipeline",
     "Run": "recipe",
@@ -96,6 +99,7 @@ _HOMES = {
     "draw": "figures",
     "edited": "models.edits",
     "explore": "notebook",
+    "fit_lens": "experiments.lenses.run",
     "head_maps": "experiments.heads.run",
     "head_outputs": "features.head_outputs",
     "join_tokens": "maps",

@@ -13,6 +13,11 @@ from layergram.maps import options_of
 DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
 
 
+def default_measures(at: str) -> tuple[str, ...]:
+    """What is measured unless something else is asked for; settling is a matter of streams only."""
+    return tuple(one for one in DEFAULT_MEASURES if at == "residual" or one != "settling_depth")
+
+
 def check_drawing(temperature: float, top_p: float, top_k: int) -> None:
     """Refuse how no token can be drawn.
 
@@ -32,6 +37,29 @@ def check_drawing(temperature: float, top_p: float, top_k: int) -> None:
             raise LayergramError(f"{name} = {value!r}", allowed=allowed)
 
 
+LENSES = ("logit", "tuned", "jacobian")
+
+
+def lens_asked(asked: str) -> tuple[str, str]:
+    """The kind of a lens and its path, of a text such as ``tuned:FOLDER``.
+
+    Raises:
+        LayergramError: for another kind, or a fitted lens without a path.
+
+    Example:
+        >>> lens_asked("tuned:lenses/mine"), lens_asked("logit")
+        (('tuned', 'lenses/mine'), ('logit', ''))
+    """
+    kind, _, path = str(asked).partition(":")
+    if kind not in LENSES or (kind == "logit") == bool(path):
+        raise LayergramError(
+            f"the lens {asked!r}",
+            allowed="logit, tuned:PATH, jacobian:PATH",
+            do="fit one with layergram fit-lens, and give its folder as the path",
+        )
+    return kind, path
+
+
 @dataclass(frozen=True)
 class Run:
     """How a text is read, and how an answer is generated.
@@ -40,6 +68,10 @@ class Run:
         heads: ``"mean"`` over the heads of a layer (their sum, for a measure of what they add), or
             ``"each"`` head by itself.
         norm: ``"final"`` or ``"none"``: whether the lens norms before it unembeds.
+        lens: ``logit``, ``tuned:PATH`` or ``jacobian:PATH``: what a layer's prediction is read
+            with; a path is what ``layergram fit-lens`` wrote, or a published lens.
+        at: what the lens reads: the ``residual`` stream after a layer, or only what its
+            ``attention`` or ``mlp`` adds to it.
         chunk: tokens per chunk while reading; changes speed and memory and nothing else.
         chat: how a prompt is put: ``"auto"`` uses the tokenizer's chat template if it has one,
             ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
@@ -52,6 +84,8 @@ class Run:
 
     heads: Literal["mean", "each"] = "mean"
     norm: Literal["final", "none"] = "final"
+    lens: str = "logit"
+    at: Literal["residual", "attention", "mlp"] = "residual"
     chunk: int = 1024
     chat: Literal["auto", "template", "plain"] = "auto"
     max_new_tokens: int = 256
@@ -66,6 +100,7 @@ class Run:
             if getattr(self, name) not in allowed:
                 got = repr(getattr(self, name))
                 raise LayergramError(f"{name} = {got}", allowed=", ".join(allowed))
+        lens_asked(self.lens)
         check_seed(self.seed)
         check_drawing(self.temperature, self.top_p, self.top_k)
         for name, least in {"chunk": 1, "max_new_tokens": 1}.items():
@@ -77,6 +112,7 @@ class Run:
 CHOICES = {
     "heads": ("mean", "each"),
     "norm": ("final", "none"),
+    "at": ("residual", "attention", "mlp"),
     "chat": ("auto", "template", "plain"),
 }
 

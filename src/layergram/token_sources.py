@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from layergram import tokens
 from layergram.errors import LayergramError
@@ -109,3 +111,14 @@ def check_text(text: str | None) -> None:
             "maps of a text", got="an empty text", allowed="at least one word", do="give a text"
         )
     tokens.check_characters(text)
+
+
+def token_coordinates(given: Tokens) -> dict[Hashable, Any]:
+    """The tokens as coordinates of the axis ``token``."""
+    return {
+        "token_text": ("token", np.array(given.texts, dtype=object)),
+        "token_id": ("token", np.array(given.ids)),
+        "char_start": ("token", np.array(given.char_start)),
+        "char_end": ("token", np.array(given.char_end)),
+        "part": ("token", np.array(given.parts, dtype=object)),
+    }

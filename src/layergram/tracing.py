@@ -14,17 +14,18 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps, tokens
-from layergram.engine.lens import LogitLens
+from layergram.engine.lens_choice import LensChoice, open_lens
 from layergram.engine.reducers import Reducer
 from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream
 from layergram.errors import LayergramError
 from layergram.measures import MEASURES, Measure, select_measures
+from layergram.measures.lens import through_lens, unsupported_at
 from layergram.measures.support import unsupported, why_missing
 from layergram.models.load import load
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
-from layergram.token_sources import Source, roles_of
+from layergram.token_sources import Source, roles_of, token_coordinates
 from layergram.tokens import Tokens, decode
 
 CELLS = ("layer", "token")
@@ -40,6 +41,7 @@ class Trace:
         measures: names of measures (:data:`layergram.measures.MEASURES`).
         options: options of the measures by name.
         run: how to read and generate.
+        lens: the lens of ``run``, where it is open already.
 
     Attributes:
         tokens: the tokens that have been read.
@@ -56,15 +58,19 @@ class Trace:
         measures: Iterable[str] = DEFAULT_MEASURES,
         options: Mapping[str, Any] | None = None,
         run: Run | None = None,
+        lens: LensChoice | None = None,
     ) -> None:
         self.model, self.source, self.run = model, source, run or Run()
         options = dict(options or {})
         self.records = select_measures(list(measures), options)
+        self.lens = lens or open_lens(model, self.run.lens, norm=self.run.norm, at=self.run.at)
         self.given = source.tokens(model, chat=self.run.chat)
         prompted = source.prompt is not None
         room = self.run.max_new_tokens if prompted else 0
         for record in self.records:
-            error = unsupported(model, self.given, record, options, room=room)
+            error = unsupported_at(record, self.run.at) or unsupported(
+                model, self.given, record, options, room=room
+            )
             if error is not None:
                 raise error
         model.check_length(len(self.given), room=1 if prompted else 0)
@@ -87,7 +93,7 @@ class Trace:
             [self.given.ids],
             [list(self.reducers.values())],
             chunk=self.run.chunk,
-            lens=LogitLens(self.model.parts.readout, self.run.norm),
+            lens=self.lens.lens,
             streams=stream,
         )
         answer: list[int] = []
@@ -126,7 +132,7 @@ class Trace:
                 )
             counts = {} if record.source else self.reducers[record.name].counted()
             made[record.name] = self._map(record, array, _summary(self, record, values) | counts)
-        return xr.Dataset(made, coords=_coordinates(self.tokens))
+        return xr.Dataset(made, coords=token_coordinates(self.tokens))
 
     def _values(self, record: Measure, values: dict[str, np.ndarray]) -> np.ndarray:
         """The values of one measure; ``values`` keeps those that derived ones are made from."""
@@ -175,15 +181,17 @@ class Trace:
         if self.source.prompt is not None:
             run["prompt"] = self.source.prompt
         dims = {1: (), 2: ("layer",), 3: ("layer", "head")}[array.ndim] + (record.axis,)
-        coords = _coordinates(self.tokens) | self._named(record)
+        coords = token_coordinates(self.tokens) | self._named(record)
         if record.axis == "role":
             coords = {"role": list(dict.fromkeys(self._roles()))}
+        about = through_lens(record, self.lens, record.named(self.options, self.tokens))
+        if record.per_head:
+            about["definition"] += HEADS[self.run.heads].format(pool=record.pool)
         return maps.make(
             array,
             dims,
             measure=record.name,
             coords=coords,
-            long_name=record.named(self.options, self.tokens),
             units=record.units,
             valid_min=record.valid_min,
             valid_max=record.valid_max,
@@ -191,9 +199,6 @@ class Trace:
             null_value=record.null_value,
             final_value=record.final_value,
             missing=why_missing(self.model, record, array),
-            definition=record.definition
-            + (HEADS[self.run.heads].format(pool=record.pool) if record.per_head else ""),
-            caveat=record.caveat,
             pooling=record.pooling if record.pooling != "mean" else None,
             references=record.references or None,
             options=self._recorded(record) or None,
@@ -201,6 +206,7 @@ class Trace:
             seed=self.run.seed,
             run=run,
             text=self.tokens.text,
+            **about,
             **extra,
         )
 
@@ -345,7 +351,8 @@ def unsupported_measures(
     given = source.tokens(model, chat=run.chat)
     room = run.max_new_tokens if source.prompt is not None else 0
     found = {
-        record.name: unsupported(model, given, record, options or {}, room=room)
+        record.name: unsupported_at(record, run.at)
+        or unsupported(model, given, record, options or {}, room=room)
         for record in MEASURES.values()
     }
     return {name: error.got for name, error in found.items() if error is not None}
@@ -376,16 +383,6 @@ def _first(given: Tokens, count: int) -> Tokens:
 
 
 TOKEN_FIELDS = ("ids", "texts", "char_start", "char_end", "parts")
-
-
-def _coordinates(given: Tokens) -> dict[Hashable, Any]:
-    return {
-        "token_text": ("token", np.array(given.texts, dtype=object)),
-        "token_id": ("token", np.array(given.ids)),
-        "char_start": ("token", np.array(given.char_start)),
-        "char_end": ("token", np.array(given.char_end)),
-        "part": ("token", np.array(given.parts, dtype=object)),
-    }
 
 
 def _summary(one: Trace, record: Measure, values: dict[str, np.ndarray]) -> dict[str, Any]:

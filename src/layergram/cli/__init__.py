@@ -22,6 +22,7 @@ COMMANDS = {
     "questions": "How a question set is read: asked, accepted, groups, warnings.",
     "heads": "Labelled steps -> what attention heads do, layer by head.",
     "depth": "Sampled answers -> at which layer their tokens settle, and what that predicts.",
+    "fit-lens": "Fit a tuned or a Jacobian lens to a model.",
     "draw": "Pictures from any map file.",
     "describe": "Words from any map file.",
     "diff": "The difference of two maps.",
@@ -53,6 +54,10 @@ EXAMPLES = {
         "layergram depth arithmetic --limit 20 --samples 8",
         "layergram depth my.csv --g 0.4 0.5 --rho 0.9 --out depth --model ./my-model",
     ),
+    "fit-lens": (
+        "layergram fit-lens tuned --texts essays.txt --out lens",
+        "layergram fit-lens jacobian --model ./my-model",
+    ),
     "draw": (
         "layergram draw maps/divergence.nc -o figure.pdf",
         "layergram draw maps/divergence.nc --by word --kind text",
@@ -77,7 +82,7 @@ app = App(
 for _name, _help in COMMANDS.items():
     _typed = "\n".join(f"* {line}" for line in EXAMPLES[_name])
     app.command(
-        f"layergram.cli.{_name}:command",
+        f"layergram.cli.{_name.replace('-', '_')}:command",
         name=_name,
         help=_help,
         help_epilogue=f"Examples:\n\n{_typed}",

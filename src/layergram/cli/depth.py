@@ -41,6 +41,7 @@ def command(
     ),
     rho: float = 0.85,
     stop_early: Flag = False,
+    lens: str = "logit",
     seed: int = 0,
     run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
@@ -71,6 +72,8 @@ def command(
         rho: share of the layers below which a token is shallow.
         stop_early: complete only the half of the answers whose first 50 tokens are deepest; this
             saves tokens, and the correlation with being right, which needs all, is left out.
+        lens: logit, tuned:PATH or jacobian:PATH: what a layer's prediction is read with; a path is
+            what layergram fit-lens wrote, or a published lens.
         seed: of the answers and of all draws.
         run: how the run is carried out.
         model: which model.
@@ -104,7 +107,7 @@ def command(
         chat=chat,
         seed=seed,
     )
-    options = DepthOptions(asked, g, rho, stop_early=stop_early)
+    options = DepthOptions(asked, g, rho, stop_early=stop_early, lens=lens)
     began = time.perf_counter()
     with ProgressBars(output.silent) as bars:
         loaded = model.load()

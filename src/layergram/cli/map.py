@@ -26,7 +26,7 @@ from layergram.cli.common import (
 from layergram.cli.map_texts import average_texts
 from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
-from layergram.recipe import DEFAULT_MEASURES, Recipe, Run, recipe
+from layergram.recipe import Recipe, Run, default_measures, recipe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -111,7 +111,7 @@ def command(
             texts,
             by=by or "tenths",
             columns=columns_of(columns),
-            measures=measure or DEFAULT_MEASURES,
+            measures=measure or default_measures((run or Run()).at),
             options=_options(option, query),
             run=run or Run(),
             keep=keep or "mean",
@@ -130,7 +130,7 @@ def command(
     suffixes = [f".{kind}" for kind in picture or ["png"]]
     options = _options(option, query)
     run, output = run or Run(), output or OutputOptions()
-    measures = list(measure or DEFAULT_MEASURES)
+    measures = list(measure or default_measures(run.at))
     model = model or ModelOptions()
     if like_map is not None:
         measures = measure or [like_map.measure]

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from layergram.engine.batch import not_finite
-from layergram.engine.lens import Lens, LogitLens, TokenLens
+from layergram.engine.lens import (
+    JacobianLens,
+    Lens,
+    LogitLens,
+    TokenLens,
+    TunedLens,
+    part_read,
+)
 from layergram.engine.prediction import Prediction
 from layergram.engine.settling import Settled, bits, bounds, likely_tokens, settle
 from layergram.engine.views import Collector, LensView, SettlingView
@@ -69,11 +76,13 @@ class _Block:
     """Positions that are read together.
 
     Attributes:
-        streams: L tensors [n, d], those after each layer.
+        streams: L tensors [n, d], those after each layer, or other outputs that the lens reads.
+        last: [n, d], the stream after the last layer.
         pieces: whose they are.
     """
 
     streams: list[Tensor]
+    last: Tensor
     pieces: list[_Piece]
 
 
@@ -84,18 +93,28 @@ class LensReader:
         self.model = model
         self.own = LogitLens(model.parts.readout)
         self.lens = self.own if lens is None else lens
+        self.part = part_read(self.lens)
+        fitted = isinstance(self.lens, TunedLens | JacobianLens) and not self.part
+        self.ends_as_model = fitted or self.lens == self.own
         self.most = max(1, LENS_BYTES // (4 * model.parts.readout.vocabulary))
         self._rooms: dict[str, Tensor] = {}
 
-    def hand_on(self, streams: Sequence[Tensor], start: int, rows: Sequence[LensRow]) -> None:
+    def hand_on(
+        self,
+        streams: Sequence[Tensor],
+        start: int,
+        rows: Sequence[LensRow],
+        outputs: Sequence[Tensor] = (),
+    ) -> None:
         """Lens views, with blocks of positions that run over the rows of the batch.
 
         Args:
             streams: L + 1 tensors [batch, tokens, d].
             start: position of the chunk's first token.
             rows: at least one.
+            outputs: L tensors [batch, tokens, d] that the lens reads in place of the streams.
         """
-        for block in self._blocks(streams, rows):
+        for block in self._blocks(streams, rows, outputs):
             for layer, piece, here, final in self._predictions(block):
                 view = LensView(layer, start + piece.start, here, final, piece.next_ids)
                 for taker in piece.row.takers:
@@ -115,7 +134,9 @@ class LensReader:
                 for taker in piece.row.takers:
                     taker.take(view)
 
-    def _blocks(self, streams: Sequence[Tensor], rows: Sequence[LensRow]) -> Iterator[_Block]:
+    def _blocks(
+        self, streams: Sequence[Tensor], rows: Sequence[LensRow], outputs: Sequence[Tensor] = ()
+    ) -> Iterator[_Block]:
         """The positions of all rows, in blocks of about one size."""
         device = streams[-1].device
         places = [(row, t) for row in rows for t in range(len(row.next_ids))]
@@ -126,14 +147,15 @@ class LensReader:
             at = where[:, a : a + size]
             cuts = [i for i in range(1, len(inside)) if inside[i][0] is not inside[i - 1][0]]
             yield _Block(
-                [h.to(device)[at[0], at[1]] for h in streams[1:]],
+                [h.to(device)[at[0], at[1]] for h in outputs or streams[1:]],
+                streams[-1][at[0], at[1]],
                 [_Piece(*inside[i], i, j) for i, j in pairwise([0, *cuts, len(inside)])],
             )
 
     def _final(self, block: _Block) -> Prediction:
         """The model's own predictions for the positions of a block."""
-        n, last = len(block.streams[-1]), len(block.streams)
-        logits, peak = self._logits("final", self.own, block.streams[-1], last)
+        n, last = len(block.last), len(block.streams)
+        logits, peak = self._logits("final", self.own, block.last, last)
         return Prediction(logits, peak, self._room("p", n, logits.device))
 
     def _predictions(self, block: _Block) -> Iterator[tuple[int, _Piece, Prediction, Prediction]]:
@@ -146,7 +168,7 @@ class LensReader:
         n, last = len(streams[-1]), len(streams)
         whole = self._final(block)
         finals = [whole.part(slice(piece.first, piece.end)) for piece in pieces]
-        if self.lens == self.own:  # the last layer is the model's own prediction
+        if self.ends_as_model:  # the last layer is the model's own prediction
             last -= 1
         together = max(1, self.most // n)
         for first in range(1, last + 1, together):

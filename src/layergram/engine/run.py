@@ -232,7 +232,7 @@ class _Pass:
             if "heads" in self.needs:
                 self.outputs = self.stack.enter_context(capture_heads(parts))
             for kind in PARTS:
-                if kind in self.needs:
+                if kind in self.needs or ("lens" in self.needs and kind == self.lens.part):
                     self.parts[kind] = self.stack.enter_context(capture_parts(self.model, kind))
             if self.needs & STREAMS:
                 only_last = not self.needs & {"residual", "lens", "settling"}
@@ -285,12 +285,10 @@ class _Pass:
         for at, row in enumerate(self.rows):
             if row.new:
                 self._hand_on_row(at, row, start)
-        for kind, hand_on in (
-            ("lens", self.lens.hand_on),
-            ("settling", self.lens.hand_on_settling),
-        ):
-            if rows := self._lens_rows(kind, start):
-                hand_on(self.streams, start, rows)
+        if rows := self._lens_rows("lens", start):
+            self.lens.hand_on(self.streams, start, rows, self.parts.get(self.lens.part, ()))
+        if rows := self._lens_rows("settling", start):
+            self.lens.hand_on_settling(self.streams, start, rows)
 
     def _hand_on_row(self, at: int, row: _Row, start: int) -> None:
         for taker in row.takers("residual"):

@@ -95,6 +95,7 @@ ATTRIBUTES: dict[str, str] = {
     "device": "device of the forward pass",
     "options": "JSON object: the options of the measure",
     "run": "JSON object: the options of the run",
+    "lens": "kind and digest of the fitted lens that the map was read through",
     "edits": "edits of the model that were in force, in words, in the order in which they act",
     "seed": "seed of all random draws",
     "source": "file that the values were read from, where it did not say more",

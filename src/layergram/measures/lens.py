@@ -9,15 +9,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layergram.engine.lens_choice import LensChoice
 from layergram.engine.reducers import NamedTokens, TokenColumns
 from layergram.engine.settling import Settled, bits
 from layergram.engine.views import LensView, SettlingView
-from layergram.measures.registry import measure
+from layergram.errors import LayergramError
+from layergram.measures.registry import MEASURES, Measure, measure
 
 LENS = (
     "The lens reads the residual stream of every layer with the norm and the unembedding that were "
     "trained for the last one: what it cannot read there may be written in another form."
 )
+TUNED = (
+    "The tuned lens reads every layer through an affine map that was fitted to predict what the "
+    "model predicts in the end: it can know of later layers what the stream itself does not say, "
+    "and holds for texts like those that it was fitted on."
+)
+JACOBIAN = (
+    "The Jacobian lens reads every layer by what a change of its stream changes in the final one, "
+    "averaged over texts: what depends on the text at hand, is not linear or is constant is left "
+    "out."
+)
+CAVEATS = {"logit": LENS, "tuned": TUNED, "jacobian": JACOBIAN}
+NAMES = {"logit": "logit lens", "tuned": "tuned lens", "jacobian": "Jacobian lens"}
+OUTPUTS = {"attention": "attention", "mlp": "MLP"}
 NOSTALGEBRAIST = "nostalgebraist (2020), Interpreting GPT: the logit lens"
 THINK_DEEP = "Think Deep, Not Just Long (arXiv:2602.13517)"
 
@@ -211,3 +226,49 @@ def settling_depth(values: np.ndarray, *, g: float = 0.5, rho: float = 0.85) -> 
     below = np.minimum.accumulate(values, axis=0) <= g
     below[-1] = True
     return np.where(np.isnan(values).any(0), np.nan, below.argmax(0) + 1.0)
+
+
+def through_lens(record: Measure, choice: LensChoice, long_name: str) -> dict[str, Any]:
+    """The attributes of a map that depend on which lens it was read through.
+
+    Args:
+        record: of the measure.
+        choice: the lens.
+        long_name: of the map, with the usual lens.
+    """
+    plain = {"long_name": long_name, "definition": record.definition, "caveat": record.caveat}
+    if not is_lens_measure(record) or choice.is_usual:
+        return plain
+    output = OUTPUTS.get(choice.at)
+    read = "" if output is None else f" of {output} outputs"
+    plain["long_name"] += f", {NAMES[choice.kind]}{read}"
+    plain["caveat"] = record.caveat.replace(LENS, CAVEATS[choice.kind])
+    if output is not None:
+        plain["definition"] += (
+            f" The lens reads what the {output} of the layer adds to the residual stream."
+        )
+        plain["caveat"] += " The final norm makes a small output as large as a great one."
+    if choice.digest:
+        plain["lens"] = f"{NAMES[choice.kind]} {choice.digest}"
+    return plain
+
+
+def is_lens_measure(record: Measure) -> bool:
+    """Whether a measure, or what it is made from, is read through a lens."""
+    own = MEASURES[record.name]
+    return (MEASURES[own.source] if own.source else own).family == "lens"
+
+
+def unsupported_at(record: Measure, at: str) -> LayergramError | None:
+    """The error of a settling depth of single outputs; ``None`` for what can be had of them.
+
+    It is about streams that come to an end at the model's own prediction.
+    """
+    if at == "residual" or not MEASURES[record.name].source or not is_lens_measure(record):
+        return None
+    return LayergramError(
+        f"{record.name} of {OUTPUTS[at]} outputs",
+        got="a measure of how the residual stream settles",
+        allowed=", ".join(name for name, one in MEASURES.items() if one.family == "lens"),
+        do="choose among these, or read the residual stream",
+    )

@@ -10,10 +10,12 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps
+from layergram.engine.lens_choice import LensChoice
 from layergram.experiments.averages.items import Items
 from layergram.experiments.averages.segments import BY, segment_names
 from layergram.experiments.result import Result
 from layergram.measures import MEASURES
+from layergram.measures.lens import through_lens
 from layergram.statistics.arrays import Values
 from layergram.statistics.intervals import mean_interval
 
@@ -28,6 +30,7 @@ class Averaged:
         records: for each item the number of its tokens, and sums and counts [label, …] by measure.
         provenance: attributes that say which model read them.
         options: attributes that say how.
+        lens: what measures of the lens were read through.
     """
 
     items: Items
@@ -35,6 +38,7 @@ class Averaged:
     records: Sequence[Mapping[str, Any]]
     provenance: Mapping[str, Any]
     options: Mapping[str, Any]
+    lens: LensChoice
 
     @property
     def tokens(self) -> int:
@@ -106,7 +110,6 @@ def _map(averaged: Averaged, name: str) -> xr.DataArray:
         dims,
         measure=name,
         coords=coords,
-        long_name=record.long_name,
         units=record.units,
         valid_min=record.valid_min,
         valid_max=record.valid_max,
@@ -116,9 +119,8 @@ def _map(averaged: Averaged, name: str) -> xr.DataArray:
         missing=_missing(record.missing, items) if np.isnan(mean).any() else None,
         averaged=f"A cell is the mean over {least}{averaged.over}, by {BY[items.by]}; its ends "
         f"low and high are a 95 % interval over {items.noun}s.",
-        definition=record.definition,
-        caveat=record.caveat,
         references=record.references or None,
+        **through_lens(record, averaged.lens, record.long_name),
         **averaged.provenance,
         options=averaged.options,
     )

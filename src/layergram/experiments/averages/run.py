@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps
-from layergram.engine.lens import LogitLens
+from layergram.engine.lens_choice import LensChoice, open_lens
 from layergram.engine.run import read
 from layergram.errors import LayergramError, unknown_name
 from layergram.execution.options import Execution, run_folder
@@ -21,6 +22,7 @@ from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result
 from layergram.maps.files import PARTIAL
 from layergram.measures import select_measures
+from layergram.measures.lens import unsupported_at
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.storage.folder import MANIFEST, read_manifest
@@ -52,6 +54,11 @@ class AveragingWork:
     run: Run = field(default_factory=Run)
     kept: Path | None = None
 
+    @cached_property
+    def lens(self) -> LensChoice:
+        """The lens of the run, opened once."""
+        return open_lens(self.model, self.run.lens, norm=self.run.norm, at=self.run.at)
+
     def __call__(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """For each item the number of its tokens, and sums and counts [label, …] by measure."""
         traces = {}
@@ -63,13 +70,14 @@ class AveragingWork:
                     measures=self.measures,
                     options=self.options,
                     run=self.run,
+                    lens=self.lens,
                 )
         reading = read(
             self.model,
             [one.given.ids for one in traces.values()],
             [list(one.reducers.values()) for one in traces.values()],
             chunk=self.run.chunk,
-            lens=LogitLens(self.model.parts.readout, self.run.norm),
+            lens=self.lens.lens,
         )
         for _ in reading:
             pass
@@ -101,7 +109,7 @@ def averaging_stage(work: AveragingWork) -> Stage:
         "measures": list(work.measures),
         "by": work.items.by,
         "options": dict(work.options),
-        "run": run,
+        "run": {**run, **work.lens.fingerprint()},
         "keep": "mean" if work.kept is None else "maps",
         "texts": work.items.digest,
     }
@@ -154,12 +162,16 @@ def average_maps(  # noqa: PLR0913
     Raises:
         LayergramError: before anything is read for no text, a text that is too short or longer
             than the model's context (none is cut), a measure, an option or a segment that there is
-            not or that a text cannot have, and a folder with other results; later for a text in
-            which a measure turns out to have no value. All but the first name the text.
+            not or that a text cannot have, a lens of another model, and a folder with other
+            results; later for a text in which a measure turns out to have no value. All but the
+            first name the text.
     """
     _check_keep(keep, out)
     names, run = list(measures), run or Run()
     records = select_measures(names, dict(options or {}))
+    for record in records:
+        if error := unsupported_at(record, run.at):
+            raise error
     items = items_of(model, texts, by, chat=run.chat)
     check_items(model, items, records, dict(options or {}))
     if by == "function":
@@ -185,7 +197,9 @@ def average_maps(  # noqa: PLR0913
                 "heads": run.heads,
                 "texts": len(items.items),
                 "texts_digest": items.digest,
+                **({} if work.lens.is_usual else {"lens": run.lens, "at": run.at}),
             },
+            work.lens,
         )
         result = report(averaged)
         if out is not None:

@@ -12,6 +12,7 @@ import pandas as pd
 from layergram.answers.ask import Answer, ask, go_on
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
+from layergram.engine.lens_choice import open_lens
 from layergram.experiments.depth.pipeline import (
     PREFIX,
     DeepAnswer,
@@ -91,6 +92,7 @@ def _first_tokens(
     progress: Progress,
 ) -> list[_First]:
     """The first tokens of every answer with their depths; ties are broken at random."""
+    lens = open_lens(model, options.lens)  # before anything is asked
     most = min(PREFIX, options.answers.max_new_tokens)
     begun = ask(
         model,
@@ -101,8 +103,9 @@ def _first_tokens(
         greedy=False,
         stage="first_tokens",
     )
+    shown = stage_progress(progress, "depths")
     ids = [Ids(a.question.id, (*a.prompt, *a.ids), len(a.prompt)) for a in begun]
-    records = replay(model, ids, folder, g=options.g, progress=stage_progress(progress, "depths"))
+    records = replay(model, ids, folder, g=options.g, progress=shown, lens=lens)
     least, at_g = deep_layer(model.layers, options.rho), options.g.index(options.main_g)
     depths = [np.array(record["depths"][at_g]) for record in records]
     ratios = np.array([np.mean(each >= least) for each in depths])

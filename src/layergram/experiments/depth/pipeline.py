@@ -13,12 +13,14 @@ import torch
 from layergram.answers.ask import AnswerOptions, ask
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
+from layergram.engine.lens_choice import LensChoice, open_lens
 from layergram.engine.run import read
 from layergram.engine.settling import Settled, count_cells
 from layergram.engine.views import SettlingView
 from layergram.errors import LayergramError
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress, stage_progress
+from layergram.recipe import lens_asked
 from layergram.storage.files import digest_of
 from layergram.storage.folder import RunFolder
 from layergram.storage.stage import Stage, run_stage
@@ -41,6 +43,8 @@ class DepthOptions:
         resamples: draws of questions for the intervals.
         stop_early: only the half of the answers whose first :data:`PREFIX` tokens are deepest is
             completed. This saves tokens; what needs all answers is not computed.
+        lens: ``logit``, ``tuned:PATH`` or ``jacobian:PATH``: what a layer's prediction is read
+            with.
     """
 
     answers: AnswerOptions = field(
@@ -51,9 +55,11 @@ class DepthOptions:
     draws: int = 200
     resamples: int = 1000
     stop_early: bool = False
+    lens: str = "logit"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
+        lens_asked(self.lens)
         if self.answers.samples < 2:
             raise LayergramError(f"samples = {self.answers.samples}", allowed="at least 2")
         if not self.g or not all(0 < g < 1 for g in self.g) or len(set(self.g)) < len(self.g):
@@ -185,6 +191,7 @@ def sample_depths(
         The answers, question by question, sample by sample.
     """
     options = options or DepthOptions()
+    lens = open_lens(model, options.lens)  # before anything is asked
     answers = ask(
         model,
         questions,
@@ -201,7 +208,8 @@ def sample_depths(
         progress=stage_progress(progress, "exact answers"),
     )
     ids = [Ids(row.id, row.ids, row.prompt_tokens) for row in rows]
-    records = replay(model, ids, folder, g=options.g, progress=stage_progress(progress, "depths"))
+    depths = stage_progress(progress, "depths")
+    records = replay(model, ids, folder, g=options.g, progress=depths, lens=lens)
     return [deep_answer(row, record, options.g) for row, record in zip(rows, records, strict=True)]
 
 
@@ -227,6 +235,7 @@ def replay(
     *,
     g: Sequence[float],
     progress: Any,
+    lens: LensChoice,
 ) -> list[dict[str, Any]]:
     """Settling depths of answers, by reading their ids again; a question's prompt is read once.
 
@@ -244,6 +253,7 @@ def replay(
             "ids": digest_of([list(a.ids) for a in answers]),
             "g": list(g),
             "cells": "counted",
+            **lens.fingerprint(),
         },
         shard_size=SHARD,
     )
@@ -257,7 +267,11 @@ def replay(
                 AnswerDepths(row.ids, prompt_tokens=prompt, layers=model.layers, g=g) for row in own
             ]
             reading = read(
-                model, [row.ids for row in own], [[each] for each in collectors], shared=prompt - 1
+                model,
+                [row.ids for row in own],
+                [[each] for each in collectors],
+                lens=lens.lens,
+                shared=prompt - 1,
             )
             for _ in reading:
                 pass

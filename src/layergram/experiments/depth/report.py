@@ -17,8 +17,9 @@ from layergram.experiments.depth.pipeline import PREFIX, DeepAnswer, DepthOption
 from layergram.experiments.depth.selection import selection_table
 from layergram.experiments.depth.table import answer_counts, score_name, score_table, scores_of
 from layergram.experiments.result import Result, markdown_table, rounded
-from layergram.measures.lens import LENS, THINK_DEEP
+from layergram.measures.lens import CAVEATS, THINK_DEEP
 from layergram.models.model import Model
+from layergram.recipe import lens_asked
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.binned import BINS, binned_correlation
 from layergram.statistics.bootstrap import Bootstrap
@@ -251,7 +252,7 @@ def provenance(
     return {
         **model.provenance(),
         "seed": options.answers.seed,
-        "caveat": LENS,
+        "caveat": CAVEATS[lens_asked(options.lens)[0]],
         "options": json.dumps(
             {
                 **made_with,
@@ -259,6 +260,7 @@ def provenance(
                 "rho": options.rho,
                 "deep_layer": least,
                 "stop_early": options.stop_early,
+                **({} if options.lens == "logit" else {"lens": options.lens}),
             },
             ensure_ascii=False,
         ),
