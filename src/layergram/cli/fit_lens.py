@@ -29,7 +29,7 @@ def command(
     steps: int = 60,
     rows: int = 64,
     rate: float = 0.001,
-    rounds: int = 3,
+    rounds: int = 12,
     seed: int = 0,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,

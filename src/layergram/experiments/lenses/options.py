@@ -27,7 +27,7 @@ class LensOptions:
     steps: int = 60
     rows: int = 64
     rate: float = 1e-3
-    rounds: int = 3
+    rounds: int = 12
     seed: int = 0
 
     def __post_init__(self) -> None:
