@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -83,26 +82,33 @@ def head(setting: Setting) -> str:
         "Made by `make bench`. A ratio (×) is one of medians over runs that take turns in one "
         "process tree: the work over what it is compared with. The range is that of single runs. "
         "Other work on the machine meets both sides, but widens the range.\n\n"
-        f"{time.strftime('%Y-%m-%d')}; {machine()}, {setting.threads} threads; {own}. Other "
+        f"{machine()}, {setting.threads} threads; {own}. Other "
         f"libraries: {others or 'not installed'}.\n"
     )
 
 
-def page(rows: Sequence[Row], setting: Setting) -> str:
+def page(rows: Sequence[Row], dates: Mapping[int, str], setting: Setting) -> str:
     """The whole page."""
     parts = [head(setting), f"![Cost against goal]({GOALS})", f"![Growth with tokens]({GROWTH})"]
     for kind, title in KINDS.items():
         own = [line(row) for row in rows if row.number == kind]
         if own:
-            parts.append(f"## {kind}. {title}\n\n{HEAD}\n" + "\n".join(own))
+            title = f"## {kind}. {title}\n\nMeasured on {dates[kind]}."
+            parts.append(f"{title}\n\n{HEAD}\n" + "\n".join(own))
     return "\n\n".join(parts) + "\n"
 
 
-def write(rows: Sequence[Row], curves: Sequence[Curve], setting: Setting, path: Path) -> None:
+def write(
+    rows: Sequence[Row],
+    curves: Sequence[Curve],
+    dates: Mapping[int, str],
+    setting: Setting,
+    path: Path,
+) -> None:
     """Write the page, with its pictures beside it."""
     draw_goals(rows, path.with_name(GOALS))
     draw_growth(curves, path.with_name(GROWTH))
-    path.write_text(page(rows, setting), encoding="utf-8")
+    path.write_text(page(rows, dates, setting), encoding="utf-8")
 
 
 def draw_goals(rows: Sequence[Row], path: Path) -> None:
