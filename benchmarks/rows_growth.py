@@ -22,6 +22,7 @@ from timing import Row, WorkFailed
 LENGTHS = (256, 512, 1024, 2048, 4096, 8192)
 LAYERS = (4, 8, 16, 32)
 ANSWERS = (25, 50, 100, 200)
+FORWARD = "plain forward pass"
 TIME, MEMORY = "time", "memory beyond the loaded model"
 
 
@@ -67,7 +68,8 @@ def curves(setting: Setting) -> Iterator[Curve]:
     attention, lens = {"measures": ["attention_received"]}, {"measures": ["divergence"]}
     own = [size for size in lengths if size <= 4096]
     base = {"work": "trace", "tokens": 16}
-    yield _curve("plain forward pass", LAYERGRAM, setting, lengths, _tokens("forward"), base=base)
+    plain = _curve(FORWARD, LAYERGRAM, setting, lengths, _tokens("forward"), base=base)
+    yield replace(plain, by="transformers")
     yield _curve(
         "attention received", LAYERGRAM, setting, lengths, _tokens("trace", **attention), base=base
     )

@@ -16,6 +16,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import report
+import rows_growth
 import rows_lens
 import stored
 from alone import Alone
@@ -152,3 +153,27 @@ def test_the_plain_newton_solver_finds_the_same_probes(scale):
     rows = torch.as_tensor(random.random((3, 80)) < 0.7)
     own = logistic(x, labels, rows, scale=scale).log_odds
     assert newton(x, labels, rows, scale=scale).numpy() == pytest.approx(own.numpy(), abs=0.02)
+
+
+def test_growth_is_measured_at_every_size_and_says_who_did_not_survive(tiny_setting, monkeypatch):
+    def alone(peer, setting, work, **sizes):
+        if peer.name == "nnsight" and sizes.get("tokens", 0) > 512:
+            raise WorkFailed("out of memory")
+        if setting.folder != tiny_setting.folder:
+            return Alone(float(setting.folder.name), 900.0)  # the folder of so many layers
+        size = sizes.get("tokens") or sizes["answers"]
+        received = work in ("attention", "reducing_hooks") or sizes.get("measures") == [
+            "attention_received"
+        ]
+        return Alone(float(size**2 if received else size), 700.0 + size)
+
+    monkeypatch.setattr(rows_growth, "alone", alone)
+    curves = list(rows_growth.curves(tiny_setting))
+    rows = list(rows_growth.rows(curves))
+    own = {row.work: row for row in rows if row.by == LAYERGRAM.name}
+    assert own["time of attention received, 256 to 8,192 tokens"].value == pytest.approx(2)
+    assert own["time of all default measures, 4 to 32 layers"].value == pytest.approx(1)
+    assert own["time of divergence, 256 to 4,096 tokens"].reached
+    (cut,) = (one for one in curves if (one.by, one.work) == ("nnsight", "attention received"))
+    assert len(cut.points) == 2 and cut.note == "out of memory"
+    assert {row.note for row in rows if row.by == "nnsight"} == {"out of memory"}
