@@ -81,7 +81,7 @@ bench: $(READY)
 	$(PY) benchmarks/bench.py --peers install
 
 bench-quick: $(READY)
-	$(PY) benchmarks/bench.py --quick
+	$(PY) benchmarks/bench.py --quick --peers none
 
 demo: $(READY)
 	@echo "1. a text"; \

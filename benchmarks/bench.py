@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py              every row; writes benchmarks/RESULTS.md and pictures
     python benchmarks/bench.py --quick      short texts only, printed
-    python benchmarks/bench.py --rows 1 2 --peers none
+    python benchmarks/bench.py --rows 1 2   these rows anew, the others as they were measured
     python benchmarks/bench.py --device cuda --dtype bfloat16 --shape llama-8b --out benchmarks/gpu
 
 A ratio is that of two medians over runs that take turns in one process tree, so that other work on
@@ -28,6 +28,7 @@ import rows_lens
 import rows_plain_side
 import rows_probes
 import rows_replay
+import stored
 from peers import Setting, environment
 from rows_growth import Curve
 from texts import write_texts
@@ -66,7 +67,7 @@ def measured(setting: Setting, numbers: Sequence[int]) -> Iterator[Row | Curve]:
     for kind, rows in KINDS.items():
         if set(kind) & set(numbers):
             yield from rows(setting)
-    if 10 in numbers:
+    if 10 in numbers and not setting.quick:
         curves = list(rows_growth.curves(setting))
         yield from curves
         yield from rows_growth.rows(curves)
@@ -86,7 +87,7 @@ def folder_of(shape: str | None, home: Path) -> Path:
 
 
 def main() -> None:
-    """Measure and print; write the page where everything was measured."""
+    """Measure and print; write the page unless the run is a quick one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short texts, few runs, no page")
     parser.add_argument("--rows", type=int, nargs="+", default=range(1, 11))
@@ -124,7 +125,8 @@ def main() -> None:
                 curves.append(found)
         if not given.quick:
             given.out.mkdir(parents=True, exist_ok=True)
-            report.write(rows, curves, setting, given.out / report.PAGE.name)
+            page = given.out / report.PAGE.name
+            report.write(*stored.merged(rows, curves, given.out), setting, page)
     print(f"\n{(time.monotonic() - began) / 60:.1f} minutes")
 
 

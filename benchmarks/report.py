@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,7 @@ matplotlib.use("agg")
 import numpy as np
 from matplotlib import pyplot as plt
 from peers import LAYERGRAM, Setting, versions
-from rows_growth import TIME, Curve
+from rows_growth import FORWARD, TIME, Curve
 from timing import Row
 
 PAGE = Path(__file__).with_name("RESULTS.md")
@@ -83,26 +82,33 @@ def head(setting: Setting) -> str:
         "Made by `make bench`. A ratio (×) is one of medians over runs that take turns in one "
         "process tree: the work over what it is compared with. The range is that of single runs. "
         "Other work on the machine meets both sides, but widens the range.\n\n"
-        f"{time.strftime('%Y-%m-%d')}; {machine()}, {setting.threads} threads; {own}. Other "
-        f"libraries: {others or 'not installed'}.\n"
+        f"{machine()}, {setting.threads} threads; {own}. Other "
+        f"libraries: {others or 'not installed'}."
     )
 
 
-def page(rows: Sequence[Row], setting: Setting) -> str:
+def page(rows: Sequence[Row], dates: Mapping[int, str], setting: Setting) -> str:
     """The whole page."""
     parts = [head(setting), f"![Cost against goal]({GOALS})", f"![Growth with tokens]({GROWTH})"]
     for kind, title in KINDS.items():
         own = [line(row) for row in rows if row.number == kind]
         if own:
-            parts.append(f"## {kind}. {title}\n\n{HEAD}\n" + "\n".join(own))
+            title = f"## {kind}. {title}\n\nMeasured on {dates[kind]}."
+            parts.append(f"{title}\n\n{HEAD}\n" + "\n".join(own))
     return "\n\n".join(parts) + "\n"
 
 
-def write(rows: Sequence[Row], curves: Sequence[Curve], setting: Setting, path: Path) -> None:
+def write(
+    rows: Sequence[Row],
+    curves: Sequence[Curve],
+    dates: Mapping[int, str],
+    setting: Setting,
+    path: Path,
+) -> None:
     """Write the page, with its pictures beside it."""
     draw_goals(rows, path.with_name(GOALS))
     draw_growth(curves, path.with_name(GROWTH))
-    path.write_text(page(rows, setting), encoding="utf-8")
+    path.write_text(page(rows, dates, setting), encoding="utf-8")
 
 
 def draw_goals(rows: Sequence[Row], path: Path) -> None:
@@ -122,7 +128,8 @@ def draw_goals(rows: Sequence[Row], path: Path) -> None:
     axes.barh(places, ends, color=colours, height=0.7)
     axes.axvline(1, color="black", linewidth=1)
     for place, share, end in zip(places, shares, ends, strict=True):
-        axes.text(end + 0.02, place, f"{share:.2f}", va="center", fontsize=7)
+        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axes.text(end + 0.02, place, f"{share:.2f}", va="center", fontsize=7, bbox=plate)
     axes.set_yticks(list(places), [f"{row.number}. {row.work}" for row in shown], fontsize=7)
     axes.set_xlim(0, 2.75)
     axes.set_ylim(0.3, len(shown) + 0.7)
@@ -134,15 +141,15 @@ def draw_goals(rows: Sequence[Row], path: Path) -> None:
 
 
 def draw_growth(curves: Sequence[Curve], path: Path) -> None:
-    """Time and memory against the number of tokens, on logarithmic axes."""
+    """Time and memory against the number of tokens."""
     works = ("attention received", "divergence")
     names = list(dict.fromkeys(one.by for one in curves if one.work in works))
     figure, grid = plt.subplots(2, 2, figsize=(8, 6), sharex=True, layout="constrained")
     for column, work in zip(grid.T, works, strict=True):
-        for curve in (one for one in curves if one.work in (work, "plain forward pass")):
+        for curve in (one for one in curves if one.work in (work, FORWARD)):
             floor = curve.work != work
             colour = "black" if floor else COLOURS[names.index(curve.by)]
-            label = "plain forward pass" if floor else curve.by
+            label = FORWARD if floor else curve.by
             style = {"color": colour, "label": label, "marker": "o", "markersize": 3}
             style |= {"linestyle": ":" if floor else "-"}
             style |= {"linewidth": 2 if curve.by == LAYERGRAM.name and not floor else 1}
@@ -152,8 +159,10 @@ def draw_growth(curves: Sequence[Curve], path: Path) -> None:
         column[0].set_title(work, fontsize=9)
         column[1].set_xlabel("tokens", fontsize=8)
         for axes, text in zip(column, (f"{TIME}, s", "largest memory, GiB"), strict=True):
-            axes.set(xscale="log", yscale="log")
+            axes.set(xscale="log", yscale="log" if text.startswith(TIME) else "linear")
             axes.set_ylabel(text, fontsize=8)
+            if axes is column[1]:
+                axes.set_ylim(bottom=0)
             axes.set_xticks([256, 512, 1024, 2048, 4096, 8192])
             axes.xaxis.set_major_formatter("{x:,.0f}")
             axes.xaxis.set_minor_formatter("")

@@ -53,7 +53,7 @@ def _times(tokens: int, goal: float | None, workers: Mapping[str, Worker | str])
         else:
             works[name] = partial(worker.do, work, tokens=tokens)
     long = tokens > 2 * ALL_LAYERS
-    seldom = dict.fromkeys(list(works)[2:], 5 if tokens <= 512 else 1)
+    seldom = dict.fromkeys(list(works) if long else list(works)[2:], 5 if tokens <= 512 else 1)
     budget = Budget(2 if long else 7, 30 if tokens <= 512 else 90, seldom)
     taken = interleaved(works, budget)
     text = f"attention received, {tokens:,} tokens"

@@ -22,6 +22,7 @@ from timing import Row, WorkFailed
 LENGTHS = (256, 512, 1024, 2048, 4096, 8192)
 LAYERS = (4, 8, 16, 32)
 ANSWERS = (25, 50, 100, 200)
+FORWARD = "plain forward pass"
 TIME, MEMORY = "time", "memory beyond the loaded model"
 
 
@@ -62,22 +63,21 @@ class Curve:
 
 def curves(setting: Setting) -> Iterator[Curve]:
     """All curves; attention's time may be quadratic, everything else is to be linear."""
-    lengths = LENGTHS[:3] if setting.quick else LENGTHS
+    lengths = LENGTHS
     short = [size for size in lengths if size <= 1024]
     attention, lens = {"measures": ["attention_received"]}, {"measures": ["divergence"]}
     own = [size for size in lengths if size <= 4096]
     base = {"work": "trace", "tokens": 16}
-    yield _curve("plain forward pass", LAYERGRAM, setting, lengths, _tokens("forward"), base=base)
+    plain = _curve(FORWARD, LAYERGRAM, setting, lengths, _tokens("forward"), base=base)
+    yield replace(plain, by="transformers")
     yield _curve(
         "attention received", LAYERGRAM, setting, lengths, _tokens("trace", **attention), base=base
     )
     yield _curve("divergence", LAYERGRAM, setting, own, _tokens("trace", **lens), base=base)
-    if setting.quick:
-        return
     for peer in (PLAIN, *LIBRARIES[:2]):
         up_to = [size for size in lengths if size <= 2048]
         yield _curve("attention received", peer, setting, up_to, _tokens("attention"))
-    for peer in (PLAIN, *LIBRARIES):
+    for peer in (PLAIN, *LIBRARIES[:2]):
         yield _curve("divergence", peer, setting, short, _tokens("lens"))
     yield _of_layers(setting)
     yield _curve(

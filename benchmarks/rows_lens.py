@@ -37,10 +37,8 @@ def _rows(tokens: int, workers: Mapping[str, Worker | str], *, quick: bool) -> I
         for name, worker in peers.items()
         if isinstance(worker, Worker)
     }
-    budget = (
-        Budget(3, 25, dict.fromkeys(peers, 1)) if quick else Budget(7, 240, dict.fromkeys(peers, 2))
-    )
-    taken = interleaved(works, budget)
+    seldom = dict.fromkeys(peers, 1 if quick or tokens > 192 else 2)
+    taken = interleaved(works, Budget(3, 25, seldom) if quick else Budget(7, 150, seldom))
     lens = {"forward": -1.0, "products": 1.0}
     text = f"divergence, {tokens} tokens"
     yield Row(2, text, "layergram", PRODUCTS, goal=1.15, **taken.ratio("divergence", lens))

@@ -95,20 +95,13 @@ class Taken:
         """
         if work in self.failed:
             return {"note": self.failed[work]}
-        count = len(self.times[work])
-        cost = np.array(self.times[work])
-        least = np.zeros(count)
-        middle, floor = self.median(work), 0.0
-        for name, sign in floors.items():
-            own = np.array(self.times[name][:count])
-            cost, least = (cost - own, least) if sign < 0 else (cost, least + own)
-            middle, floor = (
-                (middle - self.median(name), floor)
-                if sign < 0
-                else (middle, floor + self.median(name))
-            )
-        single = cost / least
-        return {"value": middle / floor, "spread": (float(single.min()), float(single.max()))}
+        count = len(self.times[work])  # a floor counts in the turns in which the work was done
+        off = [self.times[name][:count] for name, sign in floors.items() if sign < 0]
+        on = [self.times[name][:count] for name, sign in floors.items() if sign > 0]
+        single = (np.array(self.times[work]) - np.sum(off, axis=0)) / np.sum(on, axis=0)
+        cost = self.median(work) - sum(map(statistics.median, off))
+        value = cost / sum(map(statistics.median, on))
+        return {"value": float(value), "spread": (float(single.min()), float(single.max()))}
 
 
 def interleaved(works: Mapping[str, Do], budget: Budget, *, clock: str = "wall") -> Taken:

@@ -16,7 +16,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import report
+import rows_growth
 import rows_lens
+import stored
 from alone import Alone
 from newton import newton
 from peers import LAYERGRAM, LIBRARIES, PLAIN, Setting, Worker, WorkFailed, started
@@ -97,6 +99,9 @@ def test_a_ratio_is_that_of_medians_with_what_is_taken_off():
     taken = Taken({"work": [5.0, 7.0, 30.0], "pass": [1.0, 1.0, 2.0], "floor": [2.0, 3.0, 4.0]})
     found = taken.ratio("work", {"pass": -1.0, "floor": 1.0})
     assert found == {"value": 2.0, "spread": (2.0, 7.0)}
+    # what is done less often meets its own turns of the floor
+    seldom = Taken({"work": [6.0], "floor": [2.0, 30.0, 40.0]})
+    assert seldom.ratio("work", {"floor": 1.0}) == {"value": 3.0, "spread": (3.0, 3.0)}
     assert taken.ratio("work", {"pass": 1.0, "floor": 1.0})["value"] == 7.0 / 4.0
 
 
@@ -119,9 +124,15 @@ def test_a_goal_that_is_missed_is_said_and_drawn(tmp_path):
     curve = Curve("divergence", "layergram", "tokens", (256, 512), points, 500.0)
     home = tmp_path / "RESULTS.md"
     setting = Setting(tmp_path, tmp_path, 1)
-    report.write([near, far], [curve], setting, home)
-    assert {path.name for path in tmp_path.iterdir()} == {"RESULTS.md", "goals.png", "growth.png"}
-    assert "## 5. Replayed answers" in home.read_text(encoding="utf-8")
+    stored.merged([near, far], [curve], tmp_path)
+    # row 1 is measured anew, everything else stays as it was
+    again = Row(1, "anew", "layergram", "floor", 1.1, (1.0, 1.2), goal=1.25)
+    rows, curves, dates = stored.merged([again], [], tmp_path)
+    assert (rows, curves, set(dates)) == ([again, far], [curve], {1, 5})
+    report.write(rows, curves, dates, setting, home)
+    text = home.read_text(encoding="utf-8")
+    assert "## 5. Replayed answers" in text and "| near |" not in text
+    assert all((tmp_path / name).stat().st_size > 5000 for name in ("goals.png", "growth.png"))
 
 
 def test_exponents_are_those_of_the_larger_sizes_without_what_does_not_grow():
@@ -142,3 +153,27 @@ def test_the_plain_newton_solver_finds_the_same_probes(scale):
     rows = torch.as_tensor(random.random((3, 80)) < 0.7)
     own = logistic(x, labels, rows, scale=scale).log_odds
     assert newton(x, labels, rows, scale=scale).numpy() == pytest.approx(own.numpy(), abs=0.02)
+
+
+def test_growth_is_measured_at_every_size_and_says_who_did_not_survive(tiny_setting, monkeypatch):
+    def alone(peer, setting, work, **sizes):
+        if peer.name == "nnsight" and sizes.get("tokens", 0) > 512:
+            raise WorkFailed("out of memory")
+        if setting.folder != tiny_setting.folder:
+            return Alone(float(setting.folder.name), 900.0)  # the folder of so many layers
+        size = sizes.get("tokens") or sizes["answers"]
+        received = work in ("attention", "reducing_hooks") or sizes.get("measures") == [
+            "attention_received"
+        ]
+        return Alone(float(size**2 if received else size), 700.0 + size)
+
+    monkeypatch.setattr(rows_growth, "alone", alone)
+    curves = list(rows_growth.curves(tiny_setting))
+    rows = list(rows_growth.rows(curves))
+    own = {row.work: row for row in rows if row.by == LAYERGRAM.name}
+    assert own["time of attention received, 256 to 8,192 tokens"].value == pytest.approx(2)
+    assert own["time of all default measures, 4 to 32 layers"].value == pytest.approx(1)
+    assert own["time of divergence, 256 to 4,096 tokens"].reached
+    (cut,) = (one for one in curves if (one.by, one.work) == ("nnsight", "attention received"))
+    assert len(cut.points) == 2 and cut.note == "out of memory"
+    assert {row.note for row in rows if row.by == "nnsight"} == {"out of memory"}

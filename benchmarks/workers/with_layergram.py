@@ -23,8 +23,6 @@ from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES
 from layergram.storage.folder import RunFolder
 
-MASKED = ((10, 0),)
-
 
 class Own:
     """Layergram's work on one model.
@@ -37,6 +35,7 @@ class Own:
 
     def __init__(self, model: Model, plain: Plain, texts: Texts) -> None:
         self.model, self.plain, self.texts = model, plain, texts
+        self.seen: dict[str, list[Tensor]] = {}
 
     def trace(self, tokens: int, measures: Sequence[str] = DEFAULT_MEASURES) -> Work:
         """Maps of the long text's first tokens."""
@@ -74,7 +73,7 @@ class Own:
         Args:
             steps: so many of each function; all by default.
         """
-        edit = lg.Masking(how="zero").edit(MASKED, ())
+        edit = lg.Masking(how="zero").edit([(self.model.layers // 3, 0)], ())
         given = lg.steps("functions").first(steps)
         sequences = lg.step_sequences(self.model, given)
 
@@ -104,7 +103,11 @@ class Own:
         return self.plain.batch_products(self._batches(**of))
 
     def _batches(self, work: str, **sizes: Any) -> list[Tensor]:
-        seen: list[Tensor] = []
+        """The ids of every forward pass of a work, which is done once to see them."""
+        key = repr((work, sizes))
+        if key in self.seen:
+            return self.seen[key]
+        seen = self.seen.setdefault(key, [])
 
         def before(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
             seen.append(kwargs["input_ids"].clone())
