@@ -110,11 +110,10 @@ def _averages(
         every = [data] if isinstance(data, str) else list(data)
         given = spread(every, TEXTS)
         few = items_of(model, given, by, chat=run.chat)
-        total = tokens = len(every) / max(len(given), 1)
-        if given and isinstance(given[0], str):
-            total, tokens = len(every), sum(map(len, every)) / sum(map(len, given))
-        else:
-            total = len(every) * len(few.items) // len(given)
+        total = len(every) * len(few.items) // len(given)  # drawn answers are no items
+        tokens = total / len(few.items)
+        if isinstance(given[0], str):
+            tokens = sum(map(len, every)) / sum(map(len, given))
 
     def work(folder: Any) -> None:
         kept = folder.path / averaging_stage(one).name if keep == "maps" else None

@@ -14,6 +14,7 @@ from layergram.figures.planning import Maps, plan
 from layergram.figures.spec import Figure
 from layergram.figures.style import DOTS_PER_INCH, Style
 from layergram.maps import replacing
+from layergram.maps.files import not_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,9 +127,5 @@ def save(figure: Figure | Painted, path: str | Path, *, dots_per_inch: int = DOT
                 metadata=METADATA[kind] | words,
             )
     except OSError as error:
-        raise LayergramError(
-            f"to write '{path}'",
-            got=str(error.strerror or error),
-            do="choose a folder that can be written",
-        ) from None
+        raise not_written(path, error) from None
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import shutil
 import tempfile
@@ -84,11 +85,20 @@ def _writing(path: Path) -> Iterator[Path]:
         with replacing(path) as temporary:
             yield temporary
     except OSError as error:
-        raise LayergramError(
-            f"to write '{path}'",
-            got=str(error.strerror or error),
-            do="choose a folder that can be written",
-        ) from None
+        raise not_written(path, error) from None
+
+
+def not_written(path: Path, error: OSError) -> LayergramError:
+    """The error for a file that cannot be written; a full disk ends work that was asked rightly."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return LayergramError(
+        f"to write '{path}'",
+        got=str(error.strerror or error),
+        do="make room, and start again; everything finished so far is kept"
+        if full
+        else "choose a folder that can be written",
+        exit_code=1 if full else 2,
+    )
 
 
 def _choose(path: Path, table: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
@@ -106,7 +116,9 @@ def _choose(path: Path, table: dict[str, Callable[..., Any]]) -> Callable[..., A
 def _write_netcdf(array: xr.DataArray, path: Path) -> None:
     dataset = array.to_dataset(name=array.name or array.attrs["measure"])
     compressed = {name: {"zlib": True, "complevel": 4} for name in dataset.data_vars}
-    dataset.to_netcdf(path, engine="h5netcdf", encoding=compressed)
+    # through memory: on a full disk HDF5 raises an error of its own, and cannot close the file
+    whole = dataset.to_netcdf(None, engine="h5netcdf", encoding=compressed)
+    path.write_bytes(bytes(whole))
 
 
 def _write_json(array: xr.DataArray, path: Path) -> None:

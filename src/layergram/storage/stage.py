@@ -19,7 +19,7 @@ from typing import Any
 
 from layergram.errors import LayergramError
 from layergram.storage.arrays import ArraySpec
-from layergram.storage.executor import in_process
+from layergram.storage.executor import Executor, in_process
 from layergram.storage.folder import RunFolder
 from layergram.storage.shards import LAYOUT, Shards
 
@@ -128,7 +128,8 @@ def run_stage(
     """
     if folder is None:
         shards = Shards(Path(), stage.plain)
-        own, one_shard, executor = shards.names, partial(_results, shards, work), in_process
+        executor: Executor = in_process
+        own, one_shard = shards.names, partial(_results, shards, work)
         pending = own
     else:
         shards = folder.claim(stage.plain)
