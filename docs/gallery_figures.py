@@ -259,7 +259,8 @@ def examples() -> dict[str, Example]:
         ),
         "long_text": Example(
             "8,192 tokens",
-            "Neighbouring columns are pooled; each shows its largest value, so no peak is lost.",
+            "Neighbouring columns are pooled: of attention each shows its largest value, so no "
+            "peak is lost.",
             attention(long),
             Style(first_token="leave_out", scale="log"),
             "--first-token leave_out --scale log",

@@ -8,10 +8,13 @@ import shlex
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cyclopts import CycloptsError
 
+import gallery_runs
 import layergram
+from layergram import figures
 from layergram.cli import COMMANDS, app
 
 ROOT = Path(__file__).parent.parent
@@ -80,4 +83,33 @@ def test_the_gallery_is_current():
 
 def test_the_gallery_has_every_picture_that_it_shows_and_no_other():
     shown = re.findall(r"\]\(gallery/(.+)\)", (DOCS / "gallery.md").read_text(encoding="utf-8"))
-    assert {path.name for path in (DOCS / "gallery").iterdir()} == set(shown)
+    assert {path.name for path in (DOCS / "gallery").iterdir()} == {"data", *shown}
+
+
+def test_the_maps_of_the_gallery_are_small_and_come_from_the_runs_that_it_lists():
+    known = {f"{name}.nc" for name in gallery_runs.NEEDED}
+    files = {path.name: path for path in gallery_runs.DATA.iterdir()}
+    assert {name for name in files if name.endswith(".nc")} == known
+    assert all(path.stat().st_size < 100_000 for path in files.values())
+    used = {name for real in gallery_runs.REAL.values() for name in real.names}
+    assert used == set(gallery_runs.NEEDED)
+    for name, file in gallery_runs.NEEDED.items():
+        array = gallery_runs.read(name)
+        assert array.attrs["measure"] == file.rpartition("/")[2].removesuffix(".nc")
+        assert array.attrs["model"] in ("smollm2", gallery_runs.UNTRAINED)
+        assert file.split("/")[0] in gallery_runs.RUNS
+
+
+def test_the_hard_figures_of_the_gallery_are_what_they_say():
+    real = gallery_runs.REAL
+    plans = {name: figures.plan(one.maps, style=one.style) for name, one in real.items()}
+    assert plans["real_long"].panels[0].values.shape[1] == 556
+    assert plans["real_many"].layout == "sheet" and len(plans["real_many"].panels) == 400
+    assert plans["real_untrained"].panels[0].values.shape == (32, 32)
+    assert plans["real_one_cell"].panels[0].values.shape == (1, 1)
+    noise = plans["real_noise"].panels[0]
+    assert noise.equal[~np.isnan(noise.values)].all() and noise.equal.any()
+    assert plans["real_words"].panels[0].texts is not None
+    assert [span.label for span in plans["real_answer"].panels[0].spans] == ["prompt", "answer"]
+    assert any(tick.faint for tick in plans["real_answer"].panels[0].x.ticks)
+    assert any("far above the others" in note for note in plans["real_sinks"].notes)
