@@ -33,7 +33,10 @@ def _both(columns: int, without: float, with_draws: float, *, runs: int) -> Iter
     array = maps.make(values, ("layer", "token"), measure="divergence", units="bit")
     # a map that carries p-values is not compared with drawn ones
     p_values = (("layer", "token"), np.random.default_rng(1).random(values.shape))
-    maps_by_null = {"without surrogates": array.assign_coords(p_value=p_values), "with surrogates": array}
+    maps_by_null = {
+        "without surrogates": array.assign_coords(p_value=p_values),
+        "with surrogates": array,
+    }
 
     def work(array: xr.DataArray) -> dict[str, float]:
         began = time.process_time()
