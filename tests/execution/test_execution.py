@@ -103,14 +103,14 @@ def all_stages(model, folder, questions):
 
 
 def results(folder):
-    """Everything in a folder but pictures, words and the time of day."""
+    """Everything in a folder but pictures, words, pages and the time of day."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.suffix == ".nc":
             array = maps.read(path)
             found[name] = (array.values.tobytes(), {**array.attrs, "created": ""})
-        elif path.is_file() and path.suffix not in (".png", ".md", ".lock"):
+        elif path.is_file() and path.suffix not in (".png", ".md", ".html", ".lock"):
             found[name] = path.read_bytes()
     return found
 
