@@ -28,6 +28,9 @@ def test_depths_and_scores_equal_those_of_a_trace(five_layers, set_file):
     result = lg.depth(five_layers, lg.questions(set_file).first(3), options=FEW)
     depths = np.concatenate([a.depths[0.5] for a in result.answers])
     assert len(set(depths)) >= 3  # of 5 layers
+    cells = result.summary["cells"]
+    assert set(cells) == {"cells_certified", "cells_exact", "cells_not_needed"}
+    assert sum(cells.values()) == 4 * len(depths)  # of the layers before the last
     for answer, record in zip(result.answers, result.records["answers"], strict=True):
         prompt, ids = answer.row.prompt_tokens, torch.tensor(answer.row.ids)
         for g in FEW.g:

@@ -194,7 +194,8 @@ class LensReader:
         """When some positions of a block settle; ``found`` keeps what is known of the block."""
         if thresholds not in found:
             before = enumerate(block.streams[:-1], start=1)
-            h = torch.stack([self.lens.transform(stream, layer) for layer, stream in before])
+            parts = [self.lens.transform(stream, layer) for layer, stream in before]
+            h = torch.stack(parts) if parts else block.streams[-1][None][:0]
             least, guess = self._bounds(h, final)
 
             def divergence(layers: Tensor, positions: Tensor) -> Tensor:
@@ -212,12 +213,12 @@ class LensReader:
     def _bounds(self, h: Tensor, final: Prediction) -> tuple[Tensor, Tensor]:
         """Lower bounds of the divergences of transformed streams [layer, n, d], and guesses.
 
-        −∞ and ∞ [layer, n] for a lens that cannot read some tokens alone.
+        −∞ and ∞ [layer, n] for a lens that cannot read some tokens alone: all cells are computed.
         """
         layers, n, _ = h.shape
         tokens = likely_tokens(final.p)
         read = self.lens.of_tokens(tokens) if isinstance(self.lens, TokenLens) else None
-        if read is None:
+        if read is None or not layers:
             nothing = final.p.new_full((layers, n), torch.inf)
             return -nothing, nothing
         p = final.p[:, tokens]

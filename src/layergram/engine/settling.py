@@ -1,7 +1,8 @@
 """Settling: the first layer near the final prediction, mostly without the whole vocabulary.
 
-That the divergence of a layer is above a threshold is known from a lower bound of it, made of the
-logits of a few thousand tokens (:func:`least_divergence`). What the bound leaves open is computed.
+A lower bound of the divergence, made of the logits of few tokens, shows for most layers that they
+lie above a threshold (:func:`least_divergence`). The divergence of the others is computed exactly,
+up to the layer at which a position settles.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SHARE, FEWEST = 16, 64
 """The bound reads one in so many tokens of the vocabulary, but not fewer than these."""
 
 MARGIN = 1e-4
-"""Bits by which a bound must be above a threshold: sums of float32 are within a tenth of it."""
+"""Bits by which a bound must be above a threshold; float32 rounds the sums by a tenth of it."""
 
 STEPS = 4
 """Steps towards the best λ; fewer make the bound weaker, and no less true."""
@@ -32,8 +33,8 @@ class Settled(NamedTuple):
     """When positions settle, and how that is known of the layers before the last one.
 
     Attributes:
-        layers: [threshold, token], the first layer with a divergence of at most the threshold; the
-            last layer where there is no other.
+        layers: [threshold, token] as floats, the first layer with a divergence of at most the
+            threshold; the last layer where there is no other, NaN where a divergence is.
         certified: [token], how many layers are known by their bound alone to lie above.
         exact: [token], how many were computed. Nothing has to be known of the others.
     """
@@ -153,23 +154,24 @@ def settle(
         divergence: places in ``least`` (from 0), and positions -> exact divergences in bits.
     """
     exact = torch.full_like(least, torch.nan)
+    known = torch.zeros_like(least, dtype=torch.bool)
     places = torch.arange(len(least), device=least.device)[:, None]
     while True:
-        asked = torch.zeros_like(least, dtype=torch.bool)
-        settled = []
+        asked = torch.zeros_like(known)
+        ends = []
         for g in thresholds:
-            end = _first(exact <= g)
-            settled.append(end)
-            unknown = (places < end) & exact.isnan() & ~(least > g + MARGIN)
+            ends.append(end := _first(exact <= g))
+            unknown = (places < end) & ~known & ~(least > g + MARGIN)
             asked |= unknown & (places <= _first(unknown & (guess <= g)))
         if not asked.any():
             break
         positions, layers = asked.T.nonzero(as_tuple=True)
         exact[layers, positions] = divergence(layers, positions)
-    ends = torch.stack(settled)
-    known = ~exact.isnan()
-    needed = places <= ends.amax(0)
-    return Settled(ends + 1, (needed & ~known).sum(0), known.sum(0))
+        known |= asked
+    first = torch.stack(ends)
+    needed = places <= first.amax(0)
+    settled = torch.where((known & exact.isnan()).any(0), torch.nan, first + 1.0)
+    return Settled(settled, (needed & ~known).sum(0), known.sum(0))
 
 
 def _first(cells: Tensor) -> Tensor:

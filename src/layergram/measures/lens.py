@@ -211,6 +211,11 @@ def settling_depth(values: np.ndarray, *, g: float = 0.5, rho: float = 0.85) -> 
     c[t] = min{l : min over j ≤ l of D[t, j] ≤ g}, L for a token that never settles. The
     deep-thinking ratio is the share of tokens with c[t] ≥ ceil(ρ·L).
 
+    Where no measure of the lens is asked for, most divergences are not computed: a lower bound
+    shows that they are above g (:func:`layergram.engine.settling.least_divergence`). The depths are
+    the same. The map's attributes count the cells before the last layer: ``cells_certified`` by the
+    bound, ``cells_exact`` computed, and ``cells_not_needed``, above the depth.
+
     Args:
         values: divergence [layer, token], bits.
         g: threshold, bits.

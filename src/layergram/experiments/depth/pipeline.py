@@ -149,7 +149,7 @@ class AnswerDepths:
         columns = slice(view.start + a - self.first, view.start + b - self.first)
         settled = Settled(*(values[..., a:b] for values in view.settle(self.g)))
         self.settled.append(settled)
-        self.depths[:, columns] = settled.layers.cpu().numpy()
+        self.depths[:, columns] = settled.layers.int().cpu().numpy()
         log_p = view.final.log_p[a:b]
         values = (
             log_p.gather(1, view.next_ids[a:b, None])[:, 0],
