@@ -59,9 +59,13 @@ def test_a_run_from_prompt_to_last_column_is_the_trace_of_its_ids(tiny, ran, cli
     assert [event["event"] for event in events][:2] == ["started", "columns"]
     assert events[-1]["event"] == "done" and events[-1]["status"] == "done"
     record = client.get(f"/api/runs/{events[0]['id']}").json()
-    tokens = [token for event in events for token in event.get("tokens", [])]
+    tokens = []
+    for event in events:
+        if "tokens" in event:
+            tokens[event["start"] :] = event["tokens"]
     assert [token["id"] for token in tokens] == record["ids"]
     assert [token["part"] for token in tokens].count("answer") == 12
+    assert [token["text"] for token in tokens] == record["texts"]
     assert record["answer"] == tiny.tokenizer.decode(record["ids"][record["prompt_tokens"] :])
     traced = lg.trace(tiny, ids=record["ids"], measures=MEASURES)
     live, likeliest = grown(events)

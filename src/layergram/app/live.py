@@ -36,8 +36,8 @@ def run_events(
 
     Yields:
         ``started``: the id, the model, its layers. ``columns``, with the prompt and with each
-        token: the new tokens, ``views`` of maps that are new to the reader, and ``pieces``, the new
-        and changed columns of the others. ``done``: how it ended.
+        token: the tokens from the position ``start`` on, ``views`` of maps that are new to the
+        reader, and ``pieces``, the new and changed columns of the others. ``done``: how it ended.
     """
     one = _Run(model, request, history)
     with ExitStack() as stack:
@@ -68,6 +68,7 @@ class _Run:
         self.arrays: dict[str, xr.DataArray] = {}
         self.kept = False
         self.shown: set[str] = set()
+        self.texts: tuple[str, ...] = ()
         self.record: Record = history.begin(
             {
                 "status": "running",
@@ -119,15 +120,20 @@ class _Run:
     def _told(self, step: TraceStep) -> Event:
         """The new tokens, new columns of the maps that the reader has, and maps that are new."""
         columns, read = step.columns, step.trace.tokens
-        new = {str(name): step.maps[name] for name in columns if name not in self.shown}
+        named = [name for name in columns if name not in self.shown]
+        new = {name: array for name, array in (step.maps if named else {}).items() if name in named}
         grown = {name: columns[name] for name in columns if name in self.shown}
         self.shown |= set(new)
+        # a later token can complete a character, which changes the texts of those before it
+        pairs = zip(self.texts, read.texts, strict=False)
+        same = next((at for at, (a, b) in enumerate(pairs) if a != b), len(self.texts))
+        self.texts = read.texts
         return {
             "event": "columns",
-            "start": step.start,
+            "start": same,
             "tokens": [
                 {"text": read.texts[at], "id": read.ids[at], "part": read.parts[at]}
-                for at in range(step.start, len(read))
+                for at in range(same, len(read))
             ],
             "seconds": self.record["seconds"],
             "views": page_data(new, worded=False)["maps"],

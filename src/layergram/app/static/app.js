@@ -121,7 +121,7 @@ function differences(one, other) {
   const button = make("button", "Difference", { type: "button" });
   button.addEventListener("click", tried(async () => {
     const view = await ask("/api/differences", { first: one.id, second: other.id, measure: chosen.value });
-    await third.showMap(view, "Difference", `The run at the top or left less the one beside it, position by position: ${chosen.selectedOptions[0].textContent}`);
+    await third.showMap(view, "Difference", `${chosen.selectedOptions[0].textContent}, position by position: the first run less the one beside it`);
     third.node.scrollIntoView({ behavior: "smooth", block: "start" });
   }));
   return [chosen, button];
@@ -192,16 +192,20 @@ const columns = make("div", "", { class: "columns" });
 const shown = make("div", "", { class: "shown" });
 const head = make("header");
 head.append(make("h1", "layergram"), status);
+const wide = matchMedia("(min-width: 761px)").matches;
 const lists = [["History", past], ["Results", folders]].map(([title, list]) => {
-  const part = make("section");
-  part.append(make("h2", title), list);
+  const part = make("details");
+  const summary = make("summary");
+  part.open = wide;
+  summary.append(make("h2", title));
+  part.append(summary, list);
   return part;
 });
 side.append(form.node);
 kept.append(...lists);
 columns.append(...panes.map((pane) => pane.node));
 shown.append(alert, columns, third.node);
-app.append(head, side, shown, kept);
+app.append(head, side, kept, shown);
 status.textContent = "Ask something: the maps grow with the answer.";
 form.node.addEventListener("submit", (event) => { event.preventDefault(); run(); });
 form.stop.addEventListener("click", stop);

@@ -13,6 +13,10 @@ function quoted(text) {
   return `“${text.trim() || text.replaceAll("\n", "⏎")}”`;
 }
 
+function percent(share) {
+  return share < 0.0005 ? "below 0.1 %" : `${(100 * share).toFixed(1)} %`;
+}
+
 /** What was asked, in one line. */
 export function lineOf({ request, model }) {
   const pieces = [model, request.temperature ? `temperature ${request.temperature}, top-p ${request.top_p}, seed ${request.seed}` : "greedy"];
@@ -38,7 +42,8 @@ export class Pane {
     this.buttons = make("div", "", { class: "buttons" });
     this.files = make("p", "", { class: "files" });
     this.maps = make("div", "", { class: "maps" });
-    this.look = make("div", "", { class: "look", "aria-live": "polite" });
+    this.look = make("div", "", { class: "look" });
+    this.cell = make("div", "", { class: "look", "aria-live": "polite" });
     this.node.append(this.title, this.line, this.tokens, this.buttons, this.files, this.look, this.maps);
     this.tokens.addEventListener("click", ({ target }) => {
       if (target.dataset.at) this.attention(Number(target.dataset.at));
@@ -53,7 +58,7 @@ export class Pane {
     this.page = this.seen = this.record = this.id = this.viewed = null;
     this.asked = 0;
     this.texts = [];
-    for (const node of [this.tokens, this.look, this.buttons, this.files]) node.replaceChildren();
+    for (const node of [this.tokens, this.look, this.cell, this.buttons, this.files]) node.replaceChildren();
     this.title.textContent = this.line.textContent = "";
     this.node.hidden = true;
     delete this.node.dataset.status;
@@ -101,11 +106,13 @@ export class Pane {
     if (start === 0) this.given = tokens.filter(({ part }) => part === "prompt").length;
     this.put(tokens, start);
     this.page?.append(pieces);
-    if (views.length && !this.page) this.page = await mount(this.maps, { maps: views });
+    if (views.length && !this.page) await this.mounted(views);
     else for (const view of views) await this.page.set(view);
   }
 
   put(tokens, start) {
+    while (this.tokens.childElementCount > start) this.tokens.lastChild.remove();
+    this.texts.length = start;
     for (const [at, { text, part }] of tokens.entries()) {
       const title = `token ${start + at}: what it attended to`;
       this.tokens.append(make("button", shown(text), { type: "button", class: part, "data-at": start + at, title, "aria-pressed": "false" }));
@@ -130,7 +137,7 @@ export class Pane {
       const view = await ask(`/api/runs/${id}/views/${name}`);
       if (this.id !== id) return;
       if (this.page) await this.page.set(view);
-      else this.page = await mount(this.maps, { maps: [view] });
+      else await this.mounted([view]);
     }
     this.viewed = id;
     this.node.dataset.shown = id;
@@ -143,21 +150,24 @@ export class Pane {
     this.node.hidden = false;
     this.title.textContent = title;
     this.line.textContent = line;
-    this.page = await mount(this.maps, { maps: [view] });
+    await this.mounted([view]);
+  }
+
+  /** Show maps; what is known of the pinned cell stands under what the page says of it. */
+  async mounted(views) {
+    this.page = await mount(this.maps, { maps: views });
+    this.maps.querySelector("output").after(this.cell);
   }
 
   async pinned(detail) {
     const { layer, head, token } = detail?.labels ?? {};
     this.asked += 1;
     const turn = this.asked;
-    if (layer === undefined) return;
-    if (head !== undefined) {
-      this.look.replaceChildren(this.ablating(layer, head));
-      return;
-    }
-    if (!this.id || token === undefined) return;
-    const alignment = this.hooks.measures[detail.map] ?? "predicts";
-    if (alignment === "predicts" && token === 0) return;
+    const alignment = this.hooks.measures[detail?.map];
+    const nothing = alignment === undefined || token === undefined || (alignment === "predicts" && token === 0);
+    if (layer !== undefined && head !== undefined) this.cell.replaceChildren(this.ablating(layer, head));
+    else if (layer === undefined || !this.id || nothing) this.cell.replaceChildren();
+    if (head !== undefined || layer === undefined || !this.id || nothing) return;
     try {
       const found = await ask(`/api/runs/${this.id}/cell`, { layer, position: token, alignment });
       if (turn === this.asked) this.top(found, alignment, token);
@@ -172,10 +182,10 @@ export class Pane {
     for (const { text, probability } of tokens) {
       const line = make("li");
       const bar = make("meter", "", { min: 0, max: 1, value: probability, "aria-label": "probability" });
-      line.append(make("code", shown(text)), bar, make("span", `${(100 * probability).toFixed(1)} %`));
+      line.append(make("code", shown(text)), bar, make("span", percent(probability)));
       list.append(line);
     }
-    this.look.replaceChildren(make("h3", `Layer ${layer} predicts ${what}`), list);
+    this.cell.replaceChildren(make("h3", `Layer ${layer} predicts ${what}`), list);
   }
 
   ablating(layer, head) {
@@ -199,7 +209,9 @@ export class Pane {
       const close = make("button", "Close", { type: "button" });
       this.seen?.destroy();
       const offer = make("p");
-      this.look.replaceChildren(make("h3", `What ${quoted(this.texts[at])} attended to, head by head`), close, offer, holder);
+      const title = make("div", "", { class: "buttons" });
+      title.append(make("h3", `What ${quoted(this.texts[at])} attended to, head by head`), close);
+      this.look.replaceChildren(title, offer, holder);
       close.addEventListener("click", () => { this.seen?.destroy(); this.seen = null; this.look.replaceChildren(); });
       holder.addEventListener("pin", ({ detail }) => {
         const { layer, head } = detail?.labels ?? {};
