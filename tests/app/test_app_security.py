@@ -331,7 +331,7 @@ def test_invented_requests_find_no_mistake(tiny, out, ran, monkeypatch):
         def one(case, known):
             if known and "run" in (case.path_parameters or {}):
                 case.path_parameters["run"] = run
-            case.cookies = None
+            case.cookies = {}
             plain = case.as_transport_kwargs(base_url=ADDRESS)
             try:
                 response = client.request(**{k: v for k, v in plain.items() if v is not None})

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from layergram import maps
-from layergram.app.history import FOLDER, History, Record
+from layergram.app.history import History, Record
 from layergram.app.jobs import as_stream, for_result, start
 from layergram.app.live import run_events
 from layergram.app.looks import attention_of, top_tokens
@@ -25,7 +25,7 @@ from layergram.app.requests import (
     SaveRequest,
     TokenRequest,
 )
-from layergram.app.results import Results
+from layergram.app.results import FOLDER, Results
 from layergram.app.saving import save_run
 from layergram.app.settings import Settings
 from layergram.app.worker import Event, Job, Worker
