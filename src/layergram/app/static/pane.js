@@ -182,7 +182,7 @@ export class Pane {
     for (const { text, probability } of tokens) {
       const line = make("li");
       const bar = make("meter", "", { min: 0, max: 1, value: probability, "aria-label": "probability" });
-      line.append(make("code", shown(text)), bar, make("span", percent(probability)));
+      line.append(make("code", JSON.stringify(text)), bar, make("span", percent(probability)));
       list.append(line);
     }
     this.cell.replaceChildren(make("h3", `Layer ${layer} predicts ${what}`), list);
