@@ -1,3 +1,4 @@
+# make live   the live app: ask the embedded model in the browser, and watch its maps grow
 # make demo   the main job: maps, pictures and words of two texts, from the embedded model
 # make test   everything that has to hold; sets up what is missing
 # make check  the same
@@ -7,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test check gate long bench bench-quick demo clean fonts browser screenshots
+.PHONY: help live test check gate long bench bench-quick demo clean fonts browser screenshots
 
 # The environment is ready once it was made from these files, for this folder.
 LOCK := $(shell { cat constraints.txt pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
@@ -82,6 +83,9 @@ bench: $(READY)
 
 bench-quick: $(READY)
 	$(PY) benchmarks/bench.py --quick --peers none
+
+live: $(READY)
+	.venv/bin/layergram serve
 
 demo: $(READY)
 	@echo "1. a text"; \

@@ -132,13 +132,17 @@ def save_page(
 
 
 def page_data(
-    arrays: xr.DataArray | Mapping[str, xr.DataArray], *, style: figures.Style | None = None
+    arrays: xr.DataArray | Mapping[str, xr.DataArray],
+    *,
+    style: figures.Style | None = None,
+    worded: bool = True,
 ) -> dict[str, Any]:
     """Maps as the plain data that the script of a page mounts.
 
     Args:
         arrays: a map, or maps by name.
         style: the choices of the figure; a page shows maps as heatmaps, without pooling.
+        worded: whether the sentences about each map come with it, which take most of the time.
 
     Returns:
         ``title``, the style's, or None; and ``maps``.
@@ -155,7 +159,7 @@ def page_data(
             allowed="auto, heatmap",
             do="leave the kind out, or write a picture",
         )
-    views = [_view(name, array, style) for name, array in arrays.items()]
+    views = [_view(name, array, style, worded=worded) for name, array in arrays.items()]
     return {"title": style.title or None, "maps": views}
 
 
@@ -178,7 +182,12 @@ def page_columns(columns: Mapping[str, xr.DataArray]) -> list[dict[str, Any]]:
 
 
 def _view(
-    name: str, array: xr.DataArray, style: figures.Style, *, known: words.Facts | None = None
+    name: str,
+    array: xr.DataArray,
+    style: figures.Style,
+    *,
+    known: words.Facts | None = None,
+    worded: bool = True,
 ) -> dict[str, Any]:
     if style.by != "token" and "token" in array.dims:
         array, known = maps.join_tokens(array, by=style.by), None
@@ -190,7 +199,7 @@ def _view(
         figure=figures.plan(array, style=style).to_plain(values="none"),
         drawn=drawn,
         axes=labels.axes_of(drawn, style),
-        said=words.sentences(array, known=known),
+        said=words.sentences(array, known=known) if worded else (),
         sinks=style.first_token != "keep" and bool(planning.sinks_of(drawn, style)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -18,6 +19,7 @@ from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES, NUMBERS, TEX
 SCHEMA = 1
 
 
+@cache
 def layergram_version() -> str:
     """The installed version of layergram, or 'unknown' when it runs from a bare source tree."""
     try:
