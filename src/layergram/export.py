@@ -193,12 +193,14 @@ def _view(
         array, known = maps.join_tokens(array, by=style.by), None
     style = replace(style, by="token", most_columns=max(2, *array.shape))
     drawn, _ = labels.drawn_part(array, style)
+    axes = labels.axes_of(drawn, style)
     return pages.view(
         array,
         name=name,
         figure=figures.plan(array, style=style).to_plain(values="none"),
         drawn=drawn,
-        axes=labels.axes_of(drawn, style),
+        axes=axes,
+        faint=sorted(labels.cells_of(drawn, axes[2]).template),
         said=words.sentences(array, known=known) if worded else (),
         sinks=style.first_token != "keep" and bool(planning.sinks_of(drawn, style)),
     )

@@ -109,7 +109,6 @@ ALTERED = {
     ("Scale", "kind"): ("tokens", lambda f: scale(f, kind="log", low=0.01, ticks=())),
     ("Scale", "low"): ("heads", lambda f: scale(f, low=-2.0)),
     ("Scale", "high"): ("heads", lambda f: scale(f, high=2.0)),
-    ("Scale", "centre"): ("heads", lambda f: scale(f, centre=0.2)),
     ("Scale", "colours"): ("heads", lambda f: scale(f, colours=f.scales[0].colours[::-1])),
     ("Scale", "label"): ("heads", lambda f: scale(f, label="Other")),
     ("Scale", "ticks"): ("heads", lambda f: scale(f, ticks=f.scales[0].ticks[:2])),
@@ -153,6 +152,7 @@ ALTERED = {
 
 ONE_PAINTER = {
     ("Tick", "upright"): ("page", PAPER),
+    ("Tick", "faint"): ("page", MAP),
     ("Axis", "names"): ("matplotlib", "its ticks hold the names that fit"),
     ("Axis", "rotation"): ("page", PAPER),
     ("CellTexts", "rows"): ("page", MAP),
@@ -171,13 +171,22 @@ ONE_PAINTER = {
     **{("TextBox", field.name): ("page", KIND) for field in dataclasses.fields(spec.TextBox)},
     **{
         ("Figure", name): ("page", PAPER)
-        for name in ("panel_width", "row_heights", "font_size", "width", "font", "notes_shown")
+        for name in (
+            "panel_width",
+            "row_heights",
+            "font_size",
+            "width",
+            "font",
+            "notes_shown",
+            "layout",
+        )
     },
 }
 """Of a field: the painter that does not show it, and why."""
 
 NEITHER = {
     ("Axis", "dim"): WORDS,
+    ("Scale", "centre"): "the colours are laid around it",
     ("Region", "text"): LEGEND,
     ("BarKind", "text"): LEGEND,
     ("Limit", "text"): LEGEND,

@@ -12,7 +12,6 @@ from layergram.errors import NEAR, LayergramError
 from layergram.figures.spec import Scale, Values
 from layergram.figures.style import Style
 from layergram.figures.ticks import (
-    SLACK,
     apart,
     arms,
     clean,
@@ -313,20 +312,10 @@ def colours_of(palette: str, *, direction: str = "forward", count: int = 256) ->
 
 
 def norm_of(scale: Scale) -> Normalize:
-    """How matplotlib places values between the first and the last colour.
+    """How matplotlib places values between the first and the last colour."""
+    from matplotlib.colors import LogNorm, Normalize
 
-    The middle colour of a diverging scale stands at its centre, also where the limits that were
-    asked for lie at different distances from it.
-    """
-    from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
-
-    low, high, centre = scale.low, scale.high, scale.centre
-    if scale.kind == "log":
-        return LogNorm(low, high)
-    if centre is None or not low < centre < high:
-        return Normalize(low, high)
-    halfway = abs((low + high) / 2 - centre) <= SLACK * (high - low)
-    return Normalize(low, high) if halfway else TwoSlopeNorm(centre, low, high)
+    return (LogNorm if scale.kind == "log" else Normalize)(scale.low, scale.high)
 
 
 def sequential(colours: Sequence[str]) -> bool:

@@ -109,7 +109,10 @@ export function colouring(scale) {
     const { kind, low, high, centre } = scale;
     if (kind === "log") return value > 0 ? Math.log(value / low) / Math.log(high / low) : 0;
     if (kind === "diverging" && low < centre && centre < high) {
-      return 0.5 + 0.5 * (value - centre) / (value < centre ? centre - low : high - centre);
+      const middle = scale.middle ?? (centre - low) / (high - low); // where no effect has its colour
+      return value < centre
+        ? middle * (value - low) / (centre - low)
+        : middle + (1 - middle) * (value - centre) / (high - centre);
     }
     return (value - low) / (high - low);
   };

@@ -7,11 +7,11 @@ import { SIZE, FONT, prepared, rectOf, roundStep, widthOf, write } from "./pen.j
 
 export const LIGHT = {
   ink: "#1a1a1a", ground: "#ffffff", rule: "#8a8a8a", empty: "#f2f2f2", hatch: "#a6a6a6",
-  pin: "#0b57d0", lit: "#c2185b", bar: "#4a6fa5", band: "#cfdcee",
+  pin: "#0b57d0", lit: "#c2185b", bar: "#4a6fa5", band: "#cfdcee", soft: "#757575",
 };
 export const DARK = {
   ink: "#ececec", ground: "#16181b", rule: "#7d7d7d", empty: "#26292d", hatch: "#5c6167",
-  pin: "#8ab4ff", lit: "#ff7eb6", bar: "#7fa3d8", band: "#33445c",
+  pin: "#8ab4ff", lit: "#ff7eb6", bar: "#7fa3d8", band: "#33445c", soft: "#949494",
 };
 const small = new OffscreenCanvas(1, 1); // a pixel per cell
 const EQUAL = 0xffb0b0b0; // grey: a difference that rounding alone can explain
@@ -147,8 +147,9 @@ function paintLabels(pen, map, panel, box, layout, seen, theme) {
     const x = box.x + (c + 0.5 - seen[0]) * layout.pitch;
     if (x < box.x || x > box.x + box.w) continue;
     const y = box.y + box.h + 6;
-    if (layout.flat) write(pen, map.columnNames[c], x, y + 6, { fill: theme.ink, align: "center" });
-    else write(pen, map.columnNames[c], x, y, { fill: theme.ink, align: "right", turn: -Math.PI / 2, room: 110 });
+    const fill = map.faint.includes(c) ? theme.soft : theme.ink; // tokens of the chat template
+    if (layout.flat) write(pen, map.columnNames[c], x, y + 6, { fill, align: "center" });
+    else write(pen, map.columnNames[c], x, y, { fill, align: "right", turn: -Math.PI / 2, room: 110 });
   }
   write(pen, map.columnLabel, box.x + box.w / 2, layout.height - 9, { fill: theme.ink, align: "center", room: box.w });
 }

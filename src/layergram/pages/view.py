@@ -68,6 +68,7 @@ def view(
     axes: tuple[tuple[str, ...], str, str],
     said: Sequence[Said] = (),
     sinks: bool = False,
+    faint: Sequence[int] = (),
 ) -> dict[str, Any]:
     """One map of a page.
 
@@ -78,6 +79,7 @@ def view(
         drawn: the part of the map that the figure shows.
         axes: the facets, the axis of the rows (empty for a map of one axis), that of the columns.
         said: the sentences about it.
+        faint: the places of columns whose names are written in grey.
         sinks: whether columns do not count for the limits, because they lie far above the others.
 
     Returns:
@@ -125,6 +127,7 @@ def view(
         },
         "heads": {y, x} == {"layer", "head"},
         "sinks": sinks,
+        "faint": list(faint),
         "worded": any(panel.get("texts") for panel in figure["panels"])
         or array.attrs["measure"] == "lens_token",
         "sinkable": bool(y) and x in ("token", "key") and "null_value" not in array.attrs,
