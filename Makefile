@@ -74,7 +74,7 @@ gate: $(READY) fonts browser
 # Run before a large change is called done; the dated output is kept.
 long: $(READY)
 	LAYERGRAM_LONG=1 OMP_NUM_THREADS=1 $(PY) -m pytest -v --no-header -p no:cacheprovider \
-	  tests/test_kills.py tests/storage tests/engine -k 'not unequal_texts' \
+	  tests/test_kills.py tests/storage tests/engine tests/execution tests/app -k 'not unequal_texts' \
 	  | tee benchmarks/long-$$(date +%Y-%m-%d).txt
 
 # Other libraries are measured beside; one that is not to be had is named in the table.

@@ -1,11 +1,14 @@
-"""Screenshots of a page, as it opens in a browser: docs/images/page*.png.
+"""Screenshots of a page and of the live app, as a browser shows them: docs/images/*.png.
 
 Needs Chromium and the embedded model: ``make screenshots``.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ TEXT = (
 )
 MEASURES = ("divergence", "attention_received", "settling_depth", "lens_token")
 SIZE = {"width": 900, "height": 980}
+APP_SIZE = {"width": 1280, "height": 860}
+ADDRESS = re.compile(r"http://\S+")
 
 
 def pinned(page: Any, right: int, up: int) -> None:
@@ -61,7 +66,27 @@ def main() -> None:
         page.locator("details", has=page.locator(".tinted")).screenshot(
             path=str(IMAGES / "page_text.png")
         )
+        app(browser)
         browser.close()
+
+
+def app(browser: Any) -> None:
+    """Start the live app, ask it, and take its picture."""
+    folder = tempfile.mkdtemp()
+    words = [sys.executable, "-m", "layergram", "serve", "--port", "0", "--out", folder]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stdout is not None
+            address = next(filter(None, map(ADDRESS.search, serving.stdout)))[0]
+            page = browser.new_page(viewport=APP_SIZE)
+            page.goto(address)
+            page.get_by_label("Prompt").fill("What is 17 + 26? Explain in one sentence.")
+            page.get_by_role("button", name="Run").click()
+            page.get_by_text("Done:").wait_for(timeout=180_000)
+            page.wait_for_timeout(500)
+            page.screenshot(path=str(IMAGES / "app.png"))
+        finally:
+            serving.terminate()
 
 
 if __name__ == "__main__":
