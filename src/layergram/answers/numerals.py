@@ -131,7 +131,7 @@ NUMBER = re.compile(
 SCALE = re.compile(r"\s?-?(hundred|thousand|million|billion|trillion|dozen)\b|([kKM]|bn)\b")
 NTH = re.compile(r"(?:st|nd|rd|th)\b")
 UNIT = re.compile(
-    r"\s?-?(?:"
+    r"[^\S\r\n]?-?(?:"
     + "|".join(
         re.escape(name) + (r"(?![\w^])" if name[-1].isalnum() else "")
         for name in sorted(UNITS, key=len, reverse=True)
@@ -223,7 +223,7 @@ def _single_numbers(text: str) -> Iterator[Number]:
             count += 1
             yield found
     if not count and (one := ONE_UNIT.search(text)):
-        dimension, factor = UNITS[one[1].lower()]
+        dimension, factor = UNITS[_lower(one[1])]
         yield Number(Fraction(1), dimension, factor, *one.span(), one.end(1), spelled=True)
     for match in (*NO_THING.finditer(text), *NOTHING.finditer(text)):
         yield Number(Fraction(0), "", Fraction(0), *match.span(1), match.end(1), spelled=True)
@@ -236,7 +236,7 @@ def _number(text: str, match: re.Match[str]) -> Number | None:
     word = match["part"] or match["spelled"]
     if (
         word
-        and word.lower() == "one"
+        and _lower(word) == "one"
         and (
             PRONOUN_BEFORE.search(text[max(0, match.start() - 20) : match.start()])
             or PRONOUN_AFTER.match(text, end)
@@ -252,12 +252,11 @@ def _number(text: str, match: re.Match[str]) -> Number | None:
             value *= {**SCALES, **names}[scale[1] or scale[2]]
             end = scale.end()
     bare_end, dimension, factor = end, "", Fraction(1)
-    currency = (match["currency"] or "").strip(" .").lower()
+    currency = _lower(match["currency"] or "").strip(" .")
     if currency:
         dimension, factor = UNITS[currency]
     elif unit := UNIT.match(text, _after_article(text, end) if match["part"] else end):
-        name = unit[0].strip(" -").lower()
-        dimension, factor = UNITS[name]
+        dimension, factor = UNITS[_lower(unit[0]).strip(" -")]
         end = unit.end()
     elif match["digits"] and not ordinal and re.match(r"[^\W\d_]", text[end : end + 1]):
         return None  # 1980s, 3D
@@ -283,13 +282,27 @@ def _is_operation(text: str, match: re.Match[str]) -> bool:
     return bool(re.search(r"\d$", before)) or before in WORDS
 
 
+def _lower(matched: str) -> str:
+    """What a pattern found without regard to case, as our tables write it.
+
+    Such patterns take ſ for s, İ and ı for i and the Kelvin sign for k, and ``\\s`` takes any white
+    space.
+
+    Example:
+        >>> _lower("\u00a0Cm "), _lower("TH\u0130RD"), _lower("yen\u017f")
+        (' cm', 'third', 'yens')
+    """
+    text = re.sub(r"\s", " ", matched).rstrip()
+    return text.lower().replace("i\u0307", "i").replace("\u0131", "i").replace("\u017f", "s")
+
+
 def _value(match: re.Match[str]) -> Fraction | None:
     if match["top"]:
         return int(match["whole"] or 0) + Fraction(int(match["top"]), int(match["bottom"]))
     if match["many"]:
-        many = match["many"].lower()
+        many = _lower(match["many"])
         return (WORDS[many] if many in WORDS else int(many)) + Fraction(
-            1, PARTS[match["rest"].lower()]
+            1, PARTS[_lower(match["rest"])]
         )
     if match["base"]:
         return Fraction(int(match["base"]) ** min(int(match["raised"]), 300))
@@ -297,11 +310,11 @@ def _value(match: re.Match[str]) -> Fraction | None:
         power = match["power"] or match["exp"] or "0"
         return _plain(match["digits"]) * Fraction(10) ** max(-300, min(int(power), 300))
     if match["part"]:
-        many, _, part = match["part"].lower().replace("-", " ").rpartition(" ")
+        many, _, part = _lower(match["part"]).replace("-", " ").rpartition(" ")
         return Fraction(WORDS.get(many, 1), PARTS[part])
     if match["ordinal"]:
-        return Fraction(ORDINALS.index(match["ordinal"].lower()) + 1)
-    return _spelled(match["spelled"].lower())
+        return Fraction(ORDINALS.index(_lower(match["ordinal"])) + 1)
+    return _spelled(_lower(match["spelled"]))
 
 
 def _plain(digits: str) -> Fraction:
