@@ -238,6 +238,49 @@ def test_a_record_of_another_program_is_no_run(client, out):
     assert client.get("/api/runs").json() == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": float("nan")},
+        {"seconds": "long"},
+        {"maps": 5},
+        {"maps": [["a"]]},
+        {"maps": ["../run"]},
+        {"ids": [-5]},
+        {"ids": [float("inf")]},
+        {"status": "running"},
+        {"created": None},
+    ],
+)
+def test_a_broken_record_hides_itself_and_no_other(client, out, ran, change):
+    run = ran(max_new_tokens=1, measures=["residual_norm"])[0]["id"]
+    record = json.loads((out / "live" / run / "run.json").read_text())
+    broken = "20990101-000000-abcdef"
+    (out / "live" / broken).mkdir()
+    (out / "live" / broken / "run.json").write_text(json.dumps({**record, **change}))
+    (out / "live" / "20990101-000001-abcdef").mkdir()
+    (out / "live" / "20990101-000001-abcdef" / "run.json").write_text("[" * 100_000)
+    assert [one["id"] for one in client.get("/api/runs").json()] == [run]
+    refused(client.get(f"/api/runs/{broken}"), 404)
+    refused(client.post(f"/api/runs/{broken}/save", json={}), 404)
+
+
+def test_a_summary_that_is_too_deep_is_left_out(client, out):
+    lg.write(maps.make([[0.5, 1.0]], ("layer", "token"), measure="weight"), out / "deep" / "a.nc")
+    (out / "deep" / "summary.json").write_text("[" * 100_000)
+    found = client.get("/api/results/folder", params={"folder": "deep"}).json()
+    assert found == {"folder": "deep", "maps": ["a.nc"], "summary": []}
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", b"\xff", ""])
+def test_a_body_that_is_no_json_is_refused_in_plain_words(client, body):
+    json_type = {"Content-Type": "application/json"}
+    response = client.post("/api/runs", content=body, headers=json_type)
+    told = refused(response, 422 if body == "" else 400)
+    assert "request" in told["asked"] and "the the" not in told["asked"] and told["do"]
+    assert not told["asked"].startswith("the request's the")
+
+
 def test_script_in_a_map_file_stays_text(client, out):
     array = maps.make(
         np.random.default_rng(0).random((3, 4)),
