@@ -114,8 +114,10 @@ def test_the_token_is_taken_from_address_cookie_and_header(open_client):
     entered = open_client.get(f"/?token={TOKEN}")
     assert entered.status_code == 303 and entered.headers["location"] == "/"
     cookie = entered.headers["set-cookie"].lower()
-    assert "httponly" in cookie and "samesite=strict" in cookie
+    assert "httponly" in cookie and "samesite=lax" in cookie
     assert open_client.get("/api/about").status_code == 200  # by the cookie
+    others = f'theirs={{"a": "b, c"}}; =; layergram-8642={TOKEN}'
+    assert open_client.get("/api/about", headers={"Cookie": others}).status_code == 200
 
 
 def test_a_host_that_others_reach_has_a_token_in_any_case(out):
