@@ -13,7 +13,7 @@ import xarray as xr
 
 from layergram import figures, maps, pages, words
 from layergram.errors import LayergramError
-from layergram.figures import labels, planning
+from layergram.figures import labels, planning, scales
 from layergram.terminal import terminal_width, wrapped
 
 PAGE_BYTES = 5_900_000
@@ -194,16 +194,27 @@ def _view(
     style = replace(style, by="token", most_columns=max(2, *array.shape))
     drawn, _ = labels.drawn_part(array, style)
     axes = labels.axes_of(drawn, style)
+    figure = figures.plan(array, style=style).to_plain(values="none")
+    for scale in figure["scales"]:
+        scale["around"] = _around(scale, style)
     return pages.view(
         array,
         name=name,
-        figure=figures.plan(array, style=style).to_plain(values="none"),
+        figure=figure,
         drawn=drawn,
         axes=axes,
         faint=sorted(labels.cells_of(drawn, axes[2]).template),
         said=words.sentences(array, known=known) if worded else (),
         sinks=style.first_token != "keep" and bool(planning.sinks_of(drawn, style)),
     )
+
+
+def _around(scale: Mapping[str, Any], style: figures.Style) -> tuple[str, ...]:
+    """All colours of a palette that is laid around no effect, for other limits; else none."""
+    if scale["kind"] != "diverging":
+        return ()
+    colours = scales.colours_of(scale["palette"], direction=style.direction)
+    return () if scales.sequential(colours) else colours
 
 
 def show(shown: Any, *, form: words.Form = "short", **choices: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from layergram import tokens
+from layergram import maps, tokens
 from layergram.errors import LayergramError
 from layergram.models.model import Model
 from layergram.tokens import Tokens
@@ -116,7 +116,7 @@ def check_text(text: str | None) -> None:
 def token_coordinates(given: Tokens) -> dict[Hashable, Any]:
     """The tokens as coordinates of the axis ``token``."""
     return {
-        "token_text": ("token", np.array(given.texts, dtype=object)),
+        "token_text": ("token", np.array([*map(maps.storable, given.texts)], dtype=object)),
         "token_id": ("token", np.array(given.ids)),
         "char_start": ("token", np.array(given.char_start)),
         "char_end": ("token", np.array(given.char_end)),

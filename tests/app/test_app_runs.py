@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
@@ -363,3 +364,29 @@ def test_the_app_says_what_it_has(client):
         "has_attention": True,
     }  # fmt: skip
     assert "divergence" in [measure["name"] for measure in about["measures"]]
+
+
+def test_a_text_with_a_null_character_is_kept(ran, client):
+    done = ran(prompt="a\x00b and more", max_new_tokens=1)[-1]
+    assert done["event"] == "done", done
+    view = client.get(f"/api/runs/{done['id']}/views/divergence").json()
+    texts = next(one["values"] for one in view["beside"] if one["name"] == "token_text")
+    assert any("␀" in text for text in texts) and not any("\x00" in text for text in texts)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_plain_words(ran, client, out, monkeypatch):
+    (out / "live").write_text("a file where the folder should be")
+    told = ran(max_new_tokens=1, measures=["residual_norm"])[-1]
+    assert told["event"] == "error" and told["asked"].startswith("to write")
+    assert told["do"] == "choose a folder that can be written"
+    (out / "live").unlink()
+    assert ran(max_new_tokens=1, measures=["residual_norm"])[-1]["event"] == "done"
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.mkdtemp", full)
+        told = ran(max_new_tokens=1, measures=["residual_norm"])[-1]
+    assert told["event"] == "error" and told["do"].startswith("make room")
+    assert len(client.get("/api/runs").json()) == 1

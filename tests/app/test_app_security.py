@@ -114,8 +114,10 @@ def test_the_token_is_taken_from_address_cookie_and_header(open_client):
     entered = open_client.get(f"/?token={TOKEN}")
     assert entered.status_code == 303 and entered.headers["location"] == "/"
     cookie = entered.headers["set-cookie"].lower()
-    assert "httponly" in cookie and "samesite=strict" in cookie
+    assert "httponly" in cookie and "samesite=lax" in cookie
     assert open_client.get("/api/about").status_code == 200  # by the cookie
+    others = f'theirs={{"a": "b, c"}}; =; layergram-8642={TOKEN}'
+    assert open_client.get("/api/about", headers={"Cookie": others}).status_code == 200
 
 
 def test_a_host_that_others_reach_has_a_token_in_any_case(out):
@@ -236,6 +238,49 @@ def test_a_record_of_another_program_is_no_run(client, out):
         folder.mkdir(parents=True)
         (folder / "run.json").write_bytes(text.encode("latin-1"))
     assert client.get("/api/runs").json() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": float("nan")},
+        {"seconds": "long"},
+        {"maps": 5},
+        {"maps": [["a"]]},
+        {"maps": ["../run"]},
+        {"ids": [-5]},
+        {"ids": [float("inf")]},
+        {"status": "running"},
+        {"created": None},
+    ],
+)
+def test_a_broken_record_hides_itself_and_no_other(client, out, ran, change):
+    run = ran(max_new_tokens=1, measures=["residual_norm"])[0]["id"]
+    record = json.loads((out / "live" / run / "run.json").read_text())
+    broken = "20990101-000000-abcdef"
+    (out / "live" / broken).mkdir()
+    (out / "live" / broken / "run.json").write_text(json.dumps({**record, **change}))
+    (out / "live" / "20990101-000001-abcdef").mkdir()
+    (out / "live" / "20990101-000001-abcdef" / "run.json").write_text("[" * 100_000)
+    assert [one["id"] for one in client.get("/api/runs").json()] == [run]
+    refused(client.get(f"/api/runs/{broken}"), 404)
+    refused(client.post(f"/api/runs/{broken}/save", json={}), 404)
+
+
+def test_a_summary_that_is_too_deep_is_left_out(client, out):
+    lg.write(maps.make([[0.5, 1.0]], ("layer", "token"), measure="weight"), out / "deep" / "a.nc")
+    (out / "deep" / "summary.json").write_text("[" * 100_000)
+    found = client.get("/api/results/folder", params={"folder": "deep"}).json()
+    assert found == {"folder": "deep", "maps": ["a.nc"], "summary": []}
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", b"\xff", ""])
+def test_a_body_that_is_no_json_is_refused_in_plain_words(client, body):
+    json_type = {"Content-Type": "application/json"}
+    response = client.post("/api/runs", content=body, headers=json_type)
+    told = refused(response, 422 if body == "" else 400)
+    assert "request" in told["asked"] and "the the" not in told["asked"] and told["do"]
+    assert not told["asked"].startswith("the request's the")
 
 
 def test_script_in_a_map_file_stays_text(client, out):

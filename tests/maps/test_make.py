@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from layergram import maps
+from layergram import export, maps, pages
 from layergram.errors import LayergramError
 
 
@@ -61,3 +61,31 @@ def test_rounding_does_not_break_the_valid_range():
 def test_cell_coordinates_are_those_on_all_axes():
     coords = {"low": (("layer", "token"), [[0.0]]), "high": ("layer", [1.0])}
     assert maps.cell_coordinates(build([[0.5]], coords=coords)) == ["low"]
+
+
+def test_bounds_at_infinity_and_numbers_that_are_none_are_left_out():
+    array = maps.make(
+        [[1.0, 2.0]], ("layer", "token"), measure="weight", valid_max=np.inf, null_value=np.nan
+    )
+    assert not {"valid_max", "null_value"} & set(array.attrs)
+    assert pages.as_json(export.page_data(array)["maps"][0])
+
+
+def test_a_map_of_another_program_with_odd_numbers_is_shown(tmp_path):
+    odd = {"valid_min": -np.inf, "null_value": np.nan}
+    data = xr.DataArray([[1.0, 2.0]], dims=("layer", "token"), attrs=odd, name="a")
+    data = data.assign_coords(
+        low=(("layer", "token"), [["x", "y"]]), weight=("token", [np.inf, np.nan])
+    )
+    data.to_dataset().to_netcdf(tmp_path / "odd.nc", engine="h5netcdf")
+    array = maps.read(tmp_path / "odd.nc")
+    view = export.page_data(array)["maps"][0]
+    assert pages.as_json(view) and view["known"] == {}
+    assert [one["values"] for one in view["beside"] if one["name"] == "weight"] == [["inf", None]]
+
+
+def test_a_label_that_is_no_number_is_one_message():
+    with pytest.raises(LayergramError, match="a token labelled nan"):
+        maps.make(
+            [[1.0, 2.0]], ("layer", "token"), measure="weight", coords={"token": [np.nan, 1.0]}
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from layergram import figures, maps
 from layergram.export import page_columns, page_data
@@ -195,17 +196,23 @@ def test_limits_and_ticks_follow_the_rule_of_the_figure(served):
             const { unpackedMap } = await import("./data.js");
             const { scaleNow } = await import("./columns.js");
             return Promise.all(given.map(async (one) => {
-                const { kind, low, high, ticks } = scaleNow(await unpackedMap(one), {
+                const { kind, low, high, ticks, colours } = scaleNow(await unpackedMap(one), {
                     kind: one.scale.kind, sinks: "off",
                 });
-                return { kind, low, high, ticks };
+                return { kind, low, high, ticks, colours };
             }));
         }""",
         [given for _, _, given in cases],
     )
+    kinds = set()
     for (array, style, _), one in zip(cases, found, strict=True):
         scale = figures.plan(array, style=style).scales[0]
-        if scale.kind == "diverging":
-            continue
+        kinds.add((scale.kind, scale.centre is not None and scale.high != -scale.low))
         assert (one["low"], one["high"]) == pytest.approx((scale.low, scale.high), rel=1e-12)
         assert [tick["label"] for tick in one["ticks"]] == [tick.label for tick in scale.ticks]
+        # a colour half way between two of the palette may be either of them
+        shown, drawn = (
+            np.array([to_rgb(c) for c in all_]) for all_ in (one["colours"], scale.colours)
+        )
+        assert np.abs(shown - drawn).max() < 8 / 255
+    assert {("log", False), ("linear", False), ("diverging", True)} <= kinds

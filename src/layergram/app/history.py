@@ -9,9 +9,10 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field
 
 from layergram import maps
 from layergram.app.refusal import Refusal
@@ -24,6 +25,27 @@ NAME = re.compile(r"[a-z_]+")
 
 Record = dict[str, Any]
 """A run as plain data: request, model, ids, text, status, and the names of its maps."""
+
+
+class KeptRecord(BaseModel):
+    """What a run's file has to hold; other programs, and torn disks, can have written it."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
+    created: str
+    status: Literal["done", "stopped", "failed"]
+    request: RunRequest
+    model: str
+    revision: str | None
+    dtype: str
+    layers: int
+    ids: list[Annotated[int, Field(ge=0, lt=2**31)]]
+    texts: list[str]
+    prompt_tokens: int
+    text: str
+    answer: str
+    seconds: float
+    maps: list[Annotated[str, Field(pattern=f"^({NAME.pattern})$")]]
+    error: dict[str, str] = {}
 
 
 class History:
@@ -49,7 +71,11 @@ class History:
         return made
 
     def finish(self, record: Record, arrays: Mapping[str, xr.DataArray]) -> None:
-        """A run has ended: its folder is written, and renamed when it is whole."""
+        """A run has ended: its folder is written, and renamed when it is whole.
+
+        Raises:
+            LayergramError: where it cannot be written.
+        """
         record = {**record, "maps": list(arrays)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +84,8 @@ class History:
                 for name, array in arrays.items():
                     maps.write(array, folder / f"{name}.nc")
                 maps.write_json(record, folder / RECORD)
+        except OSError as error:
+            raise maps.not_written(self.folder / record["id"], error) from None
         finally:
             with self._lock:
                 self._running.pop(record["id"], None)
@@ -109,10 +137,7 @@ class History:
         """A run from its folder; ``None`` for a folder that is none of a run."""
         try:
             path = inside(self.out, f"{FOLDER}/{one}/{RECORD}")
-            record = json.loads(path.read_text(encoding="utf-8"))
-            RunRequest(**record["request"])
-            whole = set(record) >= {"status", "model", "revision", "created", "text", "maps"}
-            ids = [int(at) for at in record["ids"]]
-        except (Refusal, OSError, ValueError, TypeError, KeyError):
+            record = KeptRecord(**json.loads(path.read_text(encoding="utf-8")))
+        except (Refusal, OSError, ValueError, TypeError, RecursionError):
             return None
-        return {**record, "id": one, "ids": ids} if whole else None
+        return {**record.model_dump(mode="json"), "id": one}

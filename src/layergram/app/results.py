@@ -134,7 +134,7 @@ class Results:
             if path.stat().st_size > SUMMARY:
                 return []
             plain = json.loads(path.read_text(encoding="utf-8"))
-        except (Refusal, OSError, ValueError):
+        except (Refusal, OSError, ValueError, RecursionError):
             return []
         if not isinstance(plain, dict):
             return []

@@ -6,11 +6,10 @@ The checks stand before everything else that the app does, and see requests only
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -108,17 +107,17 @@ class Guard:
             return None
         asked = parse_qs(scope["query_string"].decode("latin-1"))
         by_address = _equal(asked.get("token", [""])[0], token)
+        # cookies of other programs on this machine come too, some of them in no proper form
+        cookies = cookie_parser(headers.get("cookie", ""))
         kind, _, shown = headers.get("authorization", "").partition(" ")
         if by_address and scope["path"] == "/" and scope["method"] == "GET":
+            # "strict" would withhold the cookie from whoever follows the link in a mail or a chat;
+            # requests of other sites are refused by their origin
             answer = RedirectResponse("/", status_code=303)
-            answer.set_cookie(self.settings.cookie, token, httponly=True, samesite="strict")
+            answer.set_cookie(self.settings.cookie, token, httponly=True, samesite="lax")
             return answer
         by_header = kind.lower() == "bearer" and _equal(shown.strip(), token)
-        if (
-            by_address
-            or by_header
-            or _equal(_cookies(headers).get(self.settings.cookie, ""), token)
-        ):
+        if by_address or by_header or _equal(cookies.get(self.settings.cookie, ""), token):
             return None
         raise Refusal(
             401,
@@ -166,11 +165,3 @@ KINDS = ("http", "https")
 
 def _equal(shown: str, token: str) -> bool:
     return hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode("utf-8"))
-
-
-def _cookies(headers: Headers) -> Mapping[str, str]:
-    try:
-        jar = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}

@@ -94,7 +94,7 @@ async def _of_layergram(_: Request, error: Exception) -> Response:
 async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+    place = ".".join(str(part) for part in first["loc"][1:]) or "body"
     more = len(error.errors()) - 1
     return answer_of(
         Refusal(
@@ -109,7 +109,12 @@ async def _of_validation(_: Request, error: Exception) -> Response:
 async def _of_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = answer_of(
-        Refusal(error.status_code, "a page of the live app", got=str(error.detail)),
+        Refusal(
+            error.status_code,
+            "a request to the live app",
+            got=str(error.detail),
+            do="see /openapi.json for what each request takes",
+        ),
     )
     answer.headers.update(error.headers or {})
     return answer

@@ -1,9 +1,16 @@
 """Maps, the one currency of layergram: labelled arrays that say how they were made."""
 
-from layergram.maps.build import cell_coordinates, check, layergram_version, make, options_of
+from layergram.maps.build import (
+    cell_coordinates,
+    check,
+    layergram_version,
+    make,
+    options_of,
+    storable,
+)
 from layergram.maps.compare import difference
 from layergram.maps.dimensions import DIMENSIONS, Dimension, dimension_of, layout
-from layergram.maps.files import read, replacing, write, write_json, write_text
+from layergram.maps.files import not_written, read, replacing, write, write_json, write_text
 from layergram.maps.foreign import read_table
 from layergram.maps.joining import By, TextPart, in_template, join_tokens, part_of
 from layergram.maps.plain import to_plain
@@ -39,11 +46,13 @@ __all__ = [
     "layergram_version",
     "layout",
     "make",
+    "not_written",
     "options_of",
     "part_of",
     "read",
     "read_table",
     "replacing",
+    "storable",
     "to_plain",
     "within_rounding",
     "without_rounding",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -84,6 +85,7 @@ def make(
         "schema": SCHEMA,
     }
     attrs = {key: _attribute(value) for key, value in stamped.items() if value is not None}
+    attrs = _without_empty_numbers(attrs)
     result = numbered(
         xr.DataArray(array, coords=coords, dims=tuple(dims), name=measure, attrs=attrs)
     )
@@ -126,7 +128,18 @@ def with_numbers(array: xr.DataArray) -> xr.DataArray:
             ) from None
         numbers[key] = int(number) if number.is_integer() else number
     texts = {key: str(array.attrs[key]) for key in TEXTS if key in array.attrs}
-    return array.assign_attrs(numbers | texts)
+    told = array.assign_attrs(numbers | texts)
+    told.attrs = _without_empty_numbers(told.attrs)
+    return told
+
+
+def _without_empty_numbers(attrs: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    """Attributes without bounds at infinity, and numbers that are NaN: they say nothing."""
+    return {
+        key: value
+        for key, value in attrs.items()
+        if not (key in NUMBERS and isinstance(value, float) and not math.isfinite(value))
+    }
 
 
 def _attribute(value: Any) -> Any:
@@ -177,6 +190,13 @@ def check(array: xr.DataArray) -> xr.DataArray:
 
 def _check_labels(asked: str, dim: str, array: xr.DataArray) -> None:
     labels = array[dim].values if dim in array.coords else np.arange(array.sizes[dim])
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise LayergramError(
+            asked,
+            got=f"a {dim} labelled {labels[~np.isfinite(labels)][0]}",
+            allowed="a finite number, or a text, for every label",
+            do=f"give this {dim} a label of its own",
+        )
     unique, counts = np.unique(labels, return_counts=True)
     if unique.size < labels.size:
         twice = ", ".join(str(label) for label in unique[counts > 1][:5])
@@ -230,7 +250,11 @@ def options_of(array: xr.DataArray, attribute: str = "options") -> dict[str, Any
 
 
 def cell_coordinates(array: xr.DataArray) -> list[str]:
-    """Which of ``low``, ``high`` and ``p_value`` the map carries for its cells."""
+    """Which of ``low``, ``high`` and ``p_value`` the map carries for its cells, as numbers."""
     return [
-        name for name in CELL_COORDINATES if name in array.coords and array[name].dims == array.dims
+        name
+        for name in CELL_COORDINATES
+        if name in array.coords
+        and array[name].dims == array.dims
+        and array[name].dtype.kind in "fiu"
     ]

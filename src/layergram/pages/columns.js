@@ -1,7 +1,7 @@
 // Columns that come while a page is shown, and the scale of what is there by then.
 
 import { numbers, panelsPlaced } from "./data.js";
-import { joined, limitsOf, quantile, sinksOf, ticksOf } from "./scale.js";
+import { around, joined, limitsOf, quantile, sinksOf, ticksOf } from "./scale.js";
 
 /** An array of a map with `more` further columns of `empty` cells. */
 function widened(map, array, more, empty, Kind = array.constructor) {
@@ -146,8 +146,10 @@ function scaleBetween(map, kind, low, high, values, label) {
   const below = values.some((value) => value < low - slack);
   const above = values.some((value) => value > high + slack);
   const bare = label.replace(" (log scale)", "");
+  const { centre } = map.scale;
   return {
     ...map.scale, kind, low, high,
+    colours: map.scale.around.length ? around(map.scale.around, low, high, centre) : map.scale.colours,
     label: kind === "log" ? `${bare} (log scale)` : bare,
     ticks: ticksOf(low, high, { log: kind === "log", below, above }),
   };

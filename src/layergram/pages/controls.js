@@ -12,10 +12,6 @@ export function scaleChosen(map) {
 
 /** Keep the scale as the figure planned it, and begin without choices. */
 export function unchosen(map) {
-  if (map.scale?.kind === "diverging") {
-    const { low, high, centre } = map.scale;
-    if (low < centre && centre < high) map.scale.middle = (centre - low) / (high - low);
-  }
   map.planned = map.scale && { ...map.scale, sinks: map.sinks ? "off" : "on" };
   map.choice = { kind: "", sinks: map.planned?.sinks ?? "on", limits: null };
 }

@@ -106,14 +106,8 @@ export function colouring(scale) {
   });
   const last = colours.length - 1;
   const shareOf = (value) => {
-    const { kind, low, high, centre } = scale;
+    const { kind, low, high } = scale;
     if (kind === "log") return value > 0 ? Math.log(value / low) / Math.log(high / low) : 0;
-    if (kind === "diverging" && low < centre && centre < high) {
-      const middle = scale.middle ?? (centre - low) / (high - low); // where no effect has its colour
-      return value < centre
-        ? middle * (value - low) / (centre - low)
-        : middle + (1 - middle) * (value - centre) / (high - centre);
-    }
     return (value - low) / (high - low);
   };
   const colourOf = (value) => (

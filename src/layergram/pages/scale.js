@@ -5,6 +5,7 @@ const ROUNDS = 3; // rounding widens a scale, which may call for a wider step
 const SLACK = 1e-6; // of a step
 const SINK = 5; // a sink's median is this multiple of the median of the columns' medians
 const TOWERS = 1.3; // of the 99th percentile: single heads beyond it are cut off
+const LESSER = 0.5; // of the longer arm around no effect: a shorter one is cut
 const DECADES = 6; // of a log scale, at most
 
 const clean = (value) => Number(value.toPrecision(15));
@@ -124,6 +125,28 @@ const factors = (near) => {
   return [-1, 0, 1].flatMap((more) => [1, 2, 5].map((lead) => lead * 10 ** (power + more)));
 };
 
+/** The colours of two limits, of a palette whose middle is at `centre`. */
+export function around(colours, low, high, centre) {
+  const half = Math.max(Math.abs(high - centre), Math.abs(low - centre));
+  const [first, last] = [low, high].map((end) => Math.min(Math.max((end - centre) / half / 2 + 0.5, 0), 1));
+  const most = colours.length - 1;
+  return colours.map((_, at) => colours[Math.round((first + (last - first) * at / most) * most)]);
+}
+
+/** How far a scale reaches to either side of no effect: equally far, unless one side needs less than half. */
+function arms(below, above) {
+  let longer = Math.max(below, above) || 1;
+  let shorter = Math.max(Math.min(below, above), 0);
+  const equal = shorter >= LESSER * longer;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const step = niceStep(longer + (equal ? longer : shorter));
+    longer = Math.ceil(longer / step - SLACK) * step;
+    shorter = Math.ceil(shorter / step - SLACK) * step;
+  }
+  if (equal) shorter = longer;
+  return (below > above ? [longer, shorter] : [shorter, longer]).map(clean);
+}
+
 /** Limits for some values, by the kind of the scale; `usual` is their 99th percentile beside sinks. */
 export function limitsOf(values, { kind, range, centre, heads, usual = null }) {
   let [least, most] = endsOf(values);
@@ -142,12 +165,10 @@ export function limitsOf(values, { kind, range, centre, heads, usual = null }) {
     if (far > 0 && middle - least > TOWERS * far) least = middle - far;
   }
   if (kind === "diverging") {
-    let half = Math.max(centre - least, most - centre) || 1;
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const step = niceStep(2 * half);
-      half = Math.ceil(half / step - SLACK) * step;
-    }
-    return [centre - clean(half), centre + clean(half)];
+    least = Math.max(least, range.floor ?? -Infinity); // rounding may pass the ends
+    most = Math.min(most, range.ceiling ?? Infinity);
+    const [below, above] = arms(centre - least, most - centre);
+    return [centre - below, centre + above];
   }
   return linearLimits(least, usual ?? most, range, usual !== null);
 }

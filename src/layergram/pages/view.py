@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -205,11 +206,18 @@ def columns_beside(array: xr.DataArray) -> list[dict[str, Any]]:
         {
             "name": str(name),
             "dim": array.dims.index(coord.dims[0]),
-            "values": [None if value != value else value for value in coord.values.tolist()],
+            "values": [_plain(value) for value in coord.values.tolist()],
         }
         for name, coord in array.coords.items()
         if coord.ndim == 1 and name not in array.dims
     ]
+
+
+def _plain(value: Any) -> Any:
+    """A label as JSON can hold it: NaN as ``None``, an infinite number as its text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
 
 
 def _block(
