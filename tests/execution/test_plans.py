@@ -80,6 +80,10 @@ def test_the_work_of_a_plan_does_not_grow_with_the_data(tiny, monkeypatch):
         (("map", "--texts", "functions", "--by", "function"), ["averages"]),
         (("roles", "{set}"), ["answers", "p_true", "features", "random_weights"]),
         (("depth", "{set}", "--samples", 2, "--max-new-tokens", 4), ["answers", "depths"]),
+        (
+            ("depth", "{set}", "--samples", 2, "--max-new-tokens", 4, "--stop-early"),
+            ["first_tokens", "depths"],
+        ),
         (("heads", "--sweep", "--limit", 20), ["patterns", "head_outputs", "masking", "sweep"]),
     ],
 )
@@ -110,6 +114,39 @@ def test_a_plan_of_answers_says_what_is_done(capsys, questions_file, tmp_path, t
     assert (code, answers["done"]) == (0, 32)
     code, out, _ = run(capsys, *words, "--plan")
     assert code == 0 and "nothing has been made" in out and "32" in out
+
+
+def test_the_plan_for_the_folder_of_another_run_is_refused_as_the_run_is(tiny, tmp_path):
+    texts, out = TEXTS[:40], tmp_path / "out"
+    lg.average_maps(tiny, texts, measures=["residual_norm"], out=out)
+    for other in ({"measures": ["lens_entropy"]}, {"by": "edge"}, {"keep": "maps"}):
+        options = {"measures": ["residual_norm"], "out": out, **other}
+        for make in (
+            lg.average_maps,
+            lambda *given, **more: lg.plan(lg.average_maps, *given, **more),
+        ):
+            with pytest.raises(LayergramError, match="results of another run"):
+                make(tiny, texts, **options)
+    assert lg.plan(lg.average_maps, tiny, texts, measures=["residual_norm"], out=out).seconds == 0
+
+
+def test_answers_stopped_early_do_not_share_a_folder_with_whole_ones(
+    tiny, questions_file, tmp_path
+):
+    found, asked = (
+        lg.questions(questions_file).first(4),
+        lg.AnswerOptions(samples=2, max_new_tokens=4),
+    )
+    for first in (True, False):
+        out = tmp_path / str(first)
+        lg.depth(tiny, found, out=out, options=lg.DepthOptions(asked, stop_early=first))
+        before = sorted(out.rglob("*"))
+        other = lg.DepthOptions(asked, stop_early=not first)
+        with pytest.raises(LayergramError, match="results of another run"):
+            lg.plan(lg.depth, tiny, found, out=out, options=other)
+        with pytest.raises(LayergramError, match="results of another run"):
+            lg.depth(tiny, found, out=out, options=other)
+        assert sorted(out.rglob("*")) == before, "nothing has been asked"
 
 
 def test_what_has_no_plan_is_refused(tiny):

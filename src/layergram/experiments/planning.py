@@ -5,17 +5,19 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from layergram.models.model import Model
-from layergram.storage.folder import RunFolder
+from layergram.storage.folder import RunFolder, refuse_another_run
 from layergram.storage.shards import Shards
 
 Item = TypeVar("Item")
+OF_NO_ITEMS = ("revision", "lens")
+"""Digests that a stage depends on whatever its items are."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ class Probe:
 
     def _plan(self, name: str, folder: Path, times: float, tokens: float) -> None:
         shards = Shards.open(folder)
+        if self.out is not None:
+            _refuse_another_run(self.out, shards.definition)
         items = round(len(shards.definition["items"]) * times)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         seconds, seen = self.taken[name]
@@ -187,6 +191,27 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     """
     count = min(count, len(items))
     return [items[at * len(items) // count] for at in range(count)]
+
+
+def _refuse_another_run(out: Path, probed: Mapping[str, Any]) -> None:
+    """Refuse a folder whose stage does not go on with that of the probe, as the run would.
+
+    Digests of data are not compared: those of the probe are of its few items.
+    """
+    try:
+        known = Shards.open(out / probed["name"]).definition
+    except (OSError, ValueError):
+        return
+
+    def comparable(definition: Mapping[str, Any]) -> dict[str, Any]:
+        made_from = {
+            key: value
+            for key, value in definition["made_from"].items()
+            if key in OF_NO_ITEMS or not str(value).startswith("sha256:")
+        }
+        return {**definition, "made_from": made_from, "items": []}
+
+    refuse_another_run(out, comparable(known), comparable(probed))
 
 
 def _done(folder: Path) -> int:

@@ -16,7 +16,10 @@ from layergram.errors import LayergramError
 from layergram.execution.options import Execution
 from layergram.experiments.averages.items import items_of
 from layergram.experiments.averages.run import AveragingWork, average_maps, averaging_stage
+from layergram.experiments.averages.run import check_folder as check_averages_folder
+from layergram.experiments.depth.early import think_early
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
+from layergram.experiments.depth.run import check_folder as check_depth_folder
 from layergram.experiments.depth.run import depth
 from layergram.experiments.heads.model_answers import model_answers
 from layergram.experiments.heads.options import HeadMapOptions
@@ -34,6 +37,7 @@ from layergram.features.hidden_states import hidden_states
 from layergram.interventions.scoring import scores
 from layergram.models.edits import editable_heads
 from layergram.models.model import Model
+from layergram.progress import no_progress
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.storage.stage import run_stage
 
@@ -67,7 +71,7 @@ def plan(
         A plan; ``print`` shows it as a table.
 
     Raises:
-        LayergramError: for another experiment.
+        LayergramError: for another experiment, and for the folder of another run.
 
     Example:
         ``print(lg.plan(lg.depth, model, lg.questions("arithmetic"), out="depth"))``
@@ -102,6 +106,8 @@ def _averages(
     keep: str = "mean",
 ) -> str:
     run = run or Run()
+    if probe.out is not None:
+        check_averages_folder(probe.out)
     if isinstance(data, StepSet):
         items = items_of(model, data, by, chat=run.chat)
         few = replace(items, items=dict(spread(list(items.items.items()), TEXTS)))
@@ -170,9 +176,13 @@ def _roles(
 def _depth(
     probe: Probe, model: Model, data: QuestionSet, *, options: DepthOptions | None = None
 ) -> str:
+    options = options or DepthOptions()
+    if probe.out is not None:
+        check_depth_folder(probe.out, options)
     few = replace(data, questions=tuple(spread(data.questions, SAMPLED)))
+    work = think_early if options.stop_early else sample_depths
     probe.run(
-        lambda folder: sample_depths(model, few, folder, options=options),
+        lambda folder: work(model, few, folder, options=options, progress=no_progress),
         times=len(data) / len(few),
     )
     return f"settling depths of answers to '{data.name}', {len(data):,} questions"

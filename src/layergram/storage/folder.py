@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -132,13 +132,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
                 got=f"a torn file '{path / DEFINITION}'",
                 do=f"remove the folder '{path}', and start again",
             ) from None
-        differ = _differences(identity(shards.definition), identity(definition))
-        if differ:
-            raise LayergramError(
-                f"to go on in the folder '{self.path}'",
-                got=f"the results of another run: stage '{name}': {'; '.join(differ[:3])}",
-                do="choose another folder with --out, or remove this one",
-            )
+        refuse_another_run(self.path, shards.definition, definition)
         stages, fingerprint = read_manifest(self.path)["stages"], fingerprint_of(definition)
         if stages.get(name) != fingerprint:
             self._write_manifest({**stages, name: fingerprint})
@@ -147,6 +141,50 @@ class RunFolder(AbstractContextManager["RunFolder"]):
     def _write_manifest(self, stages: Mapping[str, str]) -> None:
         plain = {"layergram": "run", "schema": SCHEMA, "stages": stages}
         write_whole(self.path / MANIFEST, json_bytes(plain, indent=1))
+
+
+def refuse_another_run(
+    folder: Path, known: Mapping[str, Any], definition: Mapping[str, Any]
+) -> None:
+    """Refuse to go on with a stage whose results depend on other things than those in the folder.
+
+    Args:
+        folder: of the run.
+        known: the definition of the stage in the folder.
+        definition: that of the stage to go on with.
+
+    Raises:
+        LayergramError: naming what differs.
+    """
+    differ = _differences(identity(known), identity(definition))
+    if differ:
+        raise LayergramError(
+            f"to go on in the folder '{folder}'",
+            got=f"the results of another run: stage '{definition['name']}': "
+            f"{'; '.join(differ[:3])}",
+            do="choose another folder with --out, or remove this one",
+        )
+
+
+def refuse_stages(folder: Path, others: Callable[[str], bool], asked: str) -> None:
+    """Refuse a folder with stages of another kind of run, whose files would be written over.
+
+    Args:
+        folder: of the run, if it is there.
+        others: whether a stage of this name belongs to another kind of run.
+        asked: what the folder is wanted for, such as ``averaged maps``.
+
+    Raises:
+        LayergramError: naming such a stage.
+    """
+    stages = read_manifest(folder)["stages"] if (folder / MANIFEST).exists() else {}
+    found = sorted(filter(others, stages))
+    if found:
+        raise LayergramError(
+            f"{asked} in the folder '{folder}'",
+            got=f"the results of another run (stage '{found[0]}')",
+            do="choose another folder with --out",
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

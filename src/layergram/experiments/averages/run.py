@@ -25,7 +25,7 @@ from layergram.measures import select_measures
 from layergram.measures.lens import unsupported_at
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
-from layergram.storage.folder import MANIFEST, read_manifest
+from layergram.storage.folder import refuse_stages
 from layergram.storage.stage import Stage, run_stage
 from layergram.tracing import Trace
 
@@ -180,7 +180,7 @@ def average_maps(  # noqa: PLR0913
     kept = Path(out) / TEXTS if out is not None and keep == "maps" else None
     work = AveragingWork(model, items, measured, dict(options or {}), run, kept)
     if out is not None:
-        _check_folder(Path(out))
+        check_folder(Path(out))
     with run_folder(execution, out, model) as folder:
         if kept is not None and folder is not None and folder.alone:
             for left in kept.rglob(f".*{PARTIAL}"):  # by a killed process
@@ -216,16 +216,9 @@ def _check_keep(keep: str, out: str | Path | None) -> None:
         )
 
 
-def _check_folder(out: Path) -> None:
-    """Refuse a folder of other results, whose files would be written over."""
-    stages = read_manifest(out)["stages"] if (out / MANIFEST).exists() else {}
-    others = sorted(set(stages) - {STAGE})
-    if others:
-        raise LayergramError(
-            f"averaged maps in the folder '{out}'",
-            got=f"the results of another run (stage '{others[0]}')",
-            do="choose another folder with --out",
-        )
+def check_folder(out: Path) -> None:
+    """Refuse a folder of other results."""
+    refuse_stages(out, lambda name: name != STAGE, "averaged maps")
 
 
 def _sums(array: xr.DataArray, places: Places) -> list[Any]:

@@ -30,6 +30,9 @@ from layergram.progress import Progress, stage_progress
 from layergram.statistics.bootstrap import Bootstrap
 from layergram.storage.folder import RunFolder
 
+FIRST_TOKENS = "first_tokens"
+"""The stage in which answers are begun."""
+
 
 @dataclass(frozen=True)
 class _First:
@@ -101,7 +104,7 @@ def _first_tokens(
         folder=folder,
         progress=stage_progress(progress, "first tokens"),
         greedy=False,
-        stage="first_tokens",
+        stage=FIRST_TOKENS,
     )
     shown = stage_progress(progress, "depths")
     ids = [Ids(a.question.id, (*a.prompt, *a.ids), len(a.prompt)) for a in begun]

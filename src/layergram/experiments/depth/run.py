@@ -6,11 +6,12 @@ from pathlib import Path
 
 from layergram.datasets.questions import QuestionSet
 from layergram.execution.options import Execution, run_folder
-from layergram.experiments.depth.early import think_early
+from layergram.experiments.depth.early import FIRST_TOKENS, think_early
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
 from layergram.experiments.depth.report import DepthResult, report
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
+from layergram.storage.folder import refuse_stages
 
 
 def depth(
@@ -57,6 +58,8 @@ def depth(
         Think Deep, Not Just Long (arXiv 2602.13517).
     """
     options = options or DepthOptions()
+    if out is not None:
+        check_folder(Path(out), options)
     with run_folder(execution, out, model) as folder:
         if options.stop_early:
             found = think_early(model, questions, folder, options=options, progress=progress)
@@ -66,3 +69,12 @@ def depth(
         if folder is not None:
             found.save(folder.path)
     return found
+
+
+def check_folder(out: Path, options: DepthOptions) -> None:
+    """Refuse a folder of the other way to sample, whose later stages would not fit."""
+    if options.stop_early:
+        other, asked = "answers", "answers that are stopped early"
+    else:
+        other, asked = FIRST_TOKENS, "answers that are all completed"
+    refuse_stages(out, lambda name: name == other, asked)
