@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -319,6 +320,42 @@ def test_a_stored_answer_has_the_maps_of_the_prompt_that_it_answers():
         np.testing.assert_allclose(again[name], made[name], rtol=1e-5, atol=1e-5)
     with pytest.raises(LayergramError, match="prompt_tokens"):
         tracing.trace(model, answer={"ids": [1, 2, 3]})
+
+
+class Taken:
+    """Takes one kind of view beside attention and streams."""
+
+    def __init__(self, kind, value):
+        self.needs, self.kind, self.value, self.made = (
+            (kind, "attention", "residual"),
+            kind,
+            value,
+            [],
+        )
+
+    def take(self, view):
+        if type(view).__name__ == self.kind.capitalize() + "View":
+            self.made.append(self.value(view).clone().flatten())
+
+
+@pytest.mark.parametrize(
+    ("model_type", "kind", "value"),
+    [
+        ("llama", "heads", lambda view: view.towards),
+        ("llama", "values", lambda view: view.value_norms),
+        ("mixtral", "router", lambda view: view.shares),
+    ],
+)
+def test_parts_that_no_one_has_asked_for_are_found_before_the_pass(model_type, kind, value):
+    known = zoo.model(model_type)
+    _ = known.attribution, known.head_writes
+    made = []
+    for model in (known, replace(known)):  # the second has found nothing yet
+        taker = Taken(kind, value)
+        list(read(model, [TEXTS[0]], [[taker]]))
+        made.append(torch.cat(taker.made))
+    assert made[0].isfinite().any()
+    assert torch.equal(made[0].nan_to_num(-1), made[1].nan_to_num(-1))
 
 
 class Doubled(LogitLens):

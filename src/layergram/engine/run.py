@@ -11,7 +11,7 @@ exists, but for what the rollout of a short text keeps (:mod:`layergram.engine.r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache as remembered
@@ -34,6 +34,7 @@ from layergram.engine.views import (
     ResidualView,
     RouterView,
 )
+from layergram.errors import LayergramError
 from layergram.models.attention_blocks import Attention, whole
 from layergram.models.hooks import capture_attention, capture_heads, capture_residual
 from layergram.models.layer_parts import capture_parts
@@ -104,6 +105,7 @@ def read(
         chunk = min(chunk, WHOLE_CHUNK)
     for ids in sequences:
         model.check_ids(ids)
+    _find_parts(model, collectors)
     if streams and not model.chunks:
         sequences = [
             _generated(model, ids, stream) for ids, stream in zip(sequences, streams, strict=True)
@@ -125,6 +127,17 @@ def read(
             for at in places
         ]
         yield from _read_batch(model, rows, reader, chunk, start=start, cache=cache)
+
+
+def _find_parts(model: Model, collectors: Sequence[Sequence[Collector]]) -> None:
+    """Find what views are made of: it takes a forward pass, which none can be in the middle of."""
+    if _needed(collectors, "values"):
+        _ = model.head_writes
+    if _needed(collectors, "router"):
+        _ = model.routers
+    if _needed(collectors, "heads"):
+        with suppress(LayergramError):  # a model without: outputs of heads do not need it
+            _ = model.attribution
 
 
 def _needed(collectors: Sequence[Sequence[Collector]], kind: str) -> bool:

@@ -58,7 +58,7 @@ class Model:
                 allowed="a model that is loaded by its name, folder or file",
                 do="save it with save_pretrained, and load it from that folder",
             )
-        return made_again, (self.remake, self.fingerprint(), "attribution" in vars(self))
+        return made_again, (self.remake, self.fingerprint())
 
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
@@ -276,14 +276,12 @@ _HERE: dict[str, Model] = {}
 """Models that this process has made for another one, so that each is made once."""
 
 
-def made_again(remake: Callable[[], Model], fingerprint: dict[str, Any], attributed: bool) -> Model:
+def made_again(remake: Callable[[], Model], fingerprint: dict[str, Any]) -> Model:
     """The model that another process has, made in this one.
 
     Args:
         remake: makes it.
         fingerprint: of the model in the other process.
-        attributed: whether its attribution was found there; here it cannot be found once the
-            model is being read.
 
     Raises:
         LayergramError: if it turns out to be another, with what differs.
@@ -302,6 +300,4 @@ def made_again(remake: Callable[[], Model], fingerprint: dict[str, Any], attribu
                 exit_code=1,
             )
         _HERE[key] = model
-    if attributed:
-        _ = _HERE[key].attribution
     return _HERE[key]
