@@ -53,7 +53,7 @@ def lens_asked(asked: str) -> tuple[str, str]:
     kind, _, path = str(asked).partition(":")
     if kind not in LENSES or (kind == "logit") == bool(path):
         raise LayergramError(
-            f"the lens {asked!r}",
+            f"lens = {asked}",
             allowed="logit, tuned:PATH, jacobian:PATH",
             do="fit one with layergram fit-lens, and give its folder as the path",
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import layergram as lg
 import zoo
@@ -26,6 +27,7 @@ from layergram.experiments.lenses.pieces import cut
 from layergram.recipe import Run, recipe
 from layergram.token_sources import Source
 from layergram.tracing import unsupported_measures
+from tiny_llama import write_folder
 
 torch.set_num_threads(1)
 
@@ -409,7 +411,7 @@ def test_the_command_fits_and_the_map_reads(tiny_llama_folder, tmp_path, capsys)
     fit = ["fit-lens", "tuned", "--texts", str(texts), "--steps", "2", "--rows", "8"]
     assert main([*fit, *common, "-o", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "held-out texts" in said
+    assert "held-out text the mean" in said
     assert f"--lens tuned:{out}" in said
     maps = tmp_path / "maps"
     arguments = ["map", TEXT, "--measure", "divergence", "--lens", f"tuned:{out}", "-o", str(maps)]
@@ -424,6 +426,49 @@ def test_the_command_fits_and_the_map_reads(tiny_llama_folder, tmp_path, capsys)
 def test_too_few_texts_are_refused(tiny):
     with pytest.raises(LayergramError, match="2 texts of 8 tokens or more"):
         lg.fit_lens(tiny, "tuned", [TEXT, TEXT, "a"])
+
+
+def test_what_cannot_be_fitted_is_refused_before_any_work(tiny, tmp_path, capsys):
+    texts = [TEXT * 40] * 8
+    with pytest.raises(LayergramError, match="at most 512"):
+        lg.fit_lens(tiny, "tuned", texts, options=LensOptions(length=513))
+    folder = tmp_path / "one"
+    write_folder(folder, layers=1)
+    for kind in ("tuned", "jacobian"):
+        with pytest.raises(LayergramError, match="a model of one layer"):
+            lg.fit_lens(lg.load(str(folder)), kind, [TEXT] * 8)
+
+
+def test_one_held_out_text_has_no_interval(tiny, tmp_path):
+    result = lg.fit_lens(
+        tiny, "tuned", [TEXT, TEXT[9:], TEXT[5:], TEXT[7:]], options=FAST, out=tmp_path
+    )
+    written = "".join(result.sentences) + (tmp_path / "summary.json").read_text()
+    assert "On 1 held-out text the" in written and "of layer 2 from" in written
+    assert "One text gives no interval" in written
+    assert "nan" not in written.lower() and "-0.000" not in written
+
+
+@pytest.mark.parametrize("metadata", ["5", "[]", '{"schema": 1, "kind": "tuned"}'])
+def test_any_file_that_is_no_lens_is_refused(tiny, tmp_path, metadata):
+    numbers = {"weights": torch.zeros(()), "biases": torch.zeros(())}
+    save_file(numbers, tmp_path / FILE, metadata={"layergram": metadata})
+    with pytest.raises(LayergramError, match="lens"):
+        open_lens(tiny, f"tuned:{tmp_path}")
+    with pytest.raises(LayergramError, match="no lens there"):
+        open_lens(tiny, "tuned:~no-such-user/lens")
+
+
+def test_a_wrong_lens_is_named_as_it_was_typed(tiny_llama_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["map", TEXT, "--model", str(tiny_llama_folder), "--lens"]
+    for asked, says in (
+        ("foo", "--lens foo"),
+        ("tuned:", "--lens tuned:"),
+        ("tuned:a", "the tuned lens in 'a'"),
+    ):
+        assert main([*words, asked]) == 2
+        assert capsys.readouterr().err.startswith(f"Asked for: {says}\n")
 
 
 def test_the_model_writes_its_own_texts(tiny):

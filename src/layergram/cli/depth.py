@@ -19,6 +19,7 @@ from layergram.cli.common import (
     print_plan,
     print_result,
 )
+from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
 
 
@@ -109,8 +110,9 @@ def command(
     )
     options = DepthOptions(asked, g, rho, stop_early=stop_early, lens=lens)
     began = time.perf_counter()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
     with ProgressBars(output.silent) as bars:
-        loaded = model.load()
         if run.plan:
             print_plan(plan(depth, loaded, found, out=out, options=options, execution=run), output)
             return

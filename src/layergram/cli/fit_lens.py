@@ -15,6 +15,7 @@ from layergram.cli.common import (
     print_result,
     tell,
 )
+from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
 
 
@@ -74,8 +75,9 @@ def command(
     from layergram.experiments.lenses.run import fit_lens
 
     began = time.perf_counter()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
     with ProgressBars(output.silent) as bars:
-        loaded = model.load()
         result = fit_lens(loaded, kind, found, out=out, options=options, progress=bars.update)
     print_result(result, loaded, out, time.perf_counter() - began, output)
     if not output.silent:

@@ -17,6 +17,7 @@ from layergram.cli.common import (
     print_plan,
     print_result,
 )
+from layergram.cli.phases import Phases
 
 
 def command(
@@ -113,8 +114,9 @@ def command(
     )
     split_steps(found, options)
     began = time.perf_counter()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
     with ProgressBars(output.silent) as bars:
-        loaded = model.load()
         if run.plan:
             print_plan(
                 plan(head_maps, loaded, found, out=out, options=options, execution=run), output

@@ -13,7 +13,7 @@ from cyclopts.exceptions import CoercionError, UnknownCommandError, UnknownOptio
 
 from layergram.errors import NEAR, LayergramError, unknown_name
 
-SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w./-]+'?$)")
+SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w./:-]+'?$)")
 """How errors of the library name an argument and its value: ``max_new_tokens = 0``."""
 
 

@@ -20,6 +20,7 @@ from layergram.cli.common import (
     print_plan,
     print_result,
 )
+from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
 
 if TYPE_CHECKING:
@@ -140,8 +141,9 @@ def command(
         "also" if paper else "none",
     )
     began = time.perf_counter()
+    with Phases(output.silent) as phases:
+        loaded = model.load(phases.show)
     with ProgressBars(output.silent) as bars:
-        loaded = model.load()
         if run.plan:
             print_plan(
                 plan(role_map, loaded, found, out=out, options=options, also=others, execution=run),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -39,6 +40,8 @@ UNREADABLE = (
     KeyError,
     TypeError,
     EOFError,
+    AttributeError,
+    IndexError,
 )
 
 
@@ -106,8 +109,9 @@ class FittedLens:
         found = {name: tuple(self.tensors[name].shape) for name in KINDS[self.kind]}
         wrong = next((name for name, shape in found.items() if shape != shapes[name]), None)
         if wrong is not None:
-            of_layers, of_width = found[wrong][0] + 1, found[wrong][-1]
-            raise self._refusal(model, f"one for {of_layers} layers of width {of_width}")
+            shape = found[wrong]
+            of = f"{shape[0] + 1} layers of width {shape[-1]}" if shape else "no layer at all"
+            raise self._refusal(model, f"one for {of}")
         revision = self.about.get("revision")
         if revision is not None and revision != model.revision:
             name = self.about.get("model")
@@ -134,10 +138,12 @@ def read_lens(kind: str, path: str | Path) -> FittedLens:
     Raises:
         LayergramError: for no such file, a lens of the other kind, or a file that cannot be read.
     """
-    given = Path(path).expanduser()
+    given = Path(path)
+    with suppress(RuntimeError):  # no user of that name: a path like any other
+        given = given.expanduser()
     own = given / FILE if given.is_dir() else given
     published = given if kind == "jacobian" else given / "params.pt"
-    asked = f"the {kind} lens '{path}'"
+    asked = f"the {kind} lens in '{path}'"
     if own.is_file() and own.suffix == ".safetensors":
         read: Callable[[Path], FittedLens] = _own
     elif published.is_file() and published.suffix == ".pt":

@@ -55,7 +55,7 @@ def own_texts(
     Args:
         model: the model.
         number: how many texts.
-        tokens: largest length of each.
+        tokens: largest length of each, where the model's context has room for it.
         seed: of the draws.
 
     Raises:
@@ -71,6 +71,8 @@ def own_texts(
             got="a tokenizer without a token that begins a text",
             do="give texts",
         )
+    if model.context is not None:
+        tokens = min(tokens, model.context - 1)
     sampling = Sampling(tokens, 1.0, 1.0, 0)
     streams = [Stream(sampling, seed=seed_of(seed, "own text", at)) for at in range(number)]
     return generate(model, [[first]] * number, streams, batch=64)
@@ -89,8 +91,15 @@ def cut(
         seed: of the split.
 
     Raises:
-        LayergramError: for too few texts of 8 tokens or more.
+        LayergramError: for too few texts of 8 tokens or more, and for pieces that are longer than
+            the model's context.
     """
+    if model.context is not None and length > model.context:
+        raise LayergramError(
+            f"length = {length}",
+            got=f"a context of {model.context} tokens in the model '{model.name}'",
+            allowed=f"at most {model.context}",
+        )
     every = []
     for text in texts:
         ids = encode(model.tokenizer, text).ids if isinstance(text, str) else tuple(text)

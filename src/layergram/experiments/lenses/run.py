@@ -9,12 +9,12 @@ from typing import Any
 
 from layergram.engine.lens_files import KINDS, FittedLens
 from layergram.errors import LayergramError, unknown_name
-from layergram.experiments.lenses.evaluation import gain, lowered_map, middle
+from layergram.experiments.lenses.evaluation import COLUMNS, gain, lowered_map, middle
 from layergram.experiments.lenses.jacobian import jacobian
 from layergram.experiments.lenses.options import LensOptions
 from layergram.experiments.lenses.pieces import Pieces, cut, own_texts
 from layergram.experiments.lenses.tuned import tuned
-from layergram.experiments.result import Result
+from layergram.experiments.result import Result, rounded
 from layergram.measures.lens import NAMES
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
@@ -63,8 +63,8 @@ def fit_lens(
         ``summary``, for a Jacobian lens with the standard error of each layer's matrix.
 
     Raises:
-        LayergramError: for another kind, too few texts, an edited model, or a folder that cannot be
-            written.
+        LayergramError: for another kind, too few texts, pieces longer than the model's context, a
+            model of one layer or an edited one, or a folder that cannot be written.
     """
     options = options or LensOptions()
     if kind not in KINDS:
@@ -75,6 +75,12 @@ def fit_lens(
             f"to fit a lens to the model '{model.name}'",
             got=f"an edited model ({facts['edits']})",
             do="fit it to the model as it is",
+        )
+    if model.layers < 2:
+        raise LayergramError(
+            f"to fit a lens to the model '{model.name}'",
+            got="a model of one layer, which is the last one and read as the model reads it",
+            allowed="at least 2 layers",
         )
     given = "texts"
     if texts is None:
@@ -126,16 +132,21 @@ def _report(
     found = gain(model, pieces.held_out, over)
     table, in_middle = found.table(), found.of_middle()
     progress("held-out texts", 1, 1)
-    kept = {name: round(value, 4) for name, value in in_middle.items()}
-    layers, texts = middle(model.layers), len(pieces.held_out)
+    kept = {name: rounded(value) for name, value in in_middle.items()}
+    texts = len(pieces.held_out)
+    own = middle(model.layers)
+    layers = f"layers {own[0]} to {own[-1]}" if len(own) > 1 else f"layer {own[0]}"
+    usual, fitted, lowered, low, high = (in_middle[name] for name in COLUMNS[1:])
+    interval = f" ({low:z.3f} to {high:z.3f}, 95 % over texts)" if texts > 1 else ""
     sentences = [
         f"{NAMES[lens.kind]} of {model.name}, fitted on {pieces.tokens:,} tokens; digest "
         f"{lens.digest}.",
-        f"On {texts} held-out texts the mean divergence of layers {layers[0]} to {layers[-1]} from "
-        f"the final layer is {in_middle['fitted']:.3f} bit, with the logit lens "
-        f"{in_middle['logit']:.3f}: lower by {in_middle['lowered']:.3f} ({in_middle['low']:.3f} to "
-        f"{in_middle['high']:.3f}, 95 % over texts).",
+        f"On {texts} held-out text{'' if texts == 1 else 's'} the mean divergence of {layers} from "
+        f"the final layer is {fitted:z.3f} bit, with the logit lens {usual:z.3f}: lower by "
+        f"{lowered:z.3f}{interval}.",
     ]
+    if texts == 1:
+        sentences.append("One text gives no interval: fit on more texts, or hold more of them out.")
     errors = lens.about.get("standard_error")
     if errors:
         sentences.append(
