@@ -267,6 +267,10 @@ def test_the_maps_of_every_text_are_kept_on_request(tiny, tmp_path):
         np.testing.assert_allclose(
             made.maps[name].values[..., 0], np.nanmean(values, -1), atol=1e-6
         )
+    (tmp_path / "texts" / "2" / "residual_norm.nc").unlink()
+    lg.average_maps(tiny, TEXTS[:3], measures=names, by="whole", out=tmp_path, keep="maps")
+    again = lg.read(tmp_path / "texts" / "2" / "residual_norm.nc")
+    assert again.attrs["text"] == TEXTS[1], "a kept map that was removed is made again"
     with pytest.raises(lg.LayergramError, match="keep 'maps', now 'mean'"):
         lg.average_maps(tiny, TEXTS[:3], measures=names, by="whole", out=tmp_path)
     with pytest.raises(lg.LayergramError, match="without a folder"):

@@ -186,6 +186,7 @@ def average_maps(  # noqa: PLR0913
             for left in kept.rglob(f".*{PARTIAL}"):  # by a killed process
                 shutil.rmtree(left)
         sums = run_stage(averaging_stage(work), work, folder, progress=progress)
+        _keep_again(work)
         averaged = Averaged(
             items,
             measured,
@@ -205,6 +206,19 @@ def average_maps(  # noqa: PLR0913
         if out is not None:
             result.save(Path(out))
     return result
+
+
+def _keep_again(work: AveragingWork) -> None:
+    """Make the kept maps again that someone has removed since their sums were made."""
+    if work.kept is None:
+        return
+    lost = [
+        key
+        for key, number in work.items.numbers.items()
+        if not all((work.kept / f"{number}" / f"{name}.nc").is_file() for name in work.measures)
+    ]
+    for at in range(0, len(lost), SHARD):
+        work(lost[at : at + SHARD])
 
 
 def _check_keep(keep: str, out: str | Path | None) -> None:
