@@ -1,13 +1,17 @@
 """Tables of settling depths against plain numpy, scipy and scikit-learn, on planted answers."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from layergram import maps
 from layergram.answers.judge import Row
 from layergram.experiments.depth.pipeline import DeepAnswer
+from layergram.experiments.depth.report import MOST_SINGLE, accuracy_by_depth
 from layergram.experiments.depth.selection import METHODS, selection_table
 from layergram.experiments.depth.table import score_table, scores_of
 from layergram.statistics.bootstrap import Bootstrap
@@ -70,6 +74,29 @@ def test_statistics_equal_pandas_scipy_and_scikit_learn_and_intervals_hold_them(
     dtr = table.loc["dtr_0.5"]
     assert dtr["r"] > 0.9 and dtr["auroc_low"] > 0.55
     assert table.loc["negative_entropy", "note"] == "all answers have the same score"
+
+
+@pytest.mark.parametrize(("answers", "kept"), [(100, 100), (3 * MOST_SINGLE, MOST_SINGLE)])
+def test_the_map_of_bins_carries_the_mean_ratios_and_the_single_answers(tmp_path, answers, kept):
+    random = np.random.default_rng(1)
+    ratios = random.permutation(np.linspace(0, 1, answers))
+    right = random.random(answers) < 0.2 + 0.6 * ratios
+    bootstrap = Bootstrap([str(at % 20) for at in range(answers)], resamples=20)
+    made = accuracy_by_depth(ratios, right, bootstrap, {})
+    array = maps.read(maps.write(made, tmp_path / "map.nc"))
+    bins = pd.DataFrame({"ratio": ratios, "right": right}).groupby(pd.qcut(ratios, 5, labels=False))
+    np.testing.assert_allclose(array["bin_score"], bins["ratio"].mean())
+    np.testing.assert_allclose(array, bins["right"].mean())
+    single = json.loads(array.attrs["answer_scores"])
+    assert single["answers"] == answers
+    assert len(single["right"]) + len(single["wrong"]) == kept
+    assert abs(len(single["right"]) / kept - right.mean()) <= 1 / kept
+    for found, own in ((single["right"], ratios[right]), (single["wrong"], ratios[~right])):
+        assert found == sorted(found)
+        assert set(found) <= set(np.round(own, 4))
+        np.testing.assert_allclose(
+            np.quantile(found, [0.1, 0.5, 0.9]), np.quantile(own, [0.1, 0.5, 0.9]), atol=0.01
+        )
 
 
 @pytest.mark.parametrize("right", [True, False])

@@ -62,12 +62,20 @@ def bars():
     )  # fmt: skip
 
 
+def bins():
+    return maps.make(
+        [0.2, 0.5, 0.9], ("bin",), measure="accuracy", valid_min=0, valid_max=1,
+        coords={"bin": [1, 2, 3], "bin_score": ("bin", [0.1, 0.2, 0.6])},
+        answer_scores={"right": [0.15, 0.6], "wrong": [0.05, 0.1], "answers": 4},
+    )  # fmt: skip
+
+
 def figure_of(array):
     mark = ("2:4,1:3", "best") if array.ndim == 3 else ()
     return figures.plan(array, style=figures.Style(mark=mark, significance="dots"))
 
 
-BASES = {"heads": heads, "tokens": tokens, "bars": bars}
+BASES = {"heads": heads, "tokens": tokens, "bars": bars, "bins": bins}
 
 
 def first(figure, **changes):
@@ -130,6 +138,8 @@ ALTERED = {
     ("LinePanel", "kind_of"): ("bars", lambda f: first(f, kind_of=(1,) * 5)),
     ("LinePanel", "limits"): ("bars", lambda f: first(f, limits=())),
     ("LinePanel", "spans"): ("bars", lambda f: first(f, spans=())),
+    ("LinePanel", "at"): ("bins", lambda f: first(f, at=(0.1, 0.3, 0.6))),
+    ("LinePanel", "points"): ("bins", lambda f: first(f, points=f.panels[0].points[1:])),
     ("BarKind", "colour"): ("bars", lambda f: item(f, "kinds", colour="#00ff00")),
     ("BarKind", "filled"): ("bars", lambda f: item(f, "kinds", filled=False)),
     ("Limit", "at"): ("bars", lambda f: item(f, "limits", at=2.5)),

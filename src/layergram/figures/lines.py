@@ -10,10 +10,11 @@ import xarray as xr
 
 from layergram import maps as currency
 from layergram.errors import LayergramError, unknown_name
-from layergram.figures import labels, scales, ticks
+from layergram.figures import labels, scales, scatter, ticks
 from layergram.figures.settling import last_layer, settling_bars
 from layergram.figures.spec import Axis, Line, LinePanel, Values
 from layergram.figures.style import Style
+from layergram.maps.bins import mean_scores
 
 # Okabe & Ito (2008), without yellow, which is too light for a line on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -64,7 +65,8 @@ def line_panel(
     array = array.transpose(*across, along)
     every = beside or [array]
     bars = not across and not currency.DIMENSIONS[along].joined and style.kind != "lines"
-    lines, notes = _lines(array, across, sign="Whiskers" if bars else "Bands")
+    at = mean_scores(array)
+    lines, notes = _lines(array, across, sign="Whiskers" if bars or at else "Bands")
     x, x_note = labels.axis_of(
         labels.cells_of(array, along),
         room=size[0],
@@ -73,6 +75,10 @@ def line_panel(
         direction="right",
         alignment=str(array.attrs.get("alignment", "")),
     )
+    y = _value_axis(every, style, bars=bars, intervals=any(line.low is not None for line in lines))
+    if at:
+        x = scatter.score_axis(array, x, room=size[0], style=style)
+        notes += scatter.scatter_notes(array)
     missing = bool(np.isnan(array.values).any()) and not across
     said = scales.label_of({**array.attrs, "units": "1"}) == title.replace(
         "\n", " "
@@ -81,9 +87,7 @@ def line_panel(
     panel = LinePanel(
         title="" if said else title,
         x=x,
-        y=_value_axis(
-            every, style, bars=bars, intervals=any(line.low is not None for line in lines)
-        ),
+        y=y,
         lines=lines,
         look="bars" if bars else "lines",
         baseline=array.attrs.get("null_value"),
@@ -91,6 +95,8 @@ def line_panel(
         kinds=kinds,
         kind_of=kind_of,
         limits=limits,
+        at=at,
+        points=scatter.points_of(array),
     )
     return panel, [*notes, *([x_note] if x_note else [])]
 
@@ -155,6 +161,9 @@ def _value_axis(
         every += [one[name].values for one in arrays if name in one.coords]
     if "rounding" in array.coords:  # an axis that is finer would show digits without meaning
         every += [sign * one["rounding"].values for one in arrays for sign in (-1, 1)]
+    points = any(scatter.points_of(one) for one in arrays)
+    if points:
+        every.append(np.array([0.0, 1.0]))
     known = np.concatenate([v[np.isfinite(v)].astype(np.float64) for v in every])
     log = style.scale == "log" or (not bars and scales.kind_of(known, attrs, style) == "log")
     if style.limits is not None:
@@ -174,11 +183,14 @@ def _value_axis(
         high = min(high, max(most, float(attrs.get("valid_max", np.inf))))
         if bars and last_layer(array):
             low, high = 0.0, float(last_layer(array))
+    marks = ticks.ticks_between(low, high, log=log)
+    if points and not log and style.limits is None:
+        low, high = low - scatter.OUTSIDE, high + scatter.OUTSIDE
     return Axis(
         dim="",
         label=style.bar or scales.label_of(array.attrs),
         names=(),
-        ticks=ticks.ticks_between(low, high, log=log),
+        ticks=marks,
         limits=(low, high * HEADROOM if bars and last_layer(array) else high),
         direction="up",
         growth="log" if log else "linear",

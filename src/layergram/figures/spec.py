@@ -40,7 +40,8 @@ class Axis:
         label: what is written along the axis.
         names: one name per cell, in order, uncut; empty for an axis of values.
         ticks: the labelled marks; a cell axis counts cells from 0.
-        limits: where the axis begins and ends; cell ``i`` reaches from ``i - 0.5`` to ``i + 0.5``.
+        limits: where the axis begins and ends; cell ``i`` reaches from ``i - 0.5`` to ``i + 0.5``,
+            but in a panel of lines that says where its cells stand.
         direction: where the numbers grow to.
         rotation: angle of the tick labels in degrees.
         growth: ``"log"`` for an axis of values by factors.
@@ -192,6 +193,8 @@ class LinePanel:
         kind_of: the place of each bar's kind among ``kinds``; empty where there are none.
         limits: values that are marked across the panel.
         spans: the prompt and the answer, bracketed above the cells with a line between them.
+        at: where the cells stand along the axis; empty where one stands beside the other.
+        points: single observations behind the lines, across and up.
     """
 
     title: str
@@ -205,6 +208,8 @@ class LinePanel:
     kind_of: tuple[int, ...] = ()
     limits: tuple[Limit, ...] = ()
     spans: tuple[Span, ...] = ()
+    at: tuple[float, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

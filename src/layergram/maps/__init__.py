@@ -17,6 +17,7 @@ from layergram.maps.plain import to_plain
 from layergram.maps.rounding import within_rounding, without_rounding
 from layergram.maps.vocabulary import (
     ATTRIBUTES,
+    BIN_COORDINATES,
     CELL_COORDINATES,
     DIFFERENCE_COORDINATES,
     LENS_COORDINATES,
@@ -27,6 +28,7 @@ from layergram.maps.vocabulary import (
 
 __all__ = [
     "ATTRIBUTES",
+    "BIN_COORDINATES",
     "CELL_COORDINATES",
     "DIFFERENCE_COORDINATES",
     "DIMENSIONS",

@@ -21,6 +21,10 @@ LENS_COORDINATES: dict[str, str] = {
     "top_token_text": "the text of that token; empty where none",
 }
 
+BIN_COORDINATES: dict[str, str] = {
+    "bin_score": "mean score of the answers of the bin",
+}
+
 DIFFERENCE_COORDINATES: dict[str, str] = {
     "rounding": "how large a difference rounding alone can make in the cell",
 }
@@ -102,6 +106,10 @@ ATTRIBUTES: dict[str, str] = {
     "minuend": "JSON object: what made the map that was subtracted from, where the two differ",
     "subtrahend": "JSON object: what made the map that was subtracted, where the two differ",
     "same_token": "JSON object: role -> role -> share of the answers in which both are one token",
+    "score": "what answers were put into bins by",
+    "answer_scores": "JSON object: the scores of the answers that are right and of those that are "
+    "wrong, of at most 2,000 answers, and how many answers there are",
+    "statistics": "what was computed of the whole map, in a sentence",
     "text": "the text that was read, the model's own answer included",
     "layergram_version": "version that made the map",
     "created": "when the map was made (ISO 8601, UTC)",

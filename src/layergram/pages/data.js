@@ -44,6 +44,21 @@ export function panelsPlaced(map) {
   for (const panel of map.panels) {
     panel.start = panel.facet.reduce((sum, [dim, at]) => sum + at * map.steps[dim], 0);
   }
+  map.edges = edgesOf(map);
+}
+
+/** Where a number on the axis of the columns lies, counted in columns. */
+export function columnsTo(map, number) {
+  const [low, high] = map.panels[0].bars.along.limits;
+  return (number - low) / (high - low) * map.columns.length;
+}
+
+/** Where columns with places of their own begin, half-way between neighbours; null for others. */
+function edgesOf(map) {
+  const places = map.panels[0].bars?.at ?? [];
+  if (!places.length) return null;
+  const between = places.slice(1).map((place, at) => columnsTo(map, (place + places[at]) / 2));
+  return [0, ...between, map.columns.length];
 }
 
 /** Where the value of a cell of a panel stands in the map's arrays. */
@@ -85,6 +100,10 @@ export function linesOf(map, panel, row, column) {
   if (panel.title) lines.push(panel.title.replaceAll("\n", " "));
   if (map.y >= 0) lines.push(named(map.y, map.rowNames[row], map.rows[row]));
   lines.push(named(map.x, map.columnNames[column], map.columns[column]));
+  if (map.edges) {
+    const mean = written(panel.bars.at[column]);
+    lines.push(`${map.columnLabel}, mean of the ${map.dims[map.x].noun}: ${mean}`);
+  }
   const part = map.beside.find((one) => one.name === "part" && one.dim === map.x);
   if (part && panel.spans.length) lines.push(`part: ${part.values[map.columns[column]]}`);
   const value = written(map.values[at]);

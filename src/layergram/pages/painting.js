@@ -1,7 +1,7 @@
 // Painting on canvases: panels of a map, its colour bar, and the curves of a pinned cell.
 
 import { paintBars, paintValues } from "./bars.js";
-import { colouring, placeOf, written } from "./data.js";
+import { colouring, columnsTo, placeOf, written } from "./data.js";
 import { paintMarks, paintSpans, paintWords } from "./marks.js";
 import { SIZE, FONT, prepared, rectOf, roundStep, widthOf, write } from "./pen.js";
 
@@ -52,7 +52,8 @@ export function cellUnder(map, layout, seen, x, y) {
   const box = layout.boxes[panel];
   const down = Math.floor((y - box.y) / box.h * map.rows.length);
   const row = map.upwards ? map.rows.length - 1 - down : down;
-  const column = Math.floor(seen[0] + (x - box.x) / box.w * (seen[1] - seen[0]));
+  const across = seen[0] + (x - box.x) / box.w * (seen[1] - seen[0]);
+  const column = map.edges ? map.edges.slice(1, -1).filter((edge) => edge <= across).length : Math.floor(across);
   return column < map.columns.length ? { panel, row, column } : null;
 }
 
@@ -137,6 +138,14 @@ function paintLabels(pen, map, panel, box, layout, seen, theme) {
   }
   if (box.first && map.y < 0) paintValues(pen, map, panel, box, theme);
   if (!box.last) return;
+  write(pen, map.columnLabel, box.x + box.w / 2, layout.height - 9, { fill: theme.ink, align: "center", room: box.w });
+  if (map.edges) {
+    for (const tick of panel.bars.along.ticks) {
+      const x = box.x + (columnsTo(map, tick.at) - seen[0]) * layout.pitch;
+      if (x >= box.x && x <= box.x + box.w) write(pen, tick.label, x, box.y + box.h + 12, { fill: theme.ink, align: "center" });
+    }
+    return;
+  }
   const from = Math.floor(seen[0]);
   const to = Math.min(map.columns.length, Math.ceil(seen[1]));
   const room = layout.flat ? Math.max(...map.columnNames.slice(from, to).slice(0, 2000).map((n) => widthOf(pen, n))) + 6 : SIZE + 2;
@@ -151,7 +160,6 @@ function paintLabels(pen, map, panel, box, layout, seen, theme) {
     if (layout.flat) write(pen, map.columnNames[c], x, y + 6, { fill, align: "center" });
     else write(pen, map.columnNames[c], x, y, { fill, align: "right", turn: -Math.PI / 2, room: 110 });
   }
-  write(pen, map.columnLabel, box.x + box.w / 2, layout.height - 9, { fill: theme.ink, align: "center", room: box.w });
 }
 
 /** The colour bar, as the figure planned it. */

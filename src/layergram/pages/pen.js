@@ -60,8 +60,9 @@ export function rectOf(map, box, seen, rows, columns) {
   const each = box.w / (seen[1] - seen[0]);
   const tall = box.h / map.rows.length;
   const top = map.upwards ? map.rows.length - 1 - rows[1] : rows[0];
-  const x = box.x + (columns[0] - seen[0]) * each;
-  return [x, box.y + top * tall, (columns[1] - columns[0] + 1) * each, (rows[1] - rows[0] + 1) * tall];
+  const [left, right] = [columns[0], columns[1] + 1].map((at) => map.edges?.[at] ?? at);
+  const x = box.x + (left - seen[0]) * each;
+  return [x, box.y + top * tall, (right - left) * each, (rows[1] - rows[0] + 1) * tall];
 }
 
 /** Black or white, whichever has more contrast (WCAG) with a colour as an image holds it. */

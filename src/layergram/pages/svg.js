@@ -17,6 +17,7 @@ export class SvgPen {
     this.clips = 0;
     this.dash = [];
     this.lineWidth = 1;
+    this.globalAlpha = 1;
     this.path = "";
   }
 
@@ -67,7 +68,10 @@ export class SvgPen {
 
   stroke() { this.put("path", { d: this.path, ...this.stroked() }); }
 
-  fill() { this.put("path", { d: this.path, fill: this.fillStyle }); }
+  fill() {
+    const faint = this.globalAlpha < 1 ? { "fill-opacity": this.globalAlpha } : {};
+    this.put("path", { d: this.path, fill: this.fillStyle, ...faint });
+  }
 
   clip() {
     this.clips += 1;

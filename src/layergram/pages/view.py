@@ -140,7 +140,11 @@ def view(
         ],
         "legend": figure["legend"],
         "notes": figure["notes"],
-        "about": [[key, str(plain_value(value))] for key, value in array.attrs.items()],
+        "about": [
+            [key, str(plain_value(value))]
+            for key, value in array.attrs.items()
+            if key != "answer_scores"  # the picture shows them
+        ],
         "said": [
             {"text": item.text, "blocks": [_block(block, places, dims) for block in item.blocks]}
             for item in said
@@ -179,6 +183,9 @@ def _bars(panel: Mapping[str, Any]) -> dict[str, Any]:
         "look": panel["look"],
         "label": axis["label"],
         "axis": {key: axis[key] for key in ("limits", "ticks", "growth")},
+        "along": {key: panel["x"][key] for key in ("limits", "ticks")},
+        "at": panel["at"],
+        "points": panel["points"],
         "kinds": panel["kinds"],
         "kindOf": panel["kind_of"],
         "baseline": panel["baseline"],

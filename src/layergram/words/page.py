@@ -11,6 +11,7 @@ import xarray as xr
 
 from layergram.errors import unknown_name
 from layergram.maps import DIMENSIONS, without_rounding
+from layergram.maps.bins import mean_scores
 from layergram.words.find import Facts, facts
 from layergram.words.forms import caption, short
 from layergram.words.limits import MOST_COLUMNS, MOST_ROWS
@@ -124,7 +125,7 @@ def _axes(array: xr.DataArray, names: Names) -> str:
             labels = names.labels(dim)
             size = names.count(len(labels), dim)
             axis = names.noun(dim, 1).capitalize()
-            lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.{_sharing(array, dim)}")
+            lines.append(f"- **{axis}** ({role}): {size}, {names.axis(dim)}.{_beside(array, dim)}")
     value = f"- **Value**: {names.text(array.attrs['long_name'])}"
     value += names.in_units() or ", without a unit"
     limits = [array.attrs.get(key) for key in ("valid_min", "valid_max")]
@@ -137,6 +138,8 @@ def _axes(array: xr.DataArray, names: Names) -> str:
         lines.append(f"- **Columns**: {names.text(array.attrs['joined'])}")
     if "averaged" in array.attrs:
         lines.append(f"- **Cells**: {names.text(array.attrs['averaged'])}")
+    if "statistics" in array.attrs:
+        lines.append(f"- **Whole map**: {names.text(array.attrs['statistics'])}")
     if array.attrs.get("alignment") in ALIGNMENTS:
         lines.append(f"- **Alignment**: {ALIGNMENTS[array.attrs['alignment']]}")
     return "\n".join(lines)
@@ -149,8 +152,12 @@ def _direction(rows: str, columns: str) -> str:
     return "upwards" if rows == "layer" and DIMENSIONS[columns].layers == "bottom" else "down"
 
 
-def _sharing(array: xr.DataArray, dim: str) -> str:
-    """How many heads in a row share keys and values, where the map says it."""
+def _beside(array: xr.DataArray, dim: str) -> str:
+    """What an axis has beside its labels: heads that share keys, or the mean scores of bins."""
+    scores = mean_scores(array)
+    if scores:
+        means = listed([f"{score:.3g}" for score in scores])
+        return f" Their mean {array.attrs.get('score', 'score')}: {means}."
     groups = array["kv_group"].values.tolist() if "kv_group" in array.coords else []
     if dim != "head" or not groups:
         return ""

@@ -24,6 +24,8 @@ from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.binned import BINS, binned_correlation
 from layergram.statistics.bootstrap import Bootstrap
 
+MOST_SINGLE = 2000  # answers whose ratios a map carries: a netCDF attribute has little room
+
 
 @dataclass(frozen=True, kw_only=True)
 class DepthResult(Result):
@@ -55,7 +57,12 @@ def report(
     made_from = provenance(model, questions, options, least)
     depths = [answer.depths[g] for answer in answers]
     found = {"settling_depths": depth_shares(depths, model.layers, bootstrap, made_from)}
-    of_bins = accuracy_by_depth(scores[score_name(g)], right, bootstrap, made_from)
+    of_bins = accuracy_by_depth(
+        scores[score_name(g)],
+        right,
+        bootstrap,
+        {**made_from, "statistics": _statistics(tables["scores"], score_name(g))},
+    )
     if of_bins is not None:
         found["accuracy_by_depth"] = of_bins
     sentences = sentences_of(answers, scores[score_name(g)], tables, model.layers, options)
@@ -98,7 +105,10 @@ def depth_shares(
 def accuracy_by_depth(
     ratios: Values, right: Labels, bootstrap: Bootstrap, made_from: dict[str, Any]
 ) -> xr.DataArray | None:
-    """The accuracy of answers in bins of their ratio; ``None`` where that says nothing."""
+    """The accuracy of answers in bins of their ratio; ``None`` where that says nothing.
+
+    The map carries the mean ratio of each bin, and the ratios of the single answers.
+    """
     binned = binned_correlation(ratios, right)
     if right.all() or not right.any() or np.isnan(binned.outcome).any():
         return None
@@ -116,16 +126,32 @@ def accuracy_by_depth(
         measure="accuracy_by_depth",
         coords={
             "bin": np.arange(1, BINS + 1),
+            "bin_score": ("bin", binned.score),
             "low": ("bin", low),
             "high": ("bin", high),
         },
         long_name="accuracy of the bin",
         valid_min=0.0,
         valid_max=1.0,
-        bin_means=json.dumps([round(float(mean), 4) for mean in binned.score]),
+        score="deep-thinking ratio",
+        answer_scores=single_scores(ratios, right),
         references=THINK_DEEP,
         **made_from,
     )
+
+
+def single_scores(scores: Values, right: Labels) -> dict[str, Any]:
+    """The attribute ``answer_scores`` of a map: scores of right and of wrong answers, in order.
+
+    Of more than ``MOST_SINGLE`` answers so many are kept, evenly over the sorted scores.
+    """
+    order = np.lexsort((scores, right))  # wrong ones first
+    kept = order[np.linspace(0, order.size - 1, min(order.size, MOST_SINGLE)).astype(np.intp)]
+    return {
+        "right": np.round(scores[kept[right[kept]]], 4).tolist(),
+        "wrong": np.round(scores[kept[~right[kept]]], 4).tolist(),
+        "answers": int(scores.size),
+    }
 
 
 def sentences_of(
@@ -185,6 +211,12 @@ def _number(line: dict[Any, Any], name: str) -> str:
     if np.isnan(line[name]):
         return "–"
     return f"{line[name]:.2f} ({line[f'{name}_low']:.2f} to {line[f'{name}_high']:.2f})"
+
+
+def _statistics(table: pd.DataFrame, name: str) -> str:
+    """Pearson r over the bins and the AUROC of a score, with their intervals."""
+    own = table.set_index("score").loc[name].to_dict()
+    return f"Pearson r over the {BINS} bins: {_number(own, 'r')}. AUROC: {_number(own, 'auroc')}."
 
 
 def _selection(table: pd.DataFrame) -> str:

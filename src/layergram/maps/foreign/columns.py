@@ -14,6 +14,7 @@ from layergram.maps.dimensions import DIMENSIONS, axis_named, split_words
 from layergram.maps.foreign.axes import HEAD_NAME, SPREADS, are_metrics, axes_named
 from layergram.maps.foreign.cells import Cells, is_number, missing, number_in
 from layergram.maps.vocabulary import (
+    BIN_COORDINATES,
     CELL_COORDINATES,
     DIFFERENCE_COORDINATES,
     LENS_COORDINATES,
@@ -34,6 +35,7 @@ KNOWN = {
     *TOKEN_COORDINATES,
     *CELL_COORDINATES,
     *LENS_COORDINATES,
+    *BIN_COORDINATES,
     *DIFFERENCE_COORDINATES,
 } - set(INTERVALS)
 PERCENTILES = {("2", "5"): "low", ("97", "5"): "high", ("5",): "low", ("95",): "high"}

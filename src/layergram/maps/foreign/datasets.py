@@ -14,6 +14,7 @@ from layergram.maps.dimensions import DIMENSIONS, axis_named, under_new_names
 from layergram.maps.foreign.axes import in_text_order, labels_of
 from layergram.maps.plain import plain_value
 from layergram.maps.vocabulary import (
+    BIN_COORDINATES,
     CELL_COORDINATES,
     DIFFERENCE_COORDINATES,
     LENS_COORDINATES,
@@ -81,7 +82,8 @@ def _only_map(groups: dict[str, xr.Dataset], path: Path, value: str) -> xr.DataA
 
 
 def _is_coordinate(name: str) -> bool:
-    known = TOKEN_COORDINATES | CELL_COORDINATES | LENS_COORDINATES | DIFFERENCE_COORDINATES
+    known = TOKEN_COORDINATES | CELL_COORDINATES | LENS_COORDINATES | BIN_COORDINATES
+    known |= DIFFERENCE_COORDINATES
     return name in known
 
 
