@@ -26,6 +26,12 @@ FEW = lg.DepthOptions(lg.AnswerOptions(samples=4, max_new_tokens=12), (0.3, 0.5,
 
 def test_depths_and_scores_equal_those_of_a_trace(five_layers, set_file):
     result = lg.depth(five_layers, lg.questions(set_file).first(3), options=FEW)
+    ratios = [record["dtr_0.5"] for record in result.records["answers"]]
+    middle = np.flatnonzero(np.isclose(ratios, sorted(ratios)[(len(ratios) - 1) // 2]))
+    chosen = result.maps["answer"]["token_id"].values.tolist()
+    assert chosen in [list(result.answers[at].row.ids) for at in middle]
+    own = lg.trace(five_layers, ids=chosen, measures=["divergence"])["divergence"]
+    np.testing.assert_allclose(result.maps["answer"], own, atol=1e-5)
     depths = np.concatenate([a.depths[0.5] for a in result.answers])
     assert len(set(depths)) >= 3  # of 5 layers
     cells = result.summary["cells"]

@@ -51,7 +51,8 @@ def command(
     """At which layer the tokens of sampled answers settle, and whether deep answers are right.
 
     Answers to every question are sampled, judged and read again. Writes settling_depths (the share
-    of tokens that settle at each layer) and accuracy_by_depth as .nc, .png, .md, .html; scores.csv
+    of tokens that settle at each layer), accuracy_by_depth and answer (the divergence of the answer
+    with the median deep-thinking ratio) as .nc, .png, .md, .html; scores.csv
     (the deep-thinking ratio and six other scores against being right, with intervals over
     questions), selection.csv (Think@n against majority and other choices: accuracy and tokens),
     answers.jsonl and summary.json. A run that was stopped resumes when it is started again with the

@@ -19,10 +19,11 @@ from layergram.experiments.depth.table import answer_counts, score_name, score_t
 from layergram.experiments.result import Result, markdown_table, rounded
 from layergram.measures.lens import CAVEATS, THINK_DEEP
 from layergram.models.model import Model
-from layergram.recipe import lens_asked
+from layergram.recipe import Run, lens_asked
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.binned import BINS, binned_correlation
 from layergram.statistics.bootstrap import Bootstrap
+from layergram.tracing import trace
 
 MOST_SINGLE = 2000  # answers whose ratios a map carries: a netCDF attribute has little room
 
@@ -65,14 +66,27 @@ def report(
     )
     if of_bins is not None:
         found["accuracy_by_depth"] = of_bins
-    sentences = sentences_of(answers, scores[score_name(g)], tables, model.layers, options)
+    records = _records(answers, scores, g, least)
+    middle = median_answer(scores[score_name(g)])
+    found["answer"] = trace(
+        model,
+        answer=records[middle],
+        measures=["divergence"],
+        run=Run(lens=options.lens),
+    )["divergence"]
+    sentences = [
+        *sentences_of(answers, scores[score_name(g)], tables, model.layers, options),
+        f"The map 'answer' is of the answer with the median deep-thinking ratio "
+        f"({scores[score_name(g)][middle]:.1%}): sample {answers[middle].row.sample} of the "
+        f"question with the id '{answers[middle].row.id}'.",
+    ]
     return DepthResult(
         title=f"{model.name} on {questions.name}: {len(answers)} answers",
         maps=found,
         tables=tables,
         sentences=sentences,
         summary=_summary(answers, tables, sentences, least, options),
-        records={"answers": _records(answers, scores, g, least)},
+        records={"answers": records},
         section=_section(tables, sentences),
         answers=answers,
     )
@@ -138,6 +152,11 @@ def accuracy_by_depth(
         references=THINK_DEEP,
         **made_from,
     )
+
+
+def median_answer(ratios: Values) -> int:
+    """The place of the answer with the median ratio; of two in the middle, the lower one."""
+    return int(np.argsort(ratios, kind="stable")[(ratios.size - 1) // 2])
 
 
 def single_scores(scores: Values, right: Labels) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def depth(
 
     Returns:
         A result with ``maps["settling_depths"]`` [layer], the share of generated tokens that settle
-        at each layer, and ``accuracy_by_depth`` [bin] where the ratios fill five bins;
+        at each layer, ``accuracy_by_depth`` [bin] where the ratios fill five bins, and
+        ``answer``, the divergence [layer, token] of the answer with the median ratio;
         ``tables`` ``scores`` (r over five bins, AUROC, point-biserial correlation, with 95 %
         intervals over questions) and ``selection`` (Think@n and others: accuracy and tokens);
         ``sentences``; ``summary``; ``records["answers"]``, which :func:`layergram.trace` takes as
