@@ -70,3 +70,11 @@ def test_help_shows_choices(command, choices, capsys):
     app([command, "--help"], result_action="return_value")
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert [one for one in choices if one not in shown] == []
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_shows_defaults_as_they_are_typed_and_no_empty_ones(command, capsys):
+    app([command, "--help"], result_action="return_value")
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert [one for one in ('default: "', "default: (", "default: False") if one in shown] == []
+    assert command != "depth" or "[default: 0.3 0.4 0.5 0.6 0.7]" in shown
