@@ -41,6 +41,11 @@ def _tokens(values: Any, measure: str = "amount", **attributes: Any) -> xr.DataA
     return maps.make(values, ("layer", "token"), measure=measure, coords=coords, **attributes)
 
 
+def _auroc(values: Any, roles: list[str], **attributes: Any) -> xr.DataArray:
+    named: dict[str, Any] = {"long_name": "AUROC", "valid_min": 0, "valid_max": 1, **attributes}
+    return maps.make(values, ("layer", "role"), measure="auroc", coords={"role": roles}, **named)
+
+
 def banded() -> xr.DataArray:
     """Three bands of layers at 0.1, 0.8 and 0.4, the lowest of them uniform."""
     level = np.repeat([0.1, 0.8, 0.4], 6)[:, None]
@@ -50,10 +55,10 @@ def banded() -> xr.DataArray:
 
 def bent() -> xr.DataArray:
     """Four roles that fall until layer 10 and rise after it, three of them close together."""
-    course = np.abs(np.arange(1, 17) - 10)[:, None] / 20 + 0.5
+    course = np.abs(np.arange(1, 17) - 10)[:, None] / 25 + 0.5
     values = course + np.array([0.12, 0.0, 0.0, 0.01]) + 0.01 * _noise(16, 4)
     roles = ["last_q", "exact_answer_first", "exact_answer_last", "exact_answer_after_last"]
-    return maps.make(values, ("layer", "role"), measure="auroc", coords={"role": roles})
+    return _auroc(values, roles)
 
 
 def peaked() -> xr.DataArray:
@@ -204,7 +209,7 @@ def roles() -> xr.DataArray:
     names = ["last_q", "exact_answer_first", "exact_answer_last", "-3"]
     about: dict[str, Any] = {"chosen_auroc": 0.86, "chosen_low": 0.81, "chosen_high": 0.90}
     about["same_token"] = {"exact_answer_last": {"-3": 0.77, "exact_answer_first": 0.31}}
-    return maps.make(values, ("layer", "role"), measure="auroc", coords={"role": names}, **about)
+    return _auroc(values, names, **about)
 
 
 def trained() -> xr.DataArray:

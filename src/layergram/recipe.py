@@ -73,8 +73,8 @@ class Run:
         at: what the lens reads: the ``residual`` stream after a layer, or only what its
             ``attention`` or ``mlp`` adds to it.
         chunk: tokens per chunk while reading; changes speed and memory and nothing else.
-        chat: how a prompt is put: ``"auto"`` uses the tokenizer's chat template if it has one,
-            ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
+        chat: how a prompt is given to the model: ``"auto"`` uses the tokenizer's chat template if
+            it has one, ``"template"`` insists on it, ``"plain"`` gives the prompt as it is.
         max_new_tokens: largest length of a generated answer.
         temperature: 0 for the likeliest token at each step, above it to sample.
         top_p: tokens are sampled from the likeliest ones that together have this probability.

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from layergram.cli.mistakes import as_typed, of_parser
 from layergram.errors import LayergramError
@@ -16,9 +16,9 @@ from layergram.errors import LayergramError
 M_MMAP_THRESHOLD = -3  # its number in malloc.h
 
 COMMANDS = {
-    "map": "Token maps of one text, or of the model's answer to a prompt.",
+    "map": "Token maps of a text, of the model's answer to a prompt, or averaged over texts.",
     "roles": "A question set -> where a wrong answer shows, layer by token role.",
-    "ask": "Answer new questions, and how likely each answer is wrong.",
+    "ask": "Answer new questions, and say how likely each answer is wrong.",
     "questions": "How a question set is read: asked, accepted, groups, warnings.",
     "heads": "Labelled steps -> what attention heads do, layer by head.",
     "depth": "Sampled answers -> at which layer their tokens settle, and what that predicts.",
@@ -79,11 +79,20 @@ EXAMPLES = {
 }
 """What to type, for the end of each command's help."""
 
+
+def _default(value: object) -> str | None:
+    """A default as it would be typed, for the help; nothing for what is empty, or off."""
+    if value is None or value is False or value == "" or value == ():
+        return None
+    return " ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+
+
 app = App(
     name="layergram",
     help="Maps of what happens inside a language model, layer by layer.",
     version=lambda: version("layergram"),
     version_flags=["--version"],
+    default_parameter=Parameter(show_default=_default),
 )
 for _name, _help in COMMANDS.items():
     _typed = "\n".join(f"* {line}" for line in EXAMPLES[_name])

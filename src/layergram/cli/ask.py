@@ -46,8 +46,6 @@ def command(
             allowed="questions, or --over TEXT",
             do='for example: layergram ask probe.npz "What is the capital of France?"',
         )
-    out = output.folder("ask")
-
     from layergram import maps
     from layergram.experiments.roles.applications import predict_wrong
     from layergram.probes import load_probe
@@ -55,6 +53,7 @@ def command(
     known = load_probe(probe)
     model = replace(model, model=model.model or str(known.provenance.get("model", "smollm2")))
     model.check()
+    out = output.folder("ask")
     if over is not None:
         _draw_over(known, model, over, out, output)
         return

@@ -124,7 +124,8 @@ class OutputOptions(PrintOptions):
     """Where a command writes, and how much it prints.
 
     Attributes:
-        out: the folder for results; by default one with the name of what is made.
+        out: the folder for results. Default: maps for map, averages for map --texts, tuned-lens or
+            jacobian-lens for fit-lens, else the name of the command.
     """
 
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None

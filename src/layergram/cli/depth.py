@@ -93,9 +93,9 @@ def command(
             do="for example: layergram depth arithmetic",
         )
     found = read_questions(questions, columns=columns_of(columns)).first(limit)
-    out = run.folder(output, "depth")
     model.check()
     run.check()
+    out = run.folder(output, "depth")
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.depth.pipeline import DepthOptions

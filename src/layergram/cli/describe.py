@@ -31,7 +31,7 @@ def command(
     counted; what stands out is told where there is something to compare with, which is named.
 
     Args:
-        files: map files: .nc, .json or .csv.
+        files: map files: .nc, .zarr, .json, .csv or .tsv.
         out: file to write into, instead of the terminal.
         short: three sentences.
         caption: a caption for a paper: model, text, scale, what is shown.

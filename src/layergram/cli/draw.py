@@ -37,7 +37,7 @@ def command(
     a file name that ends in .html they become one page, to open in a browser and point at cells.
 
     Args:
-        maps: map files.
+        maps: map files: .nc, .zarr, .json, .csv or .tsv.
         out: the picture (.png, .svg or .pdf), a page to open in a browser (.html), or a folder
             for a picture; default: beside the map, as .png.
         value: the column or variable with the values, where a file has several.

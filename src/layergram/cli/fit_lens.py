@@ -69,8 +69,8 @@ def command(
         found = read_texts(texts, columns=columns_of(columns))
     elif columns:
         raise LayergramError("--columns without texts", do="give the texts with --texts")
-    out = output.folder(f"{kind}-lens")
     model.check()
+    out = output.folder(f"{kind}-lens")
 
     from layergram.experiments.lenses.run import fit_lens
 

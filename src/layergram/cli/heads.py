@@ -84,9 +84,9 @@ def command(
     from layergram.datasets.steps import steps as read_steps
 
     found = read_steps(steps, columns=columns_of(columns)).first(limit)
-    out = run.folder(output, "heads")
     model.check()
     run.check()
+    out = run.folder(output, "heads")
 
     from layergram.experiments.heads.all_heads_probe import Training
     from layergram.experiments.heads.options import HeadMapOptions

@@ -138,7 +138,6 @@ def command(
         run = _merged(like_map.run, run)
         dtype: Any = like_map.dtype if model.dtype == "auto" else model.dtype
         model = replace(model, model=model.model or like_map.model, dtype=dtype)
-    out = output.folder("maps")
     model.check()
 
     with Phases(output.silent) as phases:
@@ -149,6 +148,7 @@ def command(
         everything = measures == ["all"]
         measures = list(MEASURES) if everything else measures
         select_measures(measures, options)
+        out = output.folder("maps")
         source = Source(text=text, prompt=prompt)
         loaded = model.load(phases.show)
         phases.clear()
@@ -226,7 +226,7 @@ def _request(
         raise LayergramError(
             "maps of a text",
             got="an empty text" if given else "no text",
-            allowed="TEXT, - for standard input, --file FILE or --prompt PROMPT",
+            allowed="TEXT, - for standard input, --file FILE, --prompt PROMPT or --texts FILE",
             do='for example: layergram map "The capital of France is Paris."',
         )
     if like is None:
@@ -250,7 +250,10 @@ def _decoded(data: bytes, source: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise LayergramError(
-            f"the text in {source}", got=str(error), allowed="UTF-8", do="convert it"
+            f"the text in {source}",
+            got=f"a byte that is no UTF-8, at position {error.start}",
+            allowed="UTF-8",
+            do="save it as UTF-8, for example by: iconv -f latin1 -t utf-8 OLD > NEW",
         ) from None
 
 

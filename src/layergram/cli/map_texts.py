@@ -39,9 +39,9 @@ def average_texts(
     from layergram.experiments.plans import plan
 
     data = _data(source, by, columns)
-    out = execution.folder(output, "averages")
     model.check()
     execution.check()
+    out = execution.folder(output, "averages")
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)
     if list(measures) == ["all"]:

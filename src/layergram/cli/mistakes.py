@@ -9,7 +9,13 @@ from itertools import chain
 from typing import Literal, get_args, get_origin
 
 from cyclopts import CycloptsError
-from cyclopts.exceptions import CoercionError, UnknownCommandError, UnknownOptionError
+from cyclopts.exceptions import (
+    CoercionError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from layergram.errors import NEAR, LayergramError, unknown_name
 
@@ -17,7 +23,7 @@ SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w./:-]+'?$)")
 """How errors of the library name an argument and its value: ``max_new_tokens = 0``."""
 
 
-CHOICE = re.compile(r"\b([A-Za-z][a-z]*(?:_[a-z]+)*) '([\w.-]+)'")
+CHOICE = re.compile(r"\b([A-Za-z][a-z]*(?:_[a-z]+)*) '([\w-]+)'")
 """How errors of the library name a choice: ``match 'common'``."""
 
 COMPOUND = re.compile(r"\b[A-Za-z][a-z]*(?:_[a-z]+)+\b")
@@ -42,6 +48,18 @@ def of_parser(
             got="no option of that name",
             do=f"did you mean {near[0]}?" if near else listed,
         )
+    if isinstance(error, UnusedCliTokensError):
+        more = " ".join(error.unused_tokens or ())
+        return LayergramError(
+            " ".join([command, "…", more]),
+            got=f"more than it takes: {more}",
+            do=f"put what has spaces in quotes; {listed}",
+        )
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        count, _ = error.argument.token_count()
+        values = f"fewer than {count} values" if count > 1 else "no value"
+        lacking = f"{values} for {error.keyword}" if error.keyword else f"no {error.argument.name}"
+        return LayergramError(command, got=lacking, do=listed)
     token = error.token if isinstance(error, CoercionError) else None
     if isinstance(error, CoercionError) and token is not None and error.argument is not None:
         kind = error.target_type
@@ -72,10 +90,16 @@ def in_options(text: str, options: Collection[str]) -> str:
         option = option_of(found[1])
         return f"{option} {found[2]}" if option in options else found[0]
 
+    return names_in_options(CHOICE.sub(with_value, text), options)
+
+
+def names_in_options(text: str, options: Collection[str]) -> str:
+    """The same for names that are no words alone: "the file 'x'" is not the option --file."""
+
     def by_name(found: re.Match[str]) -> str:
         return option if (option := option_of(found[0])) in options else found[0]
 
-    return COMPOUND.sub(by_name, CHOICE.sub(with_value, text))
+    return COMPOUND.sub(by_name, text)
 
 
 def option_of(argument: str) -> str:
@@ -99,9 +123,9 @@ def as_typed(
     typed = {token.split("=", 1)[0] for token in tokens}
     asked = error.asked
     if match is not None and option in typed:
-        asked = f"{option} {error.asked[match.end() :]}"
+        asked = " ".join([option, error.asked[match.end() :].strip("'")])
     return LayergramError(
-        in_options(asked, options),
+        names_in_options(asked, options),
         got=error.got,
         allowed=in_options(error.allowed, options),
         do=in_options(error.do, options),

@@ -114,9 +114,9 @@ def command(
         for at, source in enumerate([labelled or questions, *(also or [])])
     )
     _check_probe_file(save_probe)
-    out = run.folder(output, "roles")
     model.check()
     run.check()
+    out = run.folder(output, "roles")
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.plans import plan

@@ -172,7 +172,7 @@ def _rounded(value: float, digits: int) -> str:
 
 
 def written(value: float, digits: int = 3) -> str:
-    """A number of any size: plain from a hundredth to ten thousand, else as a power of ten.
+    """A number of any size: plain from a hundredth to a hundred thousand, else as a power of ten.
 
     Example:
         >>> [written(value) for value in (20, 0.01, 1e-5, -5e-4)]
