@@ -216,3 +216,12 @@ def test_limits_and_ticks_follow_the_rule_of_the_figure(served):
         )
         assert np.abs(shown - drawn).max() < 8 / 255
     assert {("log", False), ("linear", False), ("diverging", True)} <= kinds
+
+
+def test_a_token_cannot_turn_the_direction_of_the_text_behind_it(served):
+    texts = ["\u202eabc", "שלום", "\u2067x", "plain"]
+    coords = {"token_text": ("token", texts)}
+    array = maps.make(np.eye(2, 4), ("layer", "token"), measure="weight", coords=coords)
+    mounted(served, array)
+    found = served.locator("#here .tinted span").all_text_contents()
+    assert found == ["U+202Eabc", "שלום", "U+2067x", "plain"]

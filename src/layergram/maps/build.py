@@ -84,8 +84,9 @@ def make(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "schema": SCHEMA,
     }
-    attrs = {key: _attribute(value) for key, value in stamped.items() if value is not None}
-    attrs = _without_empty_numbers(attrs)
+    attrs = _without_empty_numbers(
+        {key: _attribute(value) for key, value in stamped.items() if value is not None}
+    )
     result = numbered(
         xr.DataArray(array, coords=coords, dims=tuple(dims), name=measure, attrs=attrs)
     )
@@ -133,7 +134,7 @@ def with_numbers(array: xr.DataArray) -> xr.DataArray:
     return told
 
 
-def _without_empty_numbers(attrs: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+def _without_empty_numbers(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
     """Attributes without bounds at infinity, and numbers that are NaN: they say nothing."""
     return {
         key: value

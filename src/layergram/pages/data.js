@@ -78,6 +78,11 @@ export function written(value, digits = 4) {
   return text.replace("-", "−");
 }
 
+/** A token without signs that turn the direction of the text behind it: they are named instead. */
+export function contained(text) {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g, (sign) => `U+${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 /** A number for programs: the shortest text that gives it back. */
 export function exactly(value, single) {
   if (Number.isNaN(value)) return "";

@@ -1,6 +1,6 @@
 // The text itself, each token on the colour of its value in one layer, or of where it settles.
 
-import { colouring } from "./data.js";
+import { colouring, contained } from "./data.js";
 import { make } from "./elements.js";
 import { inkOn } from "./pen.js";
 
@@ -58,7 +58,7 @@ export class TextView {
     if (!texts || !this.text.section.open) return;
     while (tinted.childElementCount < map.columns.length) {
       const at = tinted.childElementCount;
-      tinted.append(make("span", texts[map.columns[at]], { "data-column": at }));
+      tinted.append(make("span", contained(String(texts[map.columns[at]])), { "data-column": at }));
     }
     const { values, scale } = this.tint.value === SETTLING ? await this.settled() : this.rowOf(panel);
     if (map !== this.map) return;

@@ -1,12 +1,13 @@
 // A pane: one run with its answer, its maps, and what a reader asks about a cell or a token.
 
+import { contained } from "./data.js";
 import { make } from "./elements.js";
 import { mount } from "./page.js";
 import { ask, eventsOf } from "./server.js";
 
 /** A token as a reader should see it. */
 function shown(text) {
-  return text.replaceAll("\n", "⏎\n") || "∅";
+  return contained(text).replaceAll("\n", "⏎\n") || "∅";
 }
 
 function quoted(text) {
