@@ -10,8 +10,9 @@ import pytest
 
 from layergram.cli import COMMANDS, app, main
 
-LONG = ("roles", "ask", "heads")
-"""Commands that need minutes, or a file from such a command; tests of their own run them."""
+LONG = ("roles", "ask", "heads", "serve")
+"""Commands that need minutes, never end, or need a file from such a command; tests of their own run
+them."""
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)

@@ -134,7 +134,7 @@ def test_the_command_resumes_generalises_and_draws_its_probe_over_a_text(
     assert found["tokens"] == len(found["texts"]) == len(probe["values"]) == len(alone["values"])
     assert probe["dims"] == {"layer": 1, "token": found["tokens"]}
     assert probe["range"] == pytest.approx([min(probe["values"]), max(probe["values"])], abs=1e-4)
-    assert found["model"] and found["revision"] and len(probe["files"]) == 3
+    assert found["model"] and found["revision"] and len(probe["files"]) == 4
     line = maps.read(tmp_path / "ask/probe.nc")
     assert line.dims == ("layer", "token") and line.sizes["layer"] == 1
     assert "".join(line["token_text"].values).endswith(text)

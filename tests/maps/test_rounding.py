@@ -195,7 +195,7 @@ def test_positions_are_compared_and_both_tokens_named(tmp_path, capsys):
     summary = json.loads(capsys.readouterr().out)
     assert (summary["cells"], summary["within_rounding"]) == (3, 1)
     assert main(["diff", *paths]) == 2
-    assert "match 'position'" in capsys.readouterr().err
+    assert "--match position" in capsys.readouterr().err
 
 
 def test_texts_of_other_lengths_are_refused_by_position():

@@ -23,7 +23,7 @@ SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w./:-]+'?$)")
 """How errors of the library name an argument and its value: ``max_new_tokens = 0``."""
 
 
-CHOICE = re.compile(r"\b([A-Za-z][a-z]*(?:_[a-z]+)*) '([\w-]+)'")
+CHOICE = re.compile(r"(?<![-\w])(?:the )?([A-Za-z][a-z]*(?:_[a-z]+)*) '([\w-]+)'")
 """How errors of the library name a choice: ``match 'common'``."""
 
 COMPOUND = re.compile(r"\b[A-Za-z][a-z]*(?:_[a-z]+)+\b")

@@ -85,7 +85,8 @@ def _read_table(path: Path, asked: str) -> list[Record]:
     import pandas as pd
 
     if path.suffix.lower() == ".parquet":
-        return [dict(row) for row in pd.read_parquet(path).to_dict(orient="records")]
+        rows = pd.read_parquet(path).to_dict(orient="records")
+        return [{key: _lists(value) for key, value in row.items()} for row in rows]
     separator = "," if path.suffix.lower() == ".csv" else "\t"
     try:  # without a header for pandas, which would move the first cells of long rows into an index
         table = pd.read_csv(
@@ -111,6 +112,17 @@ def _read_table(path: Path, asked: str) -> list[Record]:
     if twice:
         raise LayergramError(asked, got=f"two columns '{twice[0]}'", do="rename one of them")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _lists(value: Any) -> Any:
+    """Lists of a parquet file, which come as arrays, as lists; what is in them too."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_lists(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _lists(each) for key, each in value.items()}
+    return value
 
 
 def _read_json(path: Path, asked: str) -> list[Record]:

@@ -187,7 +187,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
 
     Example:
         >>> spread("abcdefgh", 3)
-        ['a', 'd', 'g']
+        ['a', 'c', 'f']
     """
     count = min(count, len(items))
     return [items[at * len(items) // count] for at in range(count)]
