@@ -42,7 +42,10 @@ def tab(browser, server):
         page = context.new_page()
         page.set_default_timeout(LONG)
         page.on(
-            "console", lambda said: troubles.append(said.text) if said.type == "error" else None
+            "console",
+            lambda said: (
+                troubles.append(f"{said.text} {said.location}") if said.type == "error" else None
+            ),
         )
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on(
