@@ -42,8 +42,9 @@ TEXTS = [
     for at, length in enumerate(LENGTHS)
 ]
 # what rounding does to these tiny models: by themselves they differ as much between chunk sizes
-ROUGH = dict.fromkeys(
-    ["gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text", "nemotron_h"], 1e-4
+ROUGH = dict.fromkeys(["gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text"], 1e-4)
+ROUGH["nemotron_h"] = (
+    2e-4  # in chunks of one its residual norms differ by 8e-4, its routers by 6e-3
 )
 EVERY = [name for name, record in MEASURES.items() if not record.source]
 
