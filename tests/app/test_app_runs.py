@@ -16,6 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import layergram as lg
 from layergram import maps, words
+from layergram.app.history import History
+from layergram.app.requests import RunRequest
 from layergram.app.server import create_app
 from layergram.app.settings import Limits, Settings
 
@@ -390,3 +392,35 @@ def test_a_folder_that_cannot_be_written_is_told_in_plain_words(ran, client, out
         told = ran(max_new_tokens=1, measures=["residual_norm"])[-1]
     assert told["event"] == "error" and told["do"].startswith("make room")
     assert len(client.get("/api/runs").json()) == 1
+
+
+def test_a_run_is_at_work_until_its_maps_can_be_read(out):
+    array = maps.make([[0.5]], ("layer", "token"), measure="divergence")
+    request = RunRequest(prompt="x", measures=["divergence"])
+    history = History(out)
+    record = history.begin(
+        {
+            "request": request.model_dump(),
+            "model": "m",
+            "revision": None,
+            "dtype": "float32",
+            "layers": 1,
+            "ids": [1],
+            "texts": ["x"],
+            "prompt_tokens": 1,
+            "text": "x",
+            "answer": "",
+            "seconds": 0.5,
+            "status": "running",
+            "maps": [],
+        }
+    )
+    record |= {"status": "done", "maps": ["divergence"]}  # ended, and not written yet
+    assert (history.get(record["id"])["status"], history.get(record["id"])["maps"]) == (
+        "running",
+        [],
+    )
+    assert history.list(5)[0]["status"] == "running"
+    history.finish(record, {"divergence": array})
+    assert history.get(record["id"])["status"] == "done"
+    assert history.map(record["id"], "divergence").values.tolist() == [[0.5]]

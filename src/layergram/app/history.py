@@ -93,7 +93,7 @@ class History:
     def list(self, most: int) -> list[Record]:
         """The newest runs, without their ids."""
         with self._lock:
-            found = dict(self._running)
+            found = {one: _at_work(record) for one, record in self._running.items()}
         kept = [path for path in self.folder.glob("*") if ID.fullmatch(path.name)]
         names = sorted({*found, *(path.name for path in kept)}, reverse=True)[:most]
         records = [found.get(name) or self._read(name) for name in names]
@@ -111,7 +111,7 @@ class History:
             Refusal: where there is none of this id.
         """
         with self._lock:
-            found = self._running.get(one)
+            found = _at_work(self._running.get(one))
         found = found or (self._read(one) if ID.fullmatch(one) else None)
         if found is None:
             raise Refusal(404, "a run", got="no run of this id", do="choose one of the history")
@@ -141,3 +141,8 @@ class History:
         except (Refusal, OSError, ValueError, TypeError, RecursionError):
             return None
         return {**record.model_dump(mode="json"), "id": one}
+
+
+def _at_work(record: Record | None) -> Record | None:
+    """A run that is not written yet: at work until its maps can be read."""
+    return record and {**record, "status": "running", "maps": []}
