@@ -196,7 +196,7 @@ def _view(
     axes = labels.axes_of(drawn, style)
     figure = figures.plan(array, style=style).to_plain(values="none")
     for scale in figure["scales"]:
-        scale["around"] = _around(scale, style)
+        scale["around"] = list(_around(scale, style))
     return pages.view(
         array,
         name=name,
