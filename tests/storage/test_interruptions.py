@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from layergram.errors import LayergramError
 from layergram.maps.files import PARTIAL
+from layergram.storage.executor import Share
 from layergram.storage.folder import RunFolder
 from layergram.storage.stage import run_stage
 from layergram.storage.verify import repair, verify
@@ -175,6 +176,21 @@ def test_what_a_killed_process_was_writing_is_swept_away(finished, tmp_path):
     (folder / f".manifest.json.0123{PARTIAL}").write_bytes(b"half")
     redo("answers", folder)
     assert contents(folder) == contents(finished)
+
+
+@pytest.mark.parametrize("share", [None, Share(1, 1)], ids=["alone", "a share"])
+def test_what_a_killed_worker_was_writing_is_gone_at_the_end(finished, tmp_path, share):
+    def loses_a_worker(make, shards):
+        for shard in shards:
+            place = tmp_path / "run" / "answers" / "shards"
+            place.mkdir(exist_ok=True)
+            (place / f".{shard}.json.0123{PARTIAL}").write_bytes(b"half")
+            yield make(shard)
+
+    with RunFolder(tmp_path / "run", share=share, executor=loses_a_worker) as folder:
+        run_stage(stages.records_stage(), stages.records_of, folder)
+    assert not list(tmp_path.rglob(f".*{PARTIAL}"))
+    assert contents(tmp_path / "run" / "answers") == contents(finished / "answers")
 
 
 def test_a_disk_that_fills_up_keeps_what_was_done(finished, tmp_path, monkeypatch):

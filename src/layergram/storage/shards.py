@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from layergram.maps.files import PARTIAL
-from layergram.storage.arrays import Arrays, ArraySpec
+from layergram.storage.arrays import GROUP, Arrays, ArraySpec
 from layergram.storage.files import checksum, checksum_of_file, json_bytes, write_whole
 from layergram.storage.records import Records
 
@@ -127,9 +127,11 @@ class Shards:
         return "altered" if "altered" in states or items != self.items(shard) else "whole"
 
     def sweep(self) -> None:
-        """Remove what a killed process was just writing; only for the one who holds the lock."""
-        for file in self.path.rglob(f".*{PARTIAL}"):
-            file.unlink()
+        """Remove what a killed process was just writing; only while nobody writes shards."""
+        name = f".*{PARTIAL}"
+        ours = (self.path / "shards", self.path / GROUP)  # a stage may lie in the folder of another
+        for left in [*self.path.glob(name), *(one for own in ours for one in own.rglob(name))]:
+            left.unlink(missing_ok=True)
 
     def read(self, items: Sequence[str]) -> Any:
         """All results in the order of ``items``."""

@@ -148,6 +148,8 @@ def run_stage(
     if folder is None:
         return shards.format.join([made[shard] for shard in shards.names], stage.items)
     _refuse_unfinished(shards, own, folder)
+    if pending:
+        shards.sweep()  # a worker or a share that was killed may have left something
     return shards.read(stage.items)
 
 

@@ -182,10 +182,10 @@ def average_maps(  # noqa: PLR0913
     if out is not None:
         check_folder(Path(out))
     with run_folder(execution, out, model) as folder:
-        if kept is not None and folder is not None and folder.alone:
-            for left in kept.rglob(f".*{PARTIAL}"):  # by a killed process
-                shutil.rmtree(left)
         sums = run_stage(averaging_stage(work), work, folder, progress=progress)
+        if kept is not None and folder is not None and folder.alone:
+            for left in kept.rglob(f".*{PARTIAL}"):  # by a process or a worker that was killed
+                shutil.rmtree(left)
         _keep_again(work)
         averaged = Averaged(
             items,
