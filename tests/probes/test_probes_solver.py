@@ -86,6 +86,23 @@ def test_every_fold_is_at_the_optimum_of_scikit_learn(n, d, c, scale):
         assert np.abs(fits.log_odds[fold].numpy() - margins).max() < 2e-3 * np.abs(margins).max()
 
 
+def test_many_features_whose_deviation_depends_on_the_fold_and_rows_that_come_twice():
+    generator = np.random.default_rng(0)
+    features, wrong = data(100, 250, stretch=10.0)
+    for feature in range(0, 250, 25):  # one row has nearly all of a feature's variance
+        features[generator.integers(100), feature] = 40.0 * np.abs(features[:, feature]).max()
+    features[50:70], wrong[50:70] = features[30:50], wrong[30:50]
+    features[:, 3] = 7.0
+    trained = np.stack([np.arange(100) % 5 != fold for fold in range(5)])
+    fits = solve(features, wrong, trained)
+    assert fits.converged.all()
+    for fold in range(5):
+        _, weights = reference(features, wrong, trained[fold], c=1.0, scale="standard")
+        spread = features[trained[fold]].std(0)
+        off = np.linalg.norm((fits.weights[fold].numpy() - weights) * spread)
+        assert off < 1e-3 * np.linalg.norm(weights * spread)
+
+
 @pytest.mark.parametrize(
     ("stretch", "kind"), [(1.0, torch.float32), (30.0, torch.float32), (100.0, torch.float64)]
 )

@@ -1,22 +1,21 @@
 """Many logistic regressions on the same rows at once: every fold, every shuffle, one matrix.
 
 A plain batched Newton on the dual (`benchmarks/newton.py`, 80 lines) finds the same probes. It
-takes 46 times the processor time at 1,000 rows of 576 features, and 4.2 times at 4,096: five folds
+takes 46 times the processor time at 1,000 rows of 576 features, and 6.9 times at 4,096: five folds
 of a cell, one thread (`benchmarks/rows_probes.py`, 2026-11-29). That is why this file is longer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
 from torch.nn.functional import pad
 
-from layergram.errors import LayergramError
-from layergram.probes.products import symmetric_product
+from layergram.probes.products import factor, inverted, symmetric_product
 
 SCALES = ("standard", "none")
 TOLERANCE = 1e-3  # largest distance to the optimum, as a share of the coefficients' length
@@ -30,7 +29,6 @@ STEPS = 2000  # after which a problem is called unconverged; 10 to 60 are usual
 BLOCK = 64  # rows that are measured at a time
 FURTHEST = 100.0  # times a direction is made longer, or shorter, as steps were
 FLATTEST = 0.003  # curvature of a row in the shared Hessian, at least, as a share of the largest
-WIDE = 3  # features for each row above which matrices are rows by rows
 MILD = 1e7  # ratio of the Hessian to the penalty up to which float32 can tell both
 
 
@@ -103,12 +101,9 @@ def logistic(
         largest = 0.25 * c * len(features) * (square[0] / unit.square()).sum()
         mild = bool(largest <= MILD * penalty.min())
         x = _scaled(features, centre, unit, mild=mild)
-        rotated = scale == "none" and x.shape[1] > x.shape[0] + 1
-        kept = _rotated(x) if rotated else x
-        problems = _problems(kept, labels, rows, c, penalty[:, : kept.shape[1] - 1])
-        found = _minimise(problems)
-        weights = found.weights if not rotated else -problems.residual(found.margin) @ x
-    weights = weights[:, :-1].double() / unit
+        problems = _problems(x, labels, rows, c, penalty)
+        found = _minimise(problems, None if problems.gram is None else _by_rows(problems))
+    weights = found.weights[:, :-1].double() / unit
     bias = found.weights[:, -1].double() - weights @ centre
     return Fits(weights, bias, (problems.signs * found.margin).double(), found.converged)
 
@@ -141,19 +136,13 @@ def _scaled(features: Tensor, centre: Tensor, unit: Tensor, *, mild: bool) -> Te
     return x
 
 
-def _rotated(x: Tensor) -> Tensor:
-    """The same rows in as many features as there are rows; no product of two rows changes.
-
-    An L2 penalty is the same in every direction, so the problems stay what they are.
-    """
-    return torch.cat([torch.linalg.qr(x[:, :-1].T, mode="r")[1].T, x[:, -1:]], 1)
-
-
 @dataclass(frozen=True)
 class _Problems:
     """min over w of Σ_i cost_i · log(1 + exp(−sign_i x_i·w)) + ½ Σ_j penalty_j w_j², for each."""
 
     features: Tensor  # [row, feature], shared; the last is 1 for every row
+    ridge: Tensor  # the mean penalty of all problems, without the intercept's [feature], shared
+    gram: Tensor | None  # with more features than rows: their products over ridge [row, row]
     signs: Tensor  # 1 for the positive class, else −1 [problem, row]
     costs: Tensor  # [problem, row]
     signed: Tensor  # −signs · costs [problem, row]
@@ -164,8 +153,8 @@ class _Problems:
     intercept_rounding: Tensor  # squared gradient of the intercept that rounding makes [problem]
 
     def __getitem__(self, chosen: Tensor) -> _Problems:
-        shared, *parts = (getattr(self, field.name) for field in fields(self))
-        return _Problems(shared, *(part[chosen] for part in parts))
+        x, ridge, gram, *parts = (getattr(self, field.name) for field in fields(self))
+        return _Problems(x, ridge, gram, *(part[chosen] for part in parts))
 
     def residual(self, margin: Tensor) -> Tensor:
         """Derivative of each row's cost by its log odds, at this margin [problem, row]."""
@@ -178,9 +167,15 @@ def _problems(x: Tensor, labels: Tensor, rows: Tensor, c: float, penalty: Tensor
     total = c * rows.sum(1, dtype=torch.float64)
     lengths = torch.linalg.vector_norm(x[:, :-1], dim=1).square()
     rounding = least * lengths / penalty.amin(1)[:, None]
+    ridge = penalty.mean(0).to(kind)
+    gram = None
+    if len(ridge) > len(x):
+        gram = symmetric_product((x[:, :-1] / ridge.sqrt()).T)
     signs, costs = 2 * labels.to(kind) - 1, rows.to(kind) * c
     return _Problems(
         x,
+        ridge,
+        gram,
         signs,
         costs,
         -signs * costs,
@@ -204,7 +199,29 @@ class _Found:
 Pair = tuple[Tensor, Tensor, Tensor]  # a step, the change of gradient along it, 1 / their product
 
 
-def _minimise(every: _Problems) -> _Found:
+def _by_rows(problems: _Problems) -> Tensor:
+    """Where to begin with more features than rows: at the mean penalty [problem, feature].
+
+    With one penalty for all problems, as many features as there are rows are enough: those of a
+    factor of the products of the rows. Each problem's own penalty is close to the mean.
+    """
+    assert problems.gram is not None
+    lower = factor(problems.gram)
+    ones = pad(torch.ones_like(problems.signs), (0, 1))
+    few = replace(
+        problems,
+        features=pad(lower, (0, 1), value=1),
+        ridge=ones[0, :-1],
+        gram=None,
+        penalty=ones,
+        inverse_penalty=ones,
+    )
+    found = _minimise(few).weights
+    dual = torch.linalg.solve_triangular(lower.T, found[:, :-1].T, upper=True).T
+    return torch.cat([dual @ problems.features[:, :-1] / problems.ridge, found[:, -1:]], 1)
+
+
+def _minimise(every: _Problems, start: Tensor | None = None) -> _Found:
     """Steps of L-BFGS until each problem has reached its optimum; it takes part no longer."""
     found = _Found(
         torch.zeros_like(every.penalty),
@@ -213,6 +230,8 @@ def _minimise(every: _Problems) -> _Found:
     )
     left = torch.arange(len(every.signs), device=every.signs.device)
     problems, weights, margin = every, found.weights.clone(), found.margin.clone()
+    if start is not None:
+        weights, margin = start, (start @ every.features.T) * every.signs
     step, before, scale = weights, weights, weights.new_ones(len(weights), 1)
     pairs: list[Pair] = []
     pace = _Pace()
@@ -306,8 +325,8 @@ def _quasi_newton(
         factors.append(inverse * vecdot(step, result))
         result = torch.addcmul(result, factors[-1][:, None], bend, value=-1)
     result = scale * precondition(result)
-    for (step, bend, inverse), factor in zip(pairs, reversed(factors), strict=True):
-        result = torch.addcmul(result, (factor - inverse * vecdot(bend, result))[:, None], step)
+    for (step, bend, inverse), kept in zip(pairs, reversed(factors), strict=True):
+        result = torch.addcmul(result, (kept - inverse * vecdot(bend, result))[:, None], step)
     return result
 
 
@@ -346,36 +365,20 @@ def _line_search(
 def _preconditioner(problems: _Problems, residual: Tensor) -> Callable[[Tensor], Tensor]:
     """The inverse of the problems' mean Hessian, as a function of gradients.
 
-    With many more features than rows it is inverted by Woodbury's identity, as a matrix of rows by
-    rows; otherwise as it is. The intercept, which has no penalty, is given a small one.
+    With more features than rows it is inverted by Woodbury's identity, as a matrix of rows by rows;
+    otherwise as it is. The intercept, which has no penalty, is given a small one.
     """
     x, strength = problems.features, residual.abs()
     curvature = (strength * (1 - strength / problems.costs.max())).mean(0)
     curvature = curvature.clamp_min(FLATTEST * curvature.max())
-    ridge = problems.penalty.mean(0)
-    ridge[-1] = 1e-3 * curvature.sum()
-    if x.shape[1] - 1 <= WIDE * x.shape[0]:
+    least = 1e-3 * curvature.sum()
+    ridge = torch.cat([problems.ridge, least[None]])
+    if problems.gram is None:
         hessian = symmetric_product(x * curvature.sqrt()[:, None])
         hessian.diagonal().add_(ridge)
-        inverse = _inverted(hessian)
+        inverse = inverted(hessian)
         return lambda gradient: gradient @ inverse
-    gram = symmetric_product((x / ridge.sqrt()).T)
+    gram = problems.gram + 1 / least
     gram.diagonal().add_(1 / curvature)
-    inner = _inverted(gram)
+    inner = inverted(gram)
     return lambda gradient: (gradient - (gradient / ridge @ x.T) @ inner @ x) / ridge
-
-
-def _inverted(matrix: Tensor) -> Tensor:
-    """Inverse of a symmetric matrix that is positive, but for rounding."""
-    jitter = 0.0
-    for _ in range(8):
-        lower, failed = torch.linalg.cholesky_ex(matrix)
-        if not failed:
-            return torch.cholesky_inverse(lower)
-        jitter = max(10 * jitter, 1e-6 * float(matrix.diagonal().mean()))
-        matrix = matrix + jitter * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    raise LayergramError(
-        "probes",
-        got="features whose products are not finite",
-        do="check the features, or use scale 'standard'",
-    )

@@ -1,9 +1,11 @@
-"""Products of a matrix with itself, which need half the work of other products."""
+"""Symmetric matrices: products of a matrix with itself, their factors and inverses."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from layergram.errors import LayergramError
 
 
 def symmetric_product(x: Tensor) -> Tensor:
@@ -23,3 +25,31 @@ def symmetric_product(x: Tensor) -> Tensor:
         return x.T @ x
     array = x.numpy()
     return torch.from_numpy(array.T @ array)
+
+
+def inverted(matrix: Tensor) -> Tensor:
+    """Inverse of a symmetric matrix that is positive, but for rounding; see :func:`factor`."""
+    return torch.cholesky_inverse(factor(matrix))
+
+
+def factor(matrix: Tensor) -> Tensor:
+    """The lower Cholesky factor of a symmetric matrix that is positive, but for rounding.
+
+    Where rounding has made it indefinite, the least of 1e-6, 1e-5, … times the mean of the diagonal
+    that mends it is added to the diagonal.
+
+    Raises:
+        LayergramError: where numbers are not finite.
+    """
+    jitter = 0.0
+    for _ in range(8):
+        lower, failed = torch.linalg.cholesky_ex(matrix)
+        if not failed:
+            return lower
+        jitter = max(10 * jitter, 1e-6 * float(matrix.diagonal().mean()))
+        matrix = matrix + jitter * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    raise LayergramError(
+        "probes",
+        got="features whose products are not finite",
+        do="check the features, or use scale 'standard'",
+    )
