@@ -1,10 +1,14 @@
 """Deep-thinking ratios beside those of deep-think-tokens, one difference at a time.
 
 Both read the same ids. Starting from this project's definition, each difference is put in by
-itself, then all together, which has to give the other package's numbers. Run it in the environment
-of ``benchmarks/requirements.txt``:
+itself, then all together, which has to give the other package's numbers; then each is taken out
+again by itself. ``docs/depth_compared.md`` has a run. Run it in the environment of
+``benchmarks/requirements.txt``:
 
-    python benchmarks/depth_beside.py MODEL_FOLDER depth/answers.jsonl --most 200
+    python benchmarks/depth_beside.py MODEL_FOLDER depth/answers.jsonl --most 40
+
+An answer takes about 8 seconds on one thread: the other package computes the divergence of every
+layer over the whole vocabulary, at the tokens of the prompt too.
 """
 
 from __future__ import annotations
@@ -59,13 +63,18 @@ class Definition:
 
 
 OURS = Definition()
+THEIRS = Definition(bits=False, normed=False, all_layers=False, rho=THEIR_P)
 DIFFERENCES = {
-    "g = 0.5 nats, not bits": replace(OURS, bits=False),
-    "no final norm before the unembedding": replace(OURS, normed=False),
-    "last layer left out, int(rho (L - 1)) from 0": replace(OURS, all_layers=False),
-    f"rho = {THEIR_P}, not {RHO}": replace(OURS, rho=THEIR_P),
-    "all four": Definition(bits=False, normed=False, all_layers=False, rho=THEIR_P),
+    "g = 0.5 nats, not bits": "bits",
+    "no final norm before the unembedding": "normed",
+    "last layer left out, int(rho (L - 1)) from 0": "all_layers",
+    f"rho = {THEIR_P}, not {RHO}": "rho",
 }
+
+
+def changed(start: Definition, end: Definition, field: str) -> Definition:
+    """A definition with one field of another."""
+    return replace(start, **{field: getattr(end, field)})
 
 
 def main() -> None:
@@ -100,12 +109,17 @@ def main() -> None:
     print("| --- | --- | --- | --- |")
     row("ours, as kept by the run", kept, ours, right)
     row("ours, computed here", ours, ours, right)
-    for name, definition in DIFFERENCES.items():
-        values = np.array([definition.ratio(each) for each in found])
-        row(name, values, ours, right)
+    rows = {name: changed(OURS, THEIRS, field) for name, field in DIFFERENCES.items()}
+    rows["all four"] = THEIRS
+    for name, field in DIFFERENCES.items():
+        rows[f"all but: {name}"] = changed(THEIRS, OURS, field)
+    values = {name: np.array([each.ratio(of) for of in found]) for name, each in rows.items()}
+    for name, ratios in values.items():
+        row(name, ratios, ours, right)
     row("deep-think-tokens", np.array(theirs), ours, right)
     print(f"\nlargest difference of ours from the kept ones: {np.abs(kept - ours).max():.2g}")
-    print(f"of all four from deep-think-tokens: {np.abs(values - np.array(theirs)).max():.2g}")
+    largest = np.abs(values["all four"] - np.array(theirs)).max()
+    print(f"of all four from deep-think-tokens: {largest:.2g}")
 
 
 def divergences(model: torch.nn.Module, hidden: tuple, columns: slice) -> dict[bool, np.ndarray]:

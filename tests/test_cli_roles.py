@@ -42,7 +42,7 @@ def replies_of(model, prompts, streams, *, batch):
 
 @pytest.fixture
 def set_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("layergram.answers.ask.generate", replies_of)
+    monkeypatch.setattr("layergram.engine.samplers.generate", replies_of)
     lines = [f"What is number {at}?,Paris" for at in range(60)]
     path = tmp_path / "set.csv"
     path.write_text("\n".join(["query,answer", *lines]), encoding="utf-8")
@@ -112,7 +112,7 @@ def test_a_second_run_goes_on_where_the_first_ended(
     assert (told["name"], told["measure"]) == ("auroc", "auroc")
     assert told["dims"] == dict(before.sizes)
     assert told["range"] == [float(before.min()), float(before.max())]
-    monkeypatch.setattr("layergram.answers.ask.generate", None)
+    monkeypatch.setattr("layergram.engine.samplers.generate", None)
     monkeypatch.setattr("layergram.engine.run.forward", None)
     assert run(*words)[0] == 0
     after = maps.read(tmp_path / "roles/auroc.nc")
@@ -132,7 +132,7 @@ def test_cut_answers_are_left_out_and_counted(
 
     cut = {0}
 
-    monkeypatch.setattr("layergram.answers.ask.generate", some_cut)
+    monkeypatch.setattr("layergram.engine.samplers.generate", some_cut)
     words = ("roles", set_file, "--model", tiny_llama_folder, *FEW, "--control", "none")
     code, out, _ = run(*words)
     assert code == 0 and "50 of 60 answers make the map: 30 right answers, 20 wrong" in out
@@ -165,7 +165,7 @@ def test_another_judge_reads_the_same_answers(
     assert code == 0 and len(strict["audit"]) == 5
     assert {"question", "reply", "right", "extractor", "exact"} <= strict["audit"][0].keys()
     assert strict["answers"]["several_candidates"] == 0 and strict["answers"]["rules_agree"] == 1
-    monkeypatch.setattr("layergram.answers.ask.generate", None)
+    monkeypatch.setattr("layergram.engine.samplers.generate", None)
     code, out, err = run(*words, "--judge", "published")
     assert (code, err) == (0, "") and (tmp_path / "roles/published/features").is_dir()
     assert json.loads(out)["answers"] == strict["answers"]  # these replies are plain

@@ -24,9 +24,9 @@ PROGRAM = """
 import sys, torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-import layergram.answers.ask, layergram.engine.batch
+import layergram.engine.samplers, layergram.engine.batch
 from test_cli_roles import replies_of
-layergram.answers.ask.generate = replies_of
+layergram.engine.samplers.generate = replies_of
 layergram.engine.batch.BATCH_TOKENS = int(sys.argv[2])
 from layergram.cli import main
 sys.exit(main(sys.argv[3:]))

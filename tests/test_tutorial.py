@@ -76,7 +76,7 @@ def test_role_maps_and_probes_of_the_tutorial_work(
 ):
     """With an untrained model and made-up answers."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("layergram.answers.ask.generate", half_right)
+    monkeypatch.setattr("layergram.engine.samplers.generate", half_right)
     names = {}
     exec(f"import layergram as lg\nmodel = lg.load({str(tiny_llama_folder)!r})", names)
     for kind, block in BLOCKS[first_long() :]:

@@ -18,7 +18,7 @@ TEXTS = [f"It is {at}. " * (1 + at % 3) for at in range(1000)]
 
 @pytest.fixture
 def questions_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("layergram.answers.ask.generate", replies_of)
+    monkeypatch.setattr("layergram.engine.samplers.generate", replies_of)
     path = tmp_path / "set.csv"
     lines = [f"What is number {at}?,Paris" for at in range(60)]
     path.write_text("\n".join(["question,answer", *lines]), encoding="utf-8")

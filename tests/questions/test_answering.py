@@ -138,7 +138,7 @@ def test_another_batch_size_at_the_restart_gives_the_same_answers(tiny, folder):
 def test_a_finished_run_asks_nothing_again(tiny, folder, monkeypatch):
     options = AnswerOptions(max_new_tokens=4)
     first = ask(tiny, some_questions(5), options=options, folder=folder)
-    monkeypatch.setattr("layergram.answers.ask.generate", None)
+    monkeypatch.setattr("layergram.engine.samplers.generate", None)
     assert ask(tiny, some_questions(5), options=options, folder=folder) == first
 
 

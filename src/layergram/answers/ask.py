@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from layergram.answers.exact import JUDGES, JudgeName
 from layergram.datasets.examples import quoted_ids
 from layergram.datasets.questions import Question, QuestionSet
+from layergram.engine.samplers import OWN, check_sampler, open_sampler, record_of
 from layergram.engine.sampling import Sampling, Stream, generate, seed_of
 from layergram.errors import LayergramError, check_seed, unknown_name
 from layergram.models.model import Model
@@ -41,6 +43,8 @@ class AnswerOptions:
         batch: answers that are generated together; changes speed and memory, nothing else.
         judge: ``"strict"`` judges a reply by the kind of answer, ``"published"`` calls it right
             where it contains an accepted answer. Answers are asked and kept the same.
+        sampler: ``"layergram"``, or ``"vllm"`` to sample the ids of the answers with vLLM; all
+            that is measured of them is read from the ids in the same way.
     """
 
     max_new_tokens: int = 32
@@ -52,6 +56,7 @@ class AnswerOptions:
     chat: str = "auto"
     batch: int = 32
     judge: JudgeName = "strict"
+    sampler: str = OWN
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked."""
@@ -67,6 +72,13 @@ class AnswerOptions:
             raise unknown_name("judge", self.judge, JUDGES)
         check_seed(self.seed)
         self.stream("", GREEDY + 1)  # refuses what cannot be drawn
+        check_sampler(self.sampler, temperature=self.temperature)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """These options as plain data, with the version of a sampler that is not layergram's."""
+        plain = {name: value for name, value in asdict(self).items() if name != "sampler"}
+        return plain | record_of(self.sampler)
 
     def stream(self, question: str, sample: int, *, drawn: int = 0) -> Stream:
         """How one answer is drawn, whatever is asked beside it.
@@ -133,8 +145,9 @@ def ask(
         stage: the name under which they are kept.
 
     Raises:
-        LayergramError: if a question is longer than the model's context allows, or the folder
-            holds the answers of another run. Nothing has been asked then.
+        LayergramError: if a question is longer than the model's context allows, the sampler cannot
+            answer as this model does, or the folder holds the answers of another run. Nothing has
+            been asked then.
     """
     options = options or AnswerOptions()
     prompts = {
@@ -142,6 +155,8 @@ def ask(
         for question in questions.questions
     }
     _check_lengths(model, questions, prompts, options.max_new_tokens)
+    longest = max(map(len, prompts.values()), default=0) + options.max_new_tokens
+    sampler = open_sampler(options.sampler, model, batch=options.batch, longest=longest)
     asked = {
         key_of(question.id, sample): (question, sample)
         for question in questions.questions
@@ -161,11 +176,9 @@ def ask(
 
     def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         batch = [asked[key] for key in keys]
-        replies = generate(
-            model,
+        replies = sampler.sample(
             [prompts[question.id].ids for question, _ in batch],
             [options.stream(question.id, sample) for question, sample in batch],
-            batch=options.batch,
         )
         return {
             key: {
@@ -177,7 +190,8 @@ def ask(
             for key, (question, sample), ids in zip(keys, batch, replies, strict=True)
         }
 
-    found = run_stage(kept, work, folder, progress=progress)
+    with closing(sampler):
+        found = run_stage(kept, work, folder, progress=progress)
     return [
         answer_of(model, question, sample, prompts[question.id], found[key]["answer_ids"])
         for key, (question, sample) in asked.items()
@@ -196,7 +210,8 @@ def go_on(
 
     Args:
         model: the model.
-        begun: answers asked with a smaller ``max_new_tokens`` and these options otherwise.
+        begun: answers asked with a smaller ``max_new_tokens`` and these options otherwise, by
+            layergram's own sampler.
         options: how to ask, with the length that they may have.
         folder: where the answers are kept as they come.
         progress: called with how many answers are there, and how many there will be.
@@ -248,7 +263,7 @@ def _drawn_with(model: Model, options: AnswerOptions) -> dict[str, Any]:
     return {
         **model.fingerprint(),
         **model.generation_settings(),
-        **{k: v for k, v in asdict(options).items() if k not in ("batch", "chat", "judge")},
+        **{k: v for k, v in options.record.items() if k not in ("batch", "chat", "judge")},
     }
 
 

@@ -14,6 +14,8 @@ from layergram.cli.mistakes import as_typed, of_parser
 from layergram.errors import LayergramError
 
 M_MMAP_THRESHOLD = -3  # its number in malloc.h
+VLLM = {"VLLM_LOGGING_STREAM": "ext://sys.stderr", "VLLM_NO_USAGE_STATS": "1"}
+"""Of vLLM, unless the user has set them: results alone on stdout, and no reports of its use."""
 
 COMMANDS = {
     "map": "Token maps of a text, of the model's answer to a prompt, or averaged over texts.",
@@ -132,6 +134,8 @@ def options_of(words: Sequence[str]) -> set[str]:
 def run() -> None:
     """Entry point of the ``layergram`` command."""
     _return_freed_memory()
+    for name, value in VLLM.items():
+        os.environ.setdefault(name, value)
     try:
         code = main()
         sys.stdout.flush()

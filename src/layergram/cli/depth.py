@@ -43,6 +43,7 @@ def command(
     rho: float = 0.85,
     stop_early: Flag = False,
     lens: str = "logit",
+    sampler: Literal["layergram", "vllm"] = "layergram",
     seed: int = 0,
     run: Annotated[RunOptions | None, Group] = None,
     model: Annotated[ModelOptions | None, Group] = None,
@@ -76,6 +77,8 @@ def command(
             saves tokens, and the correlation with being right, which needs all, is left out.
         lens: logit, tuned:PATH or jacobian:PATH: what a layer's prediction is read with; a path is
             what layergram fit-lens wrote, or a published lens.
+        sampler: what draws the answers: layergram, or vllm, which is made for many answers
+            on a GPU (pip install 'layergram[vllm]'); depths are read in the same way.
         seed: of the answers and of all draws.
         run: how the run is carried out.
         model: which model.
@@ -108,6 +111,7 @@ def command(
         temperature=temperature,
         chat=chat,
         seed=seed,
+        sampler=sampler,
     )
     options = DepthOptions(asked, g, rho, stop_early=stop_early, lens=lens)
     began = time.perf_counter()

@@ -49,6 +49,7 @@ def command(
     difference: str = "",
     paper: Flag = False,
     samples: int = 0,
+    sampler: Literal["layergram", "vllm"] = "layergram",
     also: Several = None,
     save_probe: Path | None = None,
     seed: int = 0,
@@ -94,6 +95,8 @@ def command(
         samples: also draw so many answers per question: choice.csv tells how often an answer
             chosen among them is right, by the probe and by other ways; from 6 on (published: 30)
             error_types.csv tells in which way the model is wrong, with a probe for each type.
+        sampler: what draws the answers: layergram, or vllm, which is made for many answers
+            on a GPU (pip install 'layergram[vllm]'); hidden states are read in the same way.
         also: another question set (or labelled file), again for each: generalisation.nc tells
             whether a probe of one set tells the classes of another apart.
         save_probe: file (.npz) for the probe of the highest cell.
@@ -103,10 +106,17 @@ def command(
         output: where to write.
     """
     model, output, run = model or ModelOptions(), output or OutputOptions(), run or RunOptions()
-    if labelled and (questions or paper or samples):
+    of_questions = {
+        "questions": questions,
+        "--paper": paper,
+        "--samples": samples,
+        "--sampler": sampler != "layergram",
+    }
+    given = [name for name, value in of_questions.items() if value]
+    if labelled and given:
         raise LayergramError(
             f"a role map of the labelled set '{labelled}'",
-            got="questions" if questions else "--paper" if paper else "--samples",
+            got=given[0],
             do="leave it out: a labelled set is read, nothing is asked",
         )
     found, *others = (
@@ -131,7 +141,12 @@ def command(
     check_sets((found, *others))
     options = RoleMapOptions(
         AnswerOptions(
-            max_new_tokens=max_new_tokens, samples=samples, seed=seed, chat=chat, judge=judge
+            max_new_tokens=max_new_tokens,
+            samples=samples,
+            seed=seed,
+            chat=chat,
+            judge=judge,
+            sampler=sampler,
         ),
         FeatureSpec(where=where, dtype=store, roles=TEXT_ROLES if labelled else ROLES),
         Evaluation(folds=folds, permutations=permutations, seed=seed),

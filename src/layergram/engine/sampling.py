@@ -58,10 +58,14 @@ class Stream:
         seed: of the stream; the same seed draws the same tokens from the same logits.
         drawn: so many tokens of the answer have been drawn before; the next is drawn as it would
             be if they had been drawn here.
+
+    Attributes:
+        sampling: how to draw.
+        seed: of the stream.
     """
 
     def __init__(self, sampling: Sampling, *, seed: int = 0, drawn: int = 0) -> None:
-        self.sampling, self.drawn = sampling, drawn
+        self.sampling, self.seed, self.drawn = sampling, seed, drawn
         self.random = torch.Generator().manual_seed(seed)
 
     def perturb(self, logits: Tensor) -> Tensor:
@@ -125,7 +129,7 @@ class Draws:
         self.ids, self.stream, self.done = [*prompt, *begun], stream, False
         self.stops = set(model.stop_ids)
         self.end = len(prompt) + stream.sampling.max_new_tokens
-        self.settings = _processors(model, len(prompt), stream.sampling.max_new_tokens)
+        self.settings = logit_rules(model, len(prompt), stream.sampling.max_new_tokens)
 
     def next(self, logits: Tensor) -> int:
         """Draw the next token from logits [V]."""
@@ -137,11 +141,20 @@ class Draws:
         return self.ids[-1]
 
 
-def _processors(model: Model, prompt: int, most: int) -> Any:
+def logit_rules(model: Model, prompt: int, most: int) -> Any:
     """What the model's own generation settings do to logits: called with ids [1, n], logits [1, V].
 
     Settings that change greedy answers, such as a repetition penalty, a forced token, suppressed
     tokens or a least length.
+
+    Args:
+        model: the model.
+        prompt: number of tokens of the prompt.
+        most: largest number of new tokens.
+
+    Returns:
+        A list of transformers' logits processors, which can be called as a whole; ``None`` for a
+        network that has no such settings.
     """
     network = model.network
     settings = getattr(network, "generation_config", None)

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from layergram.answers.ask import AnswerOptions
 from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.paragraphs import PARAGRAPHS
 from layergram.datasets.questions import QuestionSet
 from layergram.datasets.step_sequences import step_sequences
 from layergram.datasets.steps import StepSet
+from layergram.engine.samplers import OWN
 from layergram.errors import LayergramError
 from layergram.execution.options import Execution
 from layergram.experiments.averages.items import items_of
@@ -71,7 +73,8 @@ def plan(
         A plan; ``print`` shows it as a table.
 
     Raises:
-        LayergramError: for another experiment, and for the folder of another run.
+        LayergramError: for another experiment, for the folder of another run, and for answers
+            that vLLM samples, since its start takes longer than a probe.
 
     Example:
         ``print(lg.plan(lg.depth, model, lg.questions("arithmetic"), out="depth"))``
@@ -143,6 +146,7 @@ def _roles(
 ) -> str:
     options = options or RoleMapOptions()
     answers, spec = options.answers, options.spec
+    _check_sampler(answers)
     if isinstance(data, LabelledSet):
         few = replace(data, texts=tuple(spread(data.texts, ANSWERED)))
         rows = rows_of(model, few, chat=answers.chat)
@@ -177,6 +181,7 @@ def _depth(
     probe: Probe, model: Model, data: QuestionSet, *, options: DepthOptions | None = None
 ) -> str:
     options = options or DepthOptions()
+    _check_sampler(options.answers)
     if probe.out is not None:
         check_depth_folder(probe.out, options)
     few = replace(data, questions=tuple(spread(data.questions, SAMPLED)))
@@ -186,6 +191,17 @@ def _depth(
         times=len(data) / len(few),
     )
     return f"settling depths of answers to '{data.name}', {len(data):,} questions"
+
+
+def _check_sampler(answers: AnswerOptions) -> None:
+    """Refuse a sampler whose start takes longer than a probe, which would tell nothing."""
+    if answers.sampler != OWN:
+        raise LayergramError(
+            f"the plan of a run with the sampler {answers.sampler}",
+            got="a sampler whose time cannot be told from a few answers",
+            allowed=f"the sampler {OWN}",
+            do=f"plan it with {OWN}: every stage but the answers takes the same",
+        )
 
 
 def _heads(

@@ -92,7 +92,9 @@ def _examined(source: Source) -> Model:
 
 
 def _model(source: Source, parts: Parts, proofs: tuple[Proof, ...]) -> Model:
-    return Model(source.model, source.tokenizer, source.name, source.revision, parts, proofs)
+    return Model(
+        source.model, source.tokenizer, source.name, source.revision, parts, proofs, source.place
+    )
 
 
 @dataclass(frozen=True)
@@ -346,8 +348,7 @@ def _padding(
 
 def _go_on(network: Any, parts: Parts, ids: Tensor, before: _Read) -> _Read:
     start = before.start + before.logits.shape[1]
-    cached = {"past_key_values": before.cache}
-    return _read(network, parts, ids, start=start, use_cache=True, **cached)
+    return _read(network, parts, ids, start=start, use_cache=True, past_key_values=before.cache)
 
 
 def _deviation(made: _Read, alone: _Read, *, row: int, until: int) -> float:

@@ -33,6 +33,7 @@ class Model:
         revision: a commit, or a digest of the weights.
         parts: where its parts are.
         proofs: what was tried out on it.
+        place: the hub id or folder that its weights were loaded from; empty for an object.
         remake: makes the same model in another process; ``None`` where nothing can, as for a model
             that was given as an object.
     """
@@ -43,6 +44,7 @@ class Model:
     revision: str
     parts: Parts
     proofs: tuple[Proof, ...]
+    place: str = field(default="", compare=False)
     remake: Callable[[], Model] | None = field(default=None, compare=False)
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
 from layergram.engine.lens_choice import LensChoice, open_lens
 from layergram.engine.run import read
+from layergram.engine.samplers import OWN
 from layergram.engine.settling import Settled, count_cells
 from layergram.engine.views import SettlingView
 from layergram.errors import LayergramError
@@ -42,7 +43,8 @@ class DepthOptions:
         draws: how often answers and ties are drawn for Think@n and what it is compared with.
         resamples: draws of questions for the intervals.
         stop_early: only the half of the answers whose first :data:`PREFIX` tokens are deepest is
-            completed. This saves tokens; what needs all answers is not computed.
+            completed. This saves tokens; what needs all answers is not computed. Only
+            layergram's own sampler can take an answer up where it stopped.
         lens: ``logit``, ``tuned:PATH`` or ``jacobian:PATH``: what a layer's prediction is read
             with.
     """
@@ -60,6 +62,13 @@ class DepthOptions:
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
         lens_asked(self.lens)
+        if self.stop_early and self.answers.sampler != OWN:
+            raise LayergramError(
+                f"answers that are stopped early, with the sampler {self.answers.sampler}",
+                got="a sampler that cannot take an answer up where it stopped",
+                allowed=f"the sampler {OWN}",
+                do="leave one of them out",
+            )
         if self.answers.samples < 2:
             raise LayergramError(f"samples = {self.answers.samples}", allowed="at least 2")
         if not self.g or not all(0 < g < 1 for g in self.g) or len(set(self.g)) < len(self.g):

@@ -299,7 +299,7 @@ def provenance(
 ) -> dict[str, Any]:
     """What the maps were made from, for their attributes."""
     made_with = {"questions": questions.name, "questions_digest": questions.digest}
-    made_with |= asdict(options.answers)
+    made_with |= options.answers.record
     return {
         **model.provenance(),
         "seed": options.answers.seed,

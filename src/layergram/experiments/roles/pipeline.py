@@ -311,7 +311,7 @@ def provenance(
         "where": options.features.where,
         "cut": options.cut,
         "evaluation": asdict(options.evaluation),
-        **asdict(options.answers),
+        **options.answers.record,
     }
     wrong = int(examples.positive.sum())
     return {

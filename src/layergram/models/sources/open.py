@@ -45,6 +45,7 @@ class Source:
         name: the model as it was asked for.
         revision: the hub's commit, or ``sha256:`` and 16 hexadecimal digits of its weights.
         from_files: whether it is what its revision says, and not changed by the caller since.
+        place: the hub id or folder that it was loaded from; empty for an object.
     """
 
     model: PreTrainedModel
@@ -52,6 +53,7 @@ class Source:
     name: str
     revision: str
     from_files: bool = True
+    place: str = ""
 
 
 def open_source(
@@ -102,7 +104,7 @@ def open_source(
         check_weights(loaded, request.asked)
     loaded.to(target).eval().requires_grad_(False)
     found = commit if request.kind == "hub" and commit else _revision_of(Path(place))
-    return Source(model=loaded, tokenizer=chosen, name=str(model), revision=found)
+    return Source(model=loaded, tokenizer=chosen, name=str(model), revision=found, place=str(place))
 
 
 def _from_object(request: Request, tokenizer: Any) -> Source:

@@ -1,0 +1,220 @@
+"""Answers sampled by vLLM, played by a stand-in: ids alone, and everything else as ever."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import fake_vllm
+import layergram as lg
+from layergram.answers.ask import ask
+from layergram.cli import main
+from layergram.engine.samplers import open_sampler
+from layergram.engine.sampling import Sampling, Stream, seed_of
+from layergram.models.edits import HeadEdit, edited
+from layergram.storage.verify import verify
+
+OWN = lg.AnswerOptions(samples=3, max_new_tokens=12, temperature=1.3, top_k=40)
+
+
+@pytest.fixture
+def vllm(tmp_path, monkeypatch):
+    """The stand-in, installed."""
+    return fake_vllm.install(tmp_path / "site", monkeypatch)
+
+
+@pytest.fixture
+def by_vllm(vllm):
+    """Options that sample with it."""
+    return replace(OWN, sampler="vllm")
+
+
+@pytest.fixture
+def questions(tmp_path):
+    path = tmp_path / "set.csv"
+    lines = [f"{'Now: ' * (at % 4)}the sum of {at} and 5 is?,{at + 5}" for at in range(12)]
+    path.write_text("\n".join(["question,answer", *lines]), encoding="utf-8")
+    return lg.questions(path)
+
+
+def test_greedy_answers_are_those_of_layergrams_own_sampler(tiny, questions, by_vllm, monkeypatch):
+    """So prompts, weights, stopping ids, length and the repetition penalty are the same."""
+    plain = [a.ids for a in ask(tiny, questions, options=OWN) if a.sample == 0]
+    settings = tiny.network.generation_config
+    monkeypatch.setattr(settings, "eos_token_id", [plain[0][2], tiny.tokenizer.eos_token_id])
+    monkeypatch.setattr(settings, "repetition_penalty", 1.4)
+    own = [a.ids for a in ask(tiny, questions, options=OWN) if a.sample == 0]
+    found = [a for a in ask(tiny, questions, options=by_vllm) if a.sample == 0]
+    assert [a.ids for a in found] == own != plain
+    assert {a.ended for a in found} == {"stop", "length"}
+
+
+def test_what_vllm_is_asked(tiny, tiny_llama_folder, questions, by_vllm, vllm):
+    found = {(a.question.id, a.sample): a for a in ask(tiny, questions, options=by_vllm)}
+    assert vllm.LLM.made == [
+        {"model": str(tiny_llama_folder), "revision": None, "dtype": "float32"}
+    ]
+    seeds = {how.seed: (prompt, how) for prompt, how in vllm.LLM.asked if how.temperature}
+    assert len(seeds) == 12 * 3
+    for (question, sample), answer in found.items():
+        if sample == 0:
+            continue
+        prompt, how = seeds[seed_of(0, question, sample)]
+        assert prompt == answer.prompt
+        assert (how.temperature, how.top_p, how.top_k, how.max_tokens) == (1.3, 1.0, 40, 12)
+        assert how.stop_token_ids == list(tiny.stop_ids) and how.repetition_penalty == 1
+    assert len({a.ids for a in found.values()}) > 30
+    alone = ask(tiny, questions.first(1), options=by_vllm)
+    assert [a.ids for a in alone] == [found[a.question.id, a.sample].ids for a in alone]
+    all_tokens = replace(by_vllm, top_k=0)
+    ask(tiny, questions.first(1), options=all_tokens)
+    assert {how.top_k for _, how in vllm.LLM.asked[-4:]} == {-1}
+
+
+def test_answers_of_vllm_are_replayed_as_any_others(tiny, questions, by_vllm, vllm, tmp_path):
+    options = lg.DepthOptions(by_vllm, (0.5, 0.05), rho=0.6)
+    made = lg.depth(tiny, questions, out=tmp_path / "run", options=options)
+    drawn = {seed_of(0, a["id"], a["sample"]): a for a in made.records["answers"]}
+    assert {how.seed for _, how in vllm.LLM.asked} == drawn.keys()
+    for answer in (drawn[how.seed] for _, how in vllm.LLM.asked[::7]):
+        steps = lg.trace(tiny, answer=answer, measures=["settling_depth"], options={"g": 0.05})
+        columns = slice(answer["prompt_tokens"] - 1, len(answer["ids"]) - 1)
+        depths = steps["settling_depth"].values[columns]
+        np.testing.assert_array_equal(depths, answer["depths"]["0.05"])
+    assert (
+        '"sampler": "vllm", "sampler_version": "0.33.0"'
+        in (made.maps["settling_depths"].attrs["options"])
+    )
+    assert {stage.name for stage in (tmp_path / "run").iterdir() if stage.is_dir()} == {
+        "answers",
+        "extracts",
+        "depths",
+    }
+    assert verify(tmp_path / "run").whole
+    vllm.LLM.made.clear()
+    again = lg.depth(tiny, questions, out=tmp_path / "run", options=options)
+    assert again.summary == made.summary and not vllm.LLM.made
+
+
+def test_a_run_that_was_stopped_goes_on(tiny, questions, by_vllm, vllm, folder):
+    def stop(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(tiny, questions, options=by_vllm, folder=folder, progress=stop)
+    before = len(vllm.LLM.asked)
+    resumed = ask(tiny, questions, options=by_vllm, folder=folder)
+    assert 0 < before < len(vllm.LLM.asked) == 12 * 4
+    assert resumed == ask(tiny, questions, options=by_vllm)
+
+
+def test_results_of_two_samplers_never_mix(
+    tiny, questions, by_vllm, vllm, folder, tmp_path, monkeypatch
+):
+    ask(tiny, questions, options=by_vllm, folder=folder)
+    asked = len(vllm.LLM.asked)
+    with pytest.raises(lg.LayergramError, match=r"results of another run.*sampler"):
+        ask(tiny, questions, options=OWN, folder=folder)
+    fake_vllm.install(tmp_path / "newer", monkeypatch, "0.34.0")
+    with pytest.raises(lg.LayergramError, match=r"sampler_version '0.33.0', now '0.34.0'"):
+        ask(tiny, questions, options=by_vllm, folder=folder)
+    assert len(vllm.LLM.asked) == asked
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
+@pytest.mark.parametrize("command", ["depth", "roles"])
+def test_without_vllm_a_run_is_refused_before_it_loads_anything(
+    command, tmp_path, capsys, monkeypatch, tiny_llama_folder
+):
+    monkeypatch.setattr("layergram.models.load.open_source", None)
+    words = [command, "capitals", "--sampler", "vllm", "--model", tiny_llama_folder]
+    assert main(list(map(str, [*words, "--out", tmp_path / "out"]))) == 2
+    printed = capsys.readouterr().err
+    assert "pip install 'layergram[vllm]'" in printed and "without vLLM" in printed
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_command_samples_with_vllm(tmp_path, capsys, vllm, tiny_llama_folder):
+    out = tmp_path / "out"
+    words = ["depth", "arithmetic", "--limit", 3, "--samples", 2, "--max-new-tokens", 8]
+    words += ["--sampler", "vllm", "--model", tiny_llama_folder, "--out", out]
+    assert main(list(map(str, words))) == 0
+    assert len(vllm.LLM.asked) == 6 and (out / "settling_depths.nc").exists()
+    assert main(list(map(str, [*words, "--plan"]))) == 2
+    assert "sampler layergram" in capsys.readouterr().err
+
+
+def test_roles_of_answers_by_vllm(tiny, questions, by_vllm, vllm):
+    options = lg.RoleMapOptions(answers=replace(by_vllm, samples=0))
+    with pytest.raises(lg.LayergramError, match="right and"):  # an untrained model is never right
+        lg.role_map(tiny, lg.questions("capitals").first(20), options=options)
+    assert len(vllm.LLM.asked) == 20
+
+
+def test_what_vllm_cannot_do_is_refused_before_it_is_loaded(
+    tiny, questions, by_vllm, vllm, monkeypatch
+):
+    with pytest.raises(lg.LayergramError, match="cannot take an answer up"):
+        lg.DepthOptions(by_vllm, stop_early=True)
+    for temperature in (0.005, 2.5):
+        with pytest.raises(lg.LayergramError, match=r"0\.01 to 2"):
+            replace(by_vllm, temperature=temperature)
+    with pytest.raises(lg.LayergramError, match="sampler 'vlm'"):
+        replace(OWN, sampler="vlm")
+    as_object = lg.load(copy.deepcopy(tiny.network), tokenizer=tiny.tokenizer)
+    with pytest.raises(lg.LayergramError, match="given as an object"):
+        ask(as_object, questions, options=by_vllm)
+    with (
+        edited(tiny, HeadEdit(heads=((1, 0),))),
+        pytest.raises(lg.LayergramError, match=r"under edits.*layer 1, head 0"),
+    ):
+        ask(tiny, questions, options=by_vllm)
+    monkeypatch.setattr(tiny.network.generation_config, "suppress_tokens", [5])
+    with pytest.raises(lg.LayergramError, match="SuppressTokensLogitsProcessor"):
+        ask(tiny, questions, options=by_vllm)
+    assert not vllm.LLM.made
+
+
+ODD = {
+    "ended by 'abort'": ([7], "abort"),
+    "did not end at a stopping token": ([7, 8], "stop"),
+    "of 13 tokens": ([7] * 13, "length"),
+    "of 0 tokens": ([], "length"),
+    "no embedding": ([10**6], "length"),
+}
+
+
+@pytest.mark.parametrize("message", ODD)
+def test_an_answer_of_a_kind_that_is_not_known_is_refused(
+    message, tiny, questions, by_vllm, vllm, monkeypatch
+):
+    monkeypatch.setattr(vllm.LLM, "answer", ODD[message])
+    with pytest.raises(lg.LayergramError, match=message):
+        ask(tiny, questions, options=by_vllm)
+
+
+def test_a_model_that_vllm_cannot_load_is_one_message(tiny, questions, by_vllm, vllm, monkeypatch):
+    monkeypatch.setattr(vllm.LLM, "fails", "no kernel for this\nmachine")
+    with pytest.raises(lg.LayergramError, match="no kernel for this machine") as refused:
+        ask(tiny, questions, options=by_vllm)
+    assert refused.value.exit_code == 1
+
+
+def test_another_process_starts_vllm_anew_and_in_the_same_version(
+    tiny, vllm, tmp_path, monkeypatch
+):
+    sampler = open_sampler("vllm", tiny, batch=1, longest=20)
+    asked = [[5, 6, 7]], [Stream(Sampling(9, temperature=1.0), seed=3)]
+    ids = sampler.sample(*asked)
+    packed = pickle.dumps(sampler)
+    assert len(packed) < 5_000  # no weights
+    assert pickle.loads(packed).sample(*asked) == ids and len(vllm.LLM.made) == 2
+    fake_vllm.install(tmp_path / "newer", monkeypatch, "0.34.0")
+    with pytest.raises(lg.LayergramError, match=r"0\.34\.0 in another process"):
+        pickle.loads(packed).sample(*asked)
