@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import numpy as np
 import pytest
-from app_server import ADDRESS, arriving, events_of, grown, unpacked
+from app_server import ADDRESS, arriving, events_of, grown, served, unpacked
 from fastapi.testclient import TestClient
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -104,6 +104,30 @@ def test_looking_at_another_run_does_not_wait_for_the_end_of_a_run(server, asked
             found = client.post(f"/api/runs/{done}/cell", json={"layer": 2, "position": 3})
             assert found.status_code == 200
             assert client.get(f"/api/runs/{run}").json()["status"] == "running"
+
+
+def test_a_look_between_two_tokens_is_under_the_edits_of_the_run_and_once_under_them(
+    loud, out, asked
+):
+    heads = [{"layer": layer, "head": head} for layer in (1, 2, 3) for head in range(2)]
+    plain = asked(measures=["residual_norm"], ablate=heads, how="scale")
+    with (
+        served({"loud": loud}, Settings(out)) as server,
+        httpx.Client(base_url=server, timeout=60) as client,
+    ):
+        run = events_of(client.post("/api/runs", json=plain).text)[0]["id"]
+
+        def looked():
+            return client.post(f"/api/runs/{run}/attention", json={"position": 5}).json()
+
+        alone = looked()
+        with client.stream("POST", "/api/runs", json={**plain, "max_new_tokens": 480}) as response:
+            other = next(event["id"] for event in arriving(response) if "id" in event)
+            between = looked()
+            assert client.get(f"/api/runs/{other}").json()["status"] == "running"
+    assert between == alone
+    edits = dict(alone["about"])["edits"]
+    assert edits == lg.HeadEdit(tuple((h["layer"], h["head"]) for h in heads), "scale").words
 
 
 def test_a_run_of_a_model_that_is_not_there_cannot_be_looked_into(tiny, out, ran):

@@ -84,11 +84,6 @@ class RunRequest(Asked):
         heads = dict.fromkeys((one.layer, one.head) for one in self.ablate)
         return HeadEdit(tuple(heads), self.how)
 
-    @property
-    def edits(self) -> str:
-        """The edit in words; empty where nothing is ablated."""
-        return self.edit.words if self.ablate else ""
-
 
 class CellRequest(Asked):
     """A cell of a map.

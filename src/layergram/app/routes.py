@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import xarray as xr
@@ -28,12 +29,12 @@ from layergram.app.requests import (
 from layergram.app.results import FOLDER, Results
 from layergram.app.saving import save_run
 from layergram.app.settings import Settings
-from layergram.app.worker import Event, Job, Worker
+from layergram.app.worker import Event, Job, Under, Worker
 from layergram.errors import unknown_name
 from layergram.export import page_data
 from layergram.maps import layergram_version
 from layergram.measures import MEASURES, select_measures
-from layergram.models.edits import editable_heads
+from layergram.models.edits import editable_heads, edited
 from layergram.models.model import Model
 
 router = APIRouter()
@@ -90,6 +91,12 @@ class App:
                 do="start it with the same --model",
             )
         return name, model
+
+    def under(self, name: str, asked: RunRequest) -> Under:
+        """The model of a request, with the heads that it ablates."""
+        if not asked.ablate:
+            return Under(name)
+        return Under(name, asked.edit.words, partial(edited, self.models[name], asked.edit))
 
 
 def _app(request: Request) -> App:
@@ -191,7 +198,7 @@ async def begin_run(asked: RunRequest, app: Used) -> StreamingResponse:
         finally:
             app.jobs.pop(made or "", None)
 
-    job, reader = start(app.worker, work, under=(name, asked.edits))
+    job, reader = start(app.worker, work, under=app.under(name, asked))
     return StreamingResponse(
         as_stream(app.worker, job, reader),
         media_type="text/event-stream",
@@ -232,7 +239,7 @@ async def cell(run: RunId, asked: CellRequest, app: Used) -> Json:
     """The five tokens that the lens holds likeliest at a cell."""
     record = app.history.get(run)
     name, model = app.model_of(record)
-    under = (name, RunRequest(**record["request"]).edits)
+    under = app.under(name, RunRequest(**record["request"]))
     found = await for_result(app.worker, lambda: top_tokens(model, record, asked), under=under)
     return Json(found)
 
@@ -242,7 +249,7 @@ async def attention(run: RunId, asked: TokenRequest, app: Used) -> Json:
     """What a token attended to in each head, as a page draws it."""
     record = app.history.get(run)
     name, model = app.model_of(record)
-    under = (name, RunRequest(**record["request"]).edits)
+    under = app.under(name, RunRequest(**record["request"]))
     array = await for_result(
         app.worker, lambda: attention_of(model, record, asked.position), under=under
     )
