@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from layergram import maps
 from layergram.app.refusal import Refusal
-from layergram.app.requests import RunRequest
+from layergram.app.requests import RUN_ID, RunRequest
 from layergram.app.results import FOLDER, inside
 
 RECORD = "run.json"
-ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+ID = re.compile(RUN_ID)
 NAME = re.compile(r"[a-z_]+")
 
 Record = dict[str, Any]

@@ -12,7 +12,9 @@ from layergram.recipe import Run
 
 MOST = Limits()
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-RunId = Annotated[str, Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{6}$")]
+RUN_ID = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"
+"""The names of runs, and of their folders, as a regular expression."""
+RunId = Annotated[str, Field(pattern=f"^{RUN_ID}$")]
 Place = Annotated[int, Field(ge=0, lt=2**31)]
 
 

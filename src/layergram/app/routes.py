@@ -14,12 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from layergram import maps
-from layergram.app.history import History, Record
+from layergram.app.history import NAME, History, Record
 from layergram.app.jobs import as_stream, for_result, start
 from layergram.app.live import run_events
 from layergram.app.looks import attention_of, top_tokens
 from layergram.app.refusal import Json, Refusal
 from layergram.app.requests import (
+    RUN_ID,
     CellRequest,
     DifferenceRequest,
     RunRequest,
@@ -39,8 +40,8 @@ from layergram.models.model import Model
 
 router = APIRouter()
 
-RunId = Annotated[str, Path(max_length=64)]
-Measure = Annotated[str, Path(max_length=64)]
+RunId = Annotated[str, Path(pattern=f"^{RUN_ID}$")]
+Measure = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=64)]
 FileName = Annotated[str, Query(min_length=1, max_length=1000)]
 
 
