@@ -84,6 +84,7 @@ class Trace:
         }
         self.tokens = _first(self.given, 0)
         self.taken = 0
+        self._answering = prompted
 
     def steps(self) -> Iterator[TraceStep]:
         """Read, and generate where there is a prompt: a step after each chunk."""
@@ -105,6 +106,7 @@ class Trace:
                 self.tokens = tokens.append(self.model.tokenizer, self.given, answer)
             self.taken += 1
             yield TraceStep(self, self.taken, step.start, step.ids)
+        self._answering = False
 
     def _stream(self) -> Stream:
         run, context = self.run, self.model.context
@@ -123,7 +125,7 @@ class Trace:
         for record in self.records:
             array = self._values(record, values)
             if np.isnan(array).all():
-                if len(self.tokens) < len(self.given):
+                if self._answering or len(self.tokens) < len(self.given):
                     continue
                 raise LayergramError(
                     f"{record.name} of the model '{self.model.name}'",

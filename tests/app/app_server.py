@@ -94,6 +94,8 @@ def grown(events):
                 words[view["name"]] = names[unpacked(view["top"]["index"], shape)]
         for piece in event.get("pieces", []):
             have, first = found[piece["name"]], piece["labels"][0]
+            if isinstance(first, str):  # a map without tokens comes whole
+                have, first = have[..., :0], 0
             shape = [*have.shape[:-1], len(piece["labels"])]
             new = unpacked(piece["values"], shape)
             found[piece["name"]] = np.concatenate([have[..., :first], new], axis=-1)

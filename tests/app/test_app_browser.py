@@ -11,6 +11,7 @@ import pytest
 from app_server import served
 
 import layergram as lg
+import zoo
 from layergram import maps
 from layergram.app.settings import Settings
 
@@ -261,3 +262,26 @@ def test_nothing_stands_in_the_way_of_anybody(tab, scheme, width):
     ]
     assert not serious
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_measures_are_those_that_the_chosen_model_can_have(browser, tiny, out):
+    with served({"tiny": tiny, "mamba": zoo.model("mamba")}, Settings(out)) as address:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#app[data-ready]")
+        page.get_by_text("Measures:").click()
+        attention = page.get_by_label("attention received")
+        weighted = page.get_by_label("attention value norm")
+        assert attention.is_checked() and weighted.is_visible()
+        page.get_by_label("Model").select_option("mamba")
+        assert not attention.is_visible() and not weighted.is_visible()
+        assert page.locator("summary", has_text="Measures: divergence").count() == 1
+        assert "attention" not in page.locator("summary", has_text="Measures:").text_content()
+        ask(page, prompt="w5 w9 w7", tokens=2)
+        assert finished(page).startswith("Done: 2 tokens")
+        assert page.locator(".tokens .answer").count() == 2
+        assert page.locator(".tokens button").count() == 0  # nothing to be seen behind a token
+        page.get_by_label("Model").select_option("tiny")
+        assert attention.is_visible() and attention.is_checked()
+        context.close()

@@ -8,10 +8,13 @@ import time
 import httpx
 import numpy as np
 import pytest
-from app_server import arriving, grown, kept, served
+from app_server import ADDRESS, arriving, grown, kept, served
+from fastapi.testclient import TestClient
 
 import layergram as lg
-from layergram import words
+import zoo
+from layergram import measures, words
+from layergram.app.server import create_app
 from layergram.app.settings import Limits, Settings
 
 MEASURES = ["divergence", "attention_received", "residual_norm", "settling_depth", "lens_token"]
@@ -158,11 +161,32 @@ def test_a_bug_in_a_run_is_an_event_and_the_next_run_goes_well(ran, monkeypatch)
 
 def test_the_app_says_what_it_has(client):
     about = client.get("/api/about").json()
-    assert about["models"][0] == {
+    model = about["models"][0]
+    router = {name for name, one in measures.MEASURES.items() if one.family == "router"}
+    assert set(model.pop("measures")) == {one["name"] for one in about["measures"]} - router
+    assert model == {
         "name": "tiny", "layers": 3, "heads": [4, 4, 4], "editable": [1, 2, 3], "context": 512,
-        "has_attention": True,
     }  # fmt: skip
-    assert "divergence" in [measure["name"] for measure in about["measures"]]
+
+
+def test_every_measure_that_is_offered_can_be_had_while_the_model_answers(client, ran):
+    for name in client.get("/api/about").json()["models"][0]["measures"]:
+        events = ran(measures=[name], max_new_tokens=6)
+        assert events[-1]["event"] == "done" and name in events[-1]["maps"], events[-1]
+        assert name in grown(events)[0]
+
+
+def test_a_model_without_attention_is_offered_no_attention(out, asked):
+    app = create_app({"mamba": zoo.model("mamba")}, Settings(out))
+    with TestClient(app, base_url=ADDRESS) as client:
+        about = client.get("/api/about").json()
+        families = {one["name"]: one["family"] for one in about["measures"]}
+        offered = about["models"][0]["measures"]
+        assert "divergence" in offered and "residual_norm" in offered
+        assert not {families[name] for name in offered} & {"attention", "values", "heads"}
+        refused = client.post("/api/runs", json=asked(measures=["attention_received"]))
+        assert refused.status_code == 400 and "no attention weights" in refused.json()["got"]
+        assert client.get("/api/runs").json() == []
 
 
 def test_a_text_with_a_null_character_is_kept(ran, client):

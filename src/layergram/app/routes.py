@@ -31,7 +31,7 @@ from layergram.app.results import FOLDER, Results
 from layergram.app.saving import save_run
 from layergram.app.settings import Settings
 from layergram.app.worker import Event, Job, Under, Worker
-from layergram.errors import unknown_name
+from layergram.errors import LayergramError, unknown_name
 from layergram.export import page_data
 from layergram.maps import layergram_version
 from layergram.measures import MEASURES, select_measures
@@ -65,6 +65,7 @@ class App:
         history: the runs.
         results: the output folder.
         static: kind and bytes of the files of the page.
+        unsupported: for each model the measures that it cannot have, each with its error.
         jobs: the jobs of runs at work, by the id of the run.
     """
 
@@ -74,6 +75,7 @@ class App:
     history: History
     results: Results
     static: dict[str, tuple[str, bytes]]
+    unsupported: dict[str, dict[str, LayergramError]]
     jobs: dict[str, Job] = field(default_factory=dict)
 
     def model_of(self, record: Record) -> tuple[str, Model]:
@@ -135,7 +137,7 @@ def _static_file(app: App, name: str) -> Response:
 
 @router.get("/api/about")
 def about(app: Used) -> Json:
-    """The models with their heads, the measures, and the limits."""
+    """The models with their heads and the measures that they can have, all measures, the limits."""
     return Json(
         {
             "version": layergram_version(),
@@ -147,7 +149,7 @@ def about(app: Used) -> Json:
                     "heads": list(model.parts.heads),
                     "editable": sorted({layer for layer, _ in editable_heads(model.parts)}),
                     "context": model.context,
-                    "has_attention": model.has_attention,
+                    "measures": [one for one in MEASURES if one not in app.unsupported[name]],
                 }
                 for name, model in app.models.items()
             ],
@@ -186,7 +188,9 @@ async def begin_run(asked: RunRequest, app: Used) -> StreamingResponse:
     if name not in app.models:
         raise unknown_name("model", name, app.models)
     asked = asked.model_copy(update={"model": name})
-    select_measures(asked.measures, {})
+    for measure in (one.name for one in select_measures(asked.measures, {})):
+        if measure in app.unsupported[name]:
+            raise app.unsupported[name][measure]
 
     def work(job: Job) -> Iterator[Event]:
         made = None
