@@ -349,6 +349,17 @@ def test_another_map_is_chosen(opened):
     assert said_value(page.locator("output").inner_text(), second.attrs["long_name"]) == 7
 
 
+def test_the_name_of_the_picture_says_what_kind_it_is(opened):
+    depths = maps.make(np.arange(1.0, 6.0), ("token",), measure="settling_depth", layers=6)
+    bins = {"bin": [1, 2, 3], "bin_score": ("bin", [0.1, 0.2, 0.6])}
+    right = maps.make([0.2, 0.5, 0.9], ("bin",), measure="accuracy", coords=bins)
+    page = opened({"weight": example(), "depth": depths, "right": right})
+    kinds = {"weight": "heatmap", "depth": "bar chart", "right": "line chart"}
+    for name, kind in kinds.items():
+        page.get_by_role("combobox", name="map").select_option(label=name)
+        page.locator(f"canvas[aria-label$=': {kind}; the table below has its values']").wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_accessibility_checker_finds_nothing_serious(opened, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
