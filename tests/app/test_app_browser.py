@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import httpx
 import numpy as np
@@ -15,21 +14,10 @@ import zoo
 from layergram import maps
 from layergram.app.settings import Settings
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 SCRIPT = "<img src=x onerror='window.hurt=1'>"
 PROMPT = "The capital of France"
 LONG = 60_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
