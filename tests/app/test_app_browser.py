@@ -72,6 +72,18 @@ def run_of(page):
     return page.url.partition("#")[2].split(",")[0]
 
 
+def test_the_form_begins_with_what_the_server_asks_by_default(tab, server):
+    defaults = httpx.get(f"{server}/api/about").json()["defaults"]
+    page = tab()
+    page.get_by_label("Prompt").fill(PROMPT)
+    with page.expect_request("**/api/runs") as sent:
+        page.get_by_role("button", name="Run", exact=True).click()
+    finished(page)
+    asked = sent.value.post_data_json
+    assert asked.pop("prompt") == PROMPT and asked.pop("model") == "tiny"
+    assert asked.items() <= defaults.items() and asked["max_new_tokens"] == 128
+
+
 def test_a_run_to_its_last_column(tab, server, out):
     page = tab()
     ask(page, tokens=9)

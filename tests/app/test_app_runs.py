@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 import layergram as lg
 import zoo
 from layergram import measures, words
+from layergram.app.requests import RunRequest
 from layergram.app.server import create_app
 from layergram.app.settings import Limits, Settings
 
@@ -164,6 +165,7 @@ def test_the_app_says_what_it_has(client):
     model = about["models"][0]
     router = {name for name, one in measures.MEASURES.items() if one.family == "router"}
     assert set(model.pop("measures")) == {one["name"] for one in about["measures"]} - router
+    assert about["defaults"] == RunRequest(prompt="x").model_dump(exclude={"prompt"})
     assert model == {
         "name": "tiny", "layers": 3, "heads": [4, 4, 4], "editable": [1, 2, 3], "context": 512,
     }  # fmt: skip

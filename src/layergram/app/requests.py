@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -85,6 +85,12 @@ class RunRequest(Asked):
         """What is done to the heads that are ablated."""
         heads = dict.fromkeys((one.layer, one.head) for one in self.ablate)
         return HeadEdit(tuple(heads), self.how)
+
+
+def asked_by_default() -> dict[str, Any]:
+    """What a run is asked for where a request says nothing else, by the names of the fields."""
+    fields = RunRequest.model_fields.items()
+    return {name: field.default for name, field in fields if not field.is_required()}
 
 
 class CellRequest(Asked):

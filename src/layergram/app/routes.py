@@ -26,6 +26,7 @@ from layergram.app.requests import (
     RunRequest,
     SaveRequest,
     TokenRequest,
+    asked_by_default,
 )
 from layergram.app.results import FOLDER, Results
 from layergram.app.saving import save_run
@@ -137,7 +138,7 @@ def _static_file(app: App, name: str) -> Response:
 
 @router.get("/api/about")
 def about(app: Used) -> Json:
-    """The models with their heads and the measures that they can have, all measures, the limits."""
+    """The models, with what they can have; all measures; defaults and limits of a run."""
     return Json(
         {
             "version": layergram_version(),
@@ -164,6 +165,7 @@ def about(app: Used) -> Json:
                 }
                 for one in MEASURES.values()
             ],
+            "defaults": asked_by_default(),
             "limits": {
                 "prompt": app.settings.limits.prompt,
                 "new_tokens": app.settings.limits.new_tokens,

@@ -4,12 +4,11 @@ import { make } from "./elements.js";
 
 const MOST_BUTTONS = 1600; // heads that are shown as buttons; of more there is the list alone
 const FIRST = ["lens", "derived", "residual"]; // families that stand before all others
-const USUAL = ["divergence", "attention_received"];
 const NUMBERS = [
-  ["max_new_tokens", "Tokens at most", { min: 1, step: 1, value: 64 }],
-  ["temperature", "Temperature", { min: 0, step: 0.1, value: 0 }],
-  ["top_p", "Top-p", { min: 0.05, max: 1, step: 0.05, value: 1 }],
-  ["seed", "Seed", { min: 0, step: 1, value: 0 }],
+  ["max_new_tokens", "Tokens at most", { min: 1, step: 1 }],
+  ["temperature", "Temperature", { min: 0, step: 0.1 }],
+  ["top_p", "Top-p", { min: 0.05, max: 1, step: 0.05 }],
+  ["seed", "Seed", { min: 0, step: 1 }],
 ];
 
 /** A label with what it labels. */
@@ -69,7 +68,7 @@ export class Form {
     const place = ({ family }) => (FIRST.includes(family) ? FIRST.indexOf(family) : FIRST.length);
     this.boxes = [...this.about.measures].sort((a, b) => place(a) - place(b)).map((one) => {
       const box = make("input", "", { type: "checkbox", value: one.name });
-      box.checked = USUAL.includes(one.name);
+      box.checked = this.about.defaults.measures.includes(one.name);
       const label = make("label", "", { class: "check", title: one.definition });
       label.append(box, make("span", one.name.replaceAll("_", " ")));
       list.append(label);
@@ -98,10 +97,10 @@ export class Form {
     const { details } = section("Sampling", true);
     const grid = make("div", "", { class: "numbers" });
     this.numbers = {};
-    for (const [name, text, { value, ...bounds }] of NUMBERS) {
+    for (const [name, text, bounds] of NUMBERS) {
       const input = make("input", "", { type: "number", ...bounds });
       if (name === "max_new_tokens") input.max = this.about.limits.new_tokens;
-      input.value = value;
+      input.value = this.about.defaults[name];
       this.numbers[name] = input;
       grid.append(labelled(text, input));
     }
@@ -115,6 +114,7 @@ export class Form {
     this.chosen = make("input", "", { type: "text", placeholder: "layer.head, such as 3.1, 12.0", spellcheck: "false" });
     this.how = make("select");
     for (const [value, text] of [["zero", "set to 0"], ["scale", "scaled by 0.0001"]]) this.how.append(make("option", text, { value }));
+    this.how.value = this.about.defaults.how;
     this.grid = make("div", "", { class: "scroll heads", role: "group", "aria-label": "heads, layer by layer" });
     const clear = make("button", "None", { type: "button" });
     clear.addEventListener("click", () => this.setHeads([]));
