@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 from app_server import ADDRESS, events_of, unpacked
@@ -128,3 +131,33 @@ def test_a_run_is_at_work_until_its_maps_can_be_read(out):
     history.finish(record, {"divergence": array})
     assert history.get(record["id"])["status"] == "done"
     assert history.map(record["id"], "divergence").values.tolist() == [[0.5]]
+
+
+def test_the_history_is_read_again_when_it_has_changed_and_not_before(
+    ran, client, out, monkeypatch
+):
+    runs = [ran(max_new_tokens=1, measures=["residual_norm"])[0]["id"] for _ in range(3)]
+    long_ago = 1_700_000_000
+    read = []
+    plain = Path.read_text
+
+    def counted(path, *given, **named):
+        read.append(path)
+        return plain(path, *given, **named)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+
+    def listed():
+        read.clear()
+        return sorted(record["id"] for record in client.get("/api/runs").json())
+
+    os.utime(out / "live", (long_ago, long_ago))
+    assert listed() == sorted(runs) and len(read) == 3
+    assert listed() == sorted(runs) and not read
+    runs.append(ran(max_new_tokens=1, measures=["residual_norm"])[0]["id"])
+    assert listed() == sorted(runs)
+    os.utime(out / "live", (long_ago + 9, long_ago + 9))
+    assert listed() == sorted(runs) and len(read) == 4
+    shutil.rmtree(out / "live" / runs.pop())
+    assert listed() == sorted(runs)
+    assert listed() == sorted(runs) and len(read) == 3  # changed a moment ago: may change again
