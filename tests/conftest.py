@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from hypothesis import settings
 
@@ -67,3 +69,19 @@ def folder(tmp_path):
 
     with RunFolder(tmp_path / "run") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The installed Chromium; a test that asks for it is skipped where there is none.
+
+    Closed after each file: while it is open, no test can run an event loop of its own.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -13,7 +13,7 @@ from layergram.measures import MEASURES
 from layergram.measures.registry import FAMILIES, select_measures
 from layergram.models.load import load
 from layergram.recipe import Run, recipe
-from layergram.tracing import trace
+from layergram.tracing import stream, trace
 
 TEXT = "The capital of France is Paris, and the sum of 8 and 5 is 13. \\boxed{13} 你好 🙂"
 OPTIONS = {"context": 8}  # without which a text has no lookback ratio
@@ -69,6 +69,24 @@ def test_chunk_size_changes_nothing(name, whole, experts):
     for chunk in (1, 7):
         other = alone(experts, name, chunk=chunk)
         np.testing.assert_allclose(other.values, whole[name].values, rtol=1e-5, atol=1e-5)
+
+
+def test_columns_are_those_of_the_maps_so_far(experts):
+    steps = stream(experts, TEXT, measures=MEASURES, options=OPTIONS, run=Run(chunk=7))
+    for step in steps:
+        made, columns = step.maps, step.columns
+        assert list(columns) == list(made)
+        for name, new in columns.items():
+            array = made[name]
+            if "token" in array.dims:
+                first = 0 if MEASURES[name].reducer.revises else step.start
+                assert new["token"].values.tolist() == list(range(first, array.sizes["token"]))
+                array = array.isel(token=slice(first, None))
+            assert new.drop_vars("token", errors="ignore").equals(
+                array.drop_vars("token", errors="ignore")
+            )
+            assert {**new.attrs, "created": ""} == {**array.attrs, "created": ""}
+    assert step.number > 3
 
 
 @every_measure

@@ -327,6 +327,17 @@ def append(tokenizer: Any, tokens: Tokens, ids: Sequence[int]) -> Tokens:
     )
 
 
+def cut(tokens: Tokens, start: int, end: int) -> Tokens:
+    """The tokens from ``start`` on before ``end``; their places are still those in the whole text.
+
+    Example:
+        >>> cut(Tokens((1, 2), ("a", "b"), (0, 1), (1, 2), ("prompt",) * 2, "ab"), 1, 2).texts
+        ('b',)
+    """
+    fields = ("ids", "texts", "char_start", "char_end", "parts")
+    return replace(tokens, **{name: getattr(tokens, name)[start:end] for name in fields})
+
+
 def positions(tokens: Tokens, start: int, end: int) -> range:
     """The positions of the tokens that cover the characters ``start`` to ``end`` (excluded).
 

@@ -19,14 +19,16 @@ from layergram.engine.reducers import Reducer
 from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream
 from layergram.errors import LayergramError
+from layergram.maps.build import assemble
 from layergram.measures import MEASURES, Measure, select_measures
 from layergram.measures.lens import through_lens, unsupported_at
+from layergram.measures.options import resolved
 from layergram.measures.support import unsupported, why_missing
 from layergram.models.load import load
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.token_sources import Source, roles_of, token_coordinates
-from layergram.tokens import Tokens, decode
+from layergram.tokens import decode
 
 CELLS = ("layer", "token")
 HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
@@ -74,7 +76,8 @@ class Trace:
             if error is not None:
                 raise error
         model.check_length(len(self.given), room=1 if prompted else 0)
-        self.options = _resolved(self.records, options, self.given, prompted=prompted)
+        resolvers = {k: v for record in self.records for k, v in record.resolvers.items()}
+        self.options = resolved(options, resolvers, self.given, prompted=prompted)
         self.reducers: dict[str, Reducer] = {
             record.name: record.reducer(
                 record.reduction(self.options, layers=model.layers, heads=self.run.heads)
@@ -82,8 +85,10 @@ class Trace:
             for record in self.records
             if not record.source
         }
-        self.tokens = _first(self.given, 0)
+        self.tokens = tokens.cut(self.given, 0, 0)
         self.taken = 0
+        self._answering = prompted
+        self._decoded = {-1: ""}
 
     def steps(self) -> Iterator[TraceStep]:
         """Read, and generate where there is a prompt: a step after each chunk."""
@@ -100,11 +105,12 @@ class Trace:
         for step in reading:
             end, known = step.start + len(step.ids), len(self.given)
             answer += step.ids[max(0, known - step.start) :]
-            self.tokens = _first(self.given, min(end, known))
+            self.tokens = tokens.cut(self.given, 0, end)
             if answer:
                 self.tokens = tokens.append(self.model.tokenizer, self.given, answer)
             self.taken += 1
             yield TraceStep(self, self.taken, step.start, step.ids)
+        self._answering = False
 
     def _stream(self) -> Stream:
         run, context = self.run, self.model.context
@@ -118,27 +124,49 @@ class Trace:
         A measure that has no value yet (one that needs a token before it) is left out until the
         end of the text; a text that ends without one is refused.
         """
+        named = self._named(0)
+        made = {
+            record.name: maps.check(self._map(record, array, 0, named, about))
+            for record, array, about in self._finished()
+        }
+        return xr.Dataset(made, coords=token_coordinates(self.tokens))
+
+    def columns(self, start: int) -> dict[str, xr.DataArray]:
+        """The columns of each map from a position on, and those before it that may have changed.
+
+        Tokens are labelled with their positions. A map that has no tokens comes whole.
+        """
+        firsts = {one.name: 0 if one.reducer.revises else start for one in self.records}
+        named = {first: self._named(first) for first in set(firsts.values())}
+        return {
+            one.name: self._map(one, array, firsts[one.name], named[firsts[one.name]], about)
+            for one, array, about in self._finished()
+        }
+
+    def _finished(self) -> Iterator[tuple[Measure, np.ndarray, dict[str, Any]]]:
+        """The measures that have a value, with all their values and what is counted over them."""
         values: dict[str, np.ndarray] = {}
-        made: dict[str, xr.DataArray] = {}
         for record in self.records:
             array = self._values(record, values)
             if np.isnan(array).all():
-                if len(self.tokens) < len(self.given):
+                if self._answering or len(self.tokens) < len(self.given):
                     continue
                 raise LayergramError(
                     f"{record.name} of the model '{self.model.name}'",
                     got=f"no token that has a value: {why_missing(self.model, record, array)}",
                     do="take a longer text",
                 )
+            summary = record.summarised(
+                values[record.name], self.tokens, self.options, layers=self.model.layers
+            )
             counts = {} if record.source else self.reducers[record.name].counted()
-            made[record.name] = self._map(record, array, _summary(self, record, values) | counts)
-        return xr.Dataset(made, coords=token_coordinates(self.tokens))
+            yield record, array, summary | counts
 
     def _values(self, record: Measure, values: dict[str, np.ndarray]) -> np.ndarray:
         """The values of one measure; ``values`` keeps those that derived ones are made from."""
         if record.source:
             given = () if record.axis == "token" else (self._roles(),)
-            array = record.function(values[record.source], *given, **self._own(record))
+            array = record.function(values[record.source], *given, **record.own(self.options))
         else:
             array = self.reducers[record.name].values(len(self.tokens))
             if record.alignment == "predicts":
@@ -151,18 +179,21 @@ class Trace:
         values[record.name] = array
         return np.asarray(array, dtype=np.float32)
 
-    def _named(self, record: Measure) -> dict[Hashable, Any]:
-        """The tokens that the cells of a map belong to, as coordinates; none for most measures."""
-        ids = None if record.source else self.reducers[record.name].token_ids(len(self.tokens))
-        if ids is None:
-            return {}
-        if record.alignment == "predicts":
-            ids = np.concatenate([np.full_like(ids[:, :1], -1), ids[:, :-1]], axis=1)
-        known = {-1: ""} | {
-            int(i): decode(self.model.tokenizer, [int(i)]) for i in np.unique(ids[ids >= 0])
-        }
-        texts = np.array([[known[int(i)] for i in row] for row in ids], dtype=object)
-        return {"top_token_id": (CELLS, ids), "top_token_text": (CELLS, texts)}
+    def _named(self, first: int) -> dict[Hashable, Any]:
+        """The tokens that cells belong to from the position ``first`` on, for all maps of cells."""
+        found: dict[Hashable, Any] = {}
+        for record in self.records:
+            ids = None if record.source else self.reducers[record.name].token_ids(len(self.tokens))
+            if ids is None:
+                continue
+            if record.alignment == "predicts":
+                ids = np.concatenate([np.full_like(ids[:, :1], -1), ids[:, :-1]], axis=1)
+            ids = ids[:, first:]
+            for one in set(np.unique(ids).tolist()) - set(self._decoded):
+                self._decoded[one] = decode(self.model.tokenizer, [one])
+            texts = np.array([[self._decoded[one] for one in row] for row in ids.tolist()])
+            found |= {"top_token_id": (CELLS, ids), "top_token_text": (CELLS, texts)}
+        return found
 
     def _roles(self) -> list[str]:
         """The role of each token that has been read."""
@@ -173,22 +204,30 @@ class Trace:
         given = {name: self.options.get(name, v) for name, v in record.all_options.items()}
         return {k: "answer" if isinstance(v, range) else v for k, v in given.items()}
 
-    def _own(self, record: Measure) -> dict[str, Any]:
-        return {name: self.options.get(name, value) for name, value in record.options.items()}
-
-    def _map(self, record: Measure, array: np.ndarray, extra: dict[str, Any]) -> xr.DataArray:
+    def _map(
+        self,
+        record: Measure,
+        array: np.ndarray,
+        first: int,
+        named: dict[Hashable, Any],
+        extra: dict[str, Any],
+    ) -> xr.DataArray:
+        """The columns of a map from the position ``first`` on."""
         run = asdict(self.run)
         if self.source.prompt is not None:
             run["prompt"] = self.source.prompt
         dims = {1: (), 2: ("layer",), 3: ("layer", "head")}[array.ndim] + (record.axis,)
-        coords = token_coordinates(self.tokens) | self._named(record)
         if record.axis == "role":
-            coords = {"role": list(dict.fromkeys(self._roles()))}
+            coords: dict[Hashable, Any] = {"role": list(dict.fromkeys(self._roles()))}
+        else:
+            read = tokens.cut(self.tokens, first, len(self.tokens))
+            coords = token_coordinates(read) | (named if "layer" in dims else {})
+            coords["token"] = np.arange(first, len(self.tokens))
         about = through_lens(record, self.lens, record.named(self.options, self.tokens))
         if record.per_head:
             about["definition"] += HEADS[self.run.heads].format(pool=record.pool)
-        return maps.make(
-            array,
+        return assemble(
+            array[..., first:] if record.axis == "token" else array,
             dims,
             measure=record.name,
             coords=coords,
@@ -239,13 +278,7 @@ class TraceStep:
         Raises:
             LayergramError: once the trace has gone on to the next step.
         """
-        if self.trace.taken != self.number:
-            raise LayergramError(
-                f"the maps at step {self.number}",
-                got=f"a trace that has gone on to step {self.trace.taken}",
-                do="take the maps of a step before asking for the next one",
-            )
-        return self.trace.maps()
+        return self._trace_now().maps()
 
     @property
     def columns(self) -> dict[str, xr.DataArray]:
@@ -253,16 +286,20 @@ class TraceStep:
 
         The columns of the new tokens; for measures per key, of all tokens that they could see; of a
         map without tokens all.
+
+        Raises:
+            LayergramError: once the trace has gone on to the next step.
         """
-        found = {}
-        for name, array in self.maps.items():
-            if "token" not in array.dims:
-                found[str(name)] = array
-                continue
-            first = 0 if MEASURES[str(name)].reducer.revises else self.start
-            positions = np.arange(array.sizes["token"])
-            found[str(name)] = array.assign_coords(token=positions).isel(token=slice(first, None))
-        return found
+        return self._trace_now().columns(self.start)
+
+    def _trace_now(self) -> Trace:
+        if self.trace.taken != self.number:
+            raise LayergramError(
+                f"the maps at step {self.number}",
+                got=f"a trace that has gone on to step {self.trace.taken}",
+                do="take the maps of a step before asking for the next one",
+            )
+        return self.trace
 
 
 def trace(  # noqa: PLR0913
@@ -360,36 +397,3 @@ def unsupported_measures(
 
 def _loaded(model: Any) -> Model:
     return model if isinstance(model, Model) else load(model)
-
-
-def _resolved(
-    records: Sequence[Measure], options: dict[str, Any], given: Tokens, *, prompted: bool
-) -> dict[str, Any]:
-    """The options, those that depend on the text turned into positions."""
-    resolved = dict(options)
-    for record in records:
-        for name, resolver in record.resolvers.items():
-            asked = options.get(name, resolver.default)
-            resolved[name] = resolver.resolve(asked, given, prompted=prompted)
-    return resolved
-
-
-def _first(given: Tokens, count: int) -> Tokens:
-    """The first tokens; the whole text stays, because places in it are what tokens have."""
-    if count == len(given):
-        return given
-    cut = {name: getattr(given, name)[:count] for name in TOKEN_FIELDS}
-    return Tokens(**cut, text=given.text)
-
-
-TOKEN_FIELDS = ("ids", "texts", "char_start", "char_end", "parts")
-
-
-def _summary(one: Trace, record: Measure, values: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Attributes that are computed from the finished values, over the answer if there is one."""
-    if record.summary is None:
-        return {}
-    answer = np.array([part == "answer" for part in one.tokens.parts])
-    over = answer if answer.any() else np.ones(len(one.tokens), dtype=bool)
-    own = {name: one.options.get(name, default) for name, default in record.options.items()}
-    return record.summary(values[record.name], layers=one.model.layers, over=over, **own)

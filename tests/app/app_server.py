@@ -43,12 +43,15 @@ def served(models, settings):
 
 
 def events_of(text):
-    """The events in a stream's text."""
+    """The events of a run in a stream's text, without its places in the line.
+
+    A run can come just before the worker has put the last one away, and waits for that moment.
+    """
     found = []
     for block in text.split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("data: ")]
         found += [json.loads(line.removeprefix("data: ")) for line in lines]
-    return found
+    return [event for event in found if event["event"] != "queued"]
 
 
 def arriving(response):
@@ -66,3 +69,38 @@ def unpacked(packed, shape):
     kind = np.dtype("<" + packed["type"])
     values = np.ascontiguousarray(planes.reshape(kind.itemsize, -1).T).view(kind)
     return values.reshape(shape)
+
+
+def kept(client, run):
+    """The record of a run once it has ended."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        record = client.get(f"/api/runs/{run}").json()
+        if record.get("status") not in ("running", None):
+            return record
+        time.sleep(0.02)
+    raise AssertionError(f"run {run} does not end")
+
+
+def grown(events):
+    """The maps, and the likeliest tokens, of a reader who takes every column as it comes."""
+    found, words = {}, {}
+    for event in events:
+        for view in event.get("views", []):
+            shape = [len(dim["labels"]) for dim in view["dims"]]
+            found[view["name"]] = unpacked(view["values"], shape)
+            if view["top"]:
+                names = np.array(view["top"]["words"], dtype=object)
+                words[view["name"]] = names[unpacked(view["top"]["index"], shape)]
+        for piece in event.get("pieces", []):
+            have, first = found[piece["name"]], piece["labels"][0]
+            if isinstance(first, str):  # a map without tokens comes whole
+                have, first = have[..., :0], 0
+            shape = [*have.shape[:-1], len(piece["labels"])]
+            new = unpacked(piece["values"], shape)
+            found[piece["name"]] = np.concatenate([have[..., :first], new], axis=-1)
+            if piece["top"]:
+                names = np.array(piece["top"]["words"], dtype=object)
+                new = names[unpacked(piece["top"]["index"], shape)]
+                words[piece["name"]] = np.hstack([words[piece["name"]][:, :first], new])
+    return found, words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import httpx
 import numpy as np
@@ -11,24 +10,14 @@ import pytest
 from app_server import served
 
 import layergram as lg
+import zoo
 from layergram import maps
 from layergram.app.settings import Settings
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 SCRIPT = "<img src=x onerror='window.hurt=1'>"
 PROMPT = "The capital of France"
 LONG = 60_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -81,6 +70,18 @@ def finished(page, word="Done"):
 
 def run_of(page):
     return page.url.partition("#")[2].split(",")[0]
+
+
+def test_the_form_begins_with_what_the_server_asks_by_default(tab, server):
+    defaults = httpx.get(f"{server}/api/about").json()["defaults"]
+    page = tab()
+    page.get_by_label("Prompt").fill(PROMPT)
+    with page.expect_request("**/api/runs") as sent:
+        page.get_by_role("button", name="Run", exact=True).click()
+    finished(page)
+    asked = sent.value.post_data_json
+    assert asked.pop("prompt") == PROMPT and asked.pop("model") == "tiny"
+    assert asked.items() <= defaults.items() and asked["max_new_tokens"] == 128
 
 
 def test_a_run_to_its_last_column(tab, server, out):
@@ -261,3 +262,26 @@ def test_nothing_stands_in_the_way_of_anybody(tab, scheme, width):
     ]
     assert not serious
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_measures_are_those_that_the_chosen_model_can_have(browser, tiny, out):
+    with served({"tiny": tiny, "mamba": zoo.model("mamba")}, Settings(out)) as address:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#app[data-ready]")
+        page.get_by_text("Measures:").click()
+        attention = page.get_by_label("attention received")
+        weighted = page.get_by_label("attention value norm")
+        assert attention.is_checked() and weighted.is_visible()
+        page.get_by_label("Model").select_option("mamba")
+        assert not attention.is_visible() and not weighted.is_visible()
+        assert page.locator("summary", has_text="Measures: divergence").count() == 1
+        assert "attention" not in page.locator("summary", has_text="Measures:").text_content()
+        ask(page, prompt="w5 w9 w7", tokens=2)
+        assert finished(page).startswith("Done: 2 tokens")
+        assert page.locator(".tokens .answer").count() == 2
+        assert page.locator(".tokens button").count() == 0  # nothing to be seen behind a token
+        page.get_by_label("Model").select_option("tiny")
+        assert attention.is_visible() and attention.is_checked()
+        context.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.resources import files
 
 import pytest
@@ -12,12 +11,8 @@ SHELL = '<!doctype html><link rel="stylesheet" href="page.css"><div id="here"></
 
 
 @pytest.fixture(scope="module")
-def served():
+def served(browser):
     """A page whose element ``#here`` is empty; in the end nothing was complained of."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
     troubles = []
     folder = files("layergram.pages")
 
@@ -30,13 +25,11 @@ def served():
         headers = {"Content-Security-Policy": POLICY}
         route.fulfill(body=body, content_type=f"{kind}; charset=utf-8", headers=headers)
 
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = opened.new_page(viewport={"width": 1000, "height": 900})
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda message: troubles.append(message.text))
-        page.route("http://maps.test/**", answer)
-        page.goto("http://maps.test/")
-        yield page
-        opened.close()
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text))
+    page.route("http://maps.test/**", answer)
+    page.goto("http://maps.test/")
+    yield page
+    page.close()
     assert not [line for line in troubles if "favicon" not in line]

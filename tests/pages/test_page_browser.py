@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,18 +14,7 @@ from PIL import Image
 from layergram import figures, maps
 from layergram.export import save_page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 SCRIPT = "</script ><!-- <script>window.hurt = 1</script ><img src=x onerror='window.hurt=1'>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -347,6 +335,17 @@ def test_another_map_is_chosen(opened):
     page.keyboard.press("Enter")
     page.wait_for_timeout(100)
     assert said_value(page.locator("output").inner_text(), second.attrs["long_name"]) == 7
+
+
+def test_the_name_of_the_picture_says_what_kind_it_is(opened):
+    depths = maps.make(np.arange(1.0, 6.0), ("token",), measure="settling_depth", layers=6)
+    bins = {"bin": [1, 2, 3], "bin_score": ("bin", [0.1, 0.2, 0.6])}
+    right = maps.make([0.2, 0.5, 0.9], ("bin",), measure="accuracy", coords=bins)
+    page = opened({"weight": example(), "depth": depths, "right": right})
+    kinds = {"weight": "heatmap", "depth": "bar chart", "right": "line chart"}
+    for name, kind in kinds.items():
+        page.get_by_role("combobox", name="map").select_option(label=name)
+        page.locator(f"canvas[aria-label$=': {kind}; the table below has its values']").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -143,36 +143,42 @@ def test_nothing_is_left_of_a_page_that_was_ended(served):
     served.emulate_media(color_scheme="light")
 
 
+COUNTED = """async (pieces) => {
+    const counts = { calls: 0, pictures: 0 };
+    const undo = [];
+    const count = (owner, name, key) => {
+        const plain = owner[name];
+        owner[name] = function (...given) { counts[key] += 1; return plain.apply(this, given); };
+        undo.push(() => { owner[name] = plain; });
+    };
+    const pen = CanvasRenderingContext2D.prototype;
+    const strokes = ["fillRect", "strokeRect", "fillText", "fill", "stroke"];
+    strokes.forEach((name) => count(pen, name, "calls"));
+    count(pen, "drawImage", "pictures");
+    for (const several of pieces) {
+        several.forEach((piece) => shown.append(piece));
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    }
+    undo.forEach((one) => one());
+    return counts;
+}"""
+
+
 def test_a_new_column_takes_little_script(served):
-    """At 30 layers × 500 tokens, where it takes about 1 ms, with the picture about 2."""
-    mounted(served, part_of_a_run(460, whole=501))
-    pieces = [
-        page_columns({"attention_received": last(part_of_a_run(count, whole=501), 1)})
-        for count in range(461, 501)
-    ]
-    times = served.evaluate(
-        """async (pieces) => {
-            const times = [];
-            for (const piece of pieces) {
-                await new Promise((done) => {
-                    let [from, taken] = [0, 0];
-                    // callbacks of a frame run in the order in which they were asked for
-                    requestAnimationFrame(() => { from = performance.now(); });
-                    const began = performance.now();
-                    shown.append(piece);
-                    taken = performance.now() - began;
-                    requestAnimationFrame(() => {
-                        times.push([taken, performance.now() - from]);
-                        done();
-                    });
-                });
-            }
-            return times;
-        }""",
-        pieces,
-    )
-    appended, painted = np.median(times, axis=0)
-    assert appended < 2 and painted < 20, times
+    """Counted: one picture for each frame, and no more strokes for more columns."""
+    counted = {}
+    for before in (60, 460):
+        mounted(served, part_of_a_run(before, whole=501))
+        frame(served)
+        counts = range(before + 1, before + 21)
+        pieces = [
+            page_columns({"attention_received": last(part_of_a_run(count, whole=501), 1)})
+            for count in counts
+        ]
+        pairs = [pieces[at : at + 2] for at in range(0, 20, 2)]  # two come within a frame
+        counted[before] = served.evaluate(COUNTED, pairs)
+    assert all(one["pictures"] < 15 for one in counted.values())  # 10, and where the columns rest
+    assert counted[460]["calls"] < 1.5 * counted[60]["calls"]
 
 
 def test_limits_and_ticks_follow_the_rule_of_the_figure(served):

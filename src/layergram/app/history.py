@@ -6,7 +6,8 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,12 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from layergram import maps
 from layergram.app.refusal import Refusal
-from layergram.app.requests import RunRequest
+from layergram.app.requests import RUN_ID, RunRequest
 from layergram.app.results import FOLDER, inside
 
 RECORD = "run.json"
-ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+ID = re.compile(RUN_ID)
 NAME = re.compile(r"[a-z_]+")
+TICK = 2_000_000_000
+"""Nanoseconds within which a folder can change twice and bear the same time: not all disks count
+finer than two seconds."""
 
 Record = dict[str, Any]
 """A run as plain data: request, model, ids, text, status, and the names of its maps."""
@@ -60,6 +64,7 @@ class History:
         self.folder = self.out / FOLDER
         self._lock = threading.Lock()
         self._running: dict[str, Record] = {}
+        self._seen: tuple[int, int, Sequence[Record]] = (0, 0, ())
 
     def begin(self, record: Record) -> Record:
         """A run begins: it gets its id and is listed."""
@@ -91,18 +96,29 @@ class History:
                 self._running.pop(record["id"], None)
 
     def list(self, most: int) -> list[Record]:
-        """The newest runs, without their ids."""
+        """The newest runs, without their ids.
+
+        The folder is read again when it has changed: what is in a run's own folder stays as it is.
+        """
         with self._lock:
-            found = {one: _at_work(record) for one, record in self._running.items()}
-        kept = [path for path in self.folder.glob("*") if ID.fullmatch(path.name)]
-        names = sorted({*found, *(path.name for path in kept)}, reverse=True)[:most]
-        records = [found.get(name) or self._read(name) for name in names]
-        hidden = {"ids", "texts"}
-        return [
-            {key: value for key, value in record.items() if key not in hidden}
-            for record in records
-            if record is not None
-        ]
+            running = {one: _listed(_at_work(record)) for one, record in self._running.items()}
+        found = {record["id"]: record for record in self._kept(most)} | running
+        return [found[one] for one in sorted(found, reverse=True)[:most]]
+
+    def _kept(self, most: int) -> Sequence[Record]:
+        """The newest runs in the folder, read again if it has changed."""
+        try:
+            now, changed = time.time_ns(), self.folder.stat().st_mtime_ns
+        except OSError:
+            return ()
+        if self._seen[:2] == (most, changed):
+            return self._seen[2]
+        names = [path.name for path in self.folder.glob("*") if ID.fullmatch(path.name)]
+        records = [self._read(name) for name in sorted(names, reverse=True)[:most]]
+        found = tuple(_listed(record) for record in records if record is not None)
+        if now - changed > TICK:
+            self._seen = (most, changed, found)
+        return found
 
     def get(self, one: str) -> Record:
         """One run.
@@ -111,7 +127,8 @@ class History:
             Refusal: where there is none of this id.
         """
         with self._lock:
-            found = _at_work(self._running.get(one))
+            running = self._running.get(one)
+        found = running and _at_work(running)
         found = found or (self._read(one) if ID.fullmatch(one) else None)
         if found is None:
             raise Refusal(404, "a run", got="no run of this id", do="choose one of the history")
@@ -143,6 +160,11 @@ class History:
         return {**record.model_dump(mode="json"), "id": one}
 
 
-def _at_work(record: Record | None) -> Record | None:
+def _at_work(record: Record) -> Record:
     """A run that is not written yet: at work until its maps can be read."""
-    return record and {**record, "status": "running", "maps": []}
+    return {**record, "status": "running", "maps": []}
+
+
+def _listed(record: Record) -> Record:
+    """A run as a list shows it."""
+    return {key: value for key, value in record.items() if key not in ("ids", "texts")}

@@ -14,7 +14,6 @@ from layergram.app.requests import RunRequest
 from layergram.app.worker import Event
 from layergram.errors import LayergramError
 from layergram.export import page_columns, page_data
-from layergram.models.edits import edited
 from layergram.models.model import Model
 from layergram.token_sources import Source
 from layergram.tracing import Trace, TraceStep
@@ -29,7 +28,7 @@ def run_events(
     then is kept in the history, as is that of one that failed.
 
     Args:
-        model: the model.
+        model: the model, with the edits of the request in force.
         request: what was asked.
         history: where the run is kept.
         stopped: whether to stop.
@@ -43,8 +42,6 @@ def run_events(
     with ExitStack() as stack:
         stack.callback(one.keep)
         yield {"event": "started", **{key: one.record[key] for key in ("id", "model", "layers")}}
-        if request.ablate:
-            stack.enter_context(edited(model, request.edit))
         try:
             yield from one.events(stopped)
         except LayergramError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -11,11 +10,10 @@ import xarray as xr
 
 from layergram.app.history import Record
 from layergram.app.refusal import Refusal
-from layergram.app.requests import CellRequest, RunRequest
+from layergram.app.requests import CellRequest
 from layergram.engine.lens import LogitLens
 from layergram.engine.run import read
 from layergram.engine.views import ResidualView
-from layergram.models.edits import edited
 from layergram.models.model import Model
 from layergram.recipe import Run
 from layergram.tokens import decode
@@ -44,8 +42,8 @@ def top_tokens(model: Model, record: Record, cell: CellRequest) -> dict[str, Any
     """The tokens that a layer's logit lens holds likeliest at a cell, with their probabilities.
 
     Args:
-        model: the model of the run.
-        record: the run; its edits are in force again.
+        model: the model of the run, with the edits of the run in force.
+        record: the run.
         cell: where.
 
     Returns:
@@ -67,9 +65,8 @@ def top_tokens(model: Model, record: Record, cell: CellRequest) -> dict[str, Any
         )
     stream = _StreamAt(cell.layer, at)
     lens = LogitLens(model.parts.readout)
-    with _as_in(model, record):
-        for _ in read(model, [ids[: at + 1]], [[stream]]):
-            pass
+    for _ in read(model, [ids[: at + 1]], [[stream]]):
+        pass
     assert stream.stream is not None
     with torch.inference_mode():
         logits = lens.logits(lens.transform(stream.stream[None], cell.layer))[0]
@@ -87,6 +84,8 @@ def top_tokens(model: Model, record: Record, cell: CellRequest) -> dict[str, Any
 def attention_of(model: Model, record: Record, position: int) -> xr.DataArray:
     """What a token attended to in each head of each layer: a map [layer, head, token].
 
+    The edits of the run are in force on the model.
+
     Raises:
         Refusal: for a token that the run does not have.
     """
@@ -99,21 +98,11 @@ def attention_of(model: Model, record: Record, position: int) -> xr.DataArray:
             allowed=f"0 to {len(ids) - 1}",
         )
     read_ids = ids[: max(2, position + 1)]  # a later token changes nothing; a text has two
-    with _as_in(model, record):
-        found = trace(
-            model,
-            ids=read_ids,
-            measures=["attention_from"],
-            options={"query": position},
-            run=Run(heads="each"),
-        )
+    found = trace(
+        model,
+        ids=read_ids,
+        measures=["attention_from"],
+        options={"query": position},
+        run=Run(heads="each"),
+    )
     return found["attention_from"]
-
-
-def _as_in(model: Model, record: Record) -> ExitStack:
-    """The edits of a run, in force again."""
-    stack = ExitStack()
-    request = RunRequest(**record["request"])
-    if request.ablate:
-        stack.enter_context(edited(model, request.edit))
-    return stack

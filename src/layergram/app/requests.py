@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +12,9 @@ from layergram.recipe import Run
 
 MOST = Limits()
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-RunId = Annotated[str, Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{6}$")]
+RUN_ID = "[0-9]{8}-[0-9]{6}-[0-9a-f]{6}"
+"""The names of runs, and of their folders, as a regular expression."""
+RunId = Annotated[str, Field(pattern=f"^{RUN_ID}$")]
 Place = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -84,10 +86,11 @@ class RunRequest(Asked):
         heads = dict.fromkeys((one.layer, one.head) for one in self.ablate)
         return HeadEdit(tuple(heads), self.how)
 
-    @property
-    def edits(self) -> str:
-        """The edit in words; empty where nothing is ablated."""
-        return self.edit.words if self.ablate else ""
+
+def asked_by_default() -> dict[str, Any]:
+    """What a run is asked for where a request says nothing else, by the names of the fields."""
+    fields = RunRequest.model_fields.items()
+    return {name: field.default for name, field in fields if not field.is_required()}
 
 
 class CellRequest(Asked):

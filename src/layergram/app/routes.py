@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import xarray as xr
@@ -13,33 +14,35 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from layergram import maps
-from layergram.app.history import History, Record
+from layergram.app.history import NAME, History, Record
 from layergram.app.jobs import as_stream, for_result, start
 from layergram.app.live import run_events
 from layergram.app.looks import attention_of, top_tokens
 from layergram.app.refusal import Json, Refusal
 from layergram.app.requests import (
+    RUN_ID,
     CellRequest,
     DifferenceRequest,
     RunRequest,
     SaveRequest,
     TokenRequest,
+    asked_by_default,
 )
 from layergram.app.results import FOLDER, Results
 from layergram.app.saving import save_run
 from layergram.app.settings import Settings
-from layergram.app.worker import Event, Job, Worker
-from layergram.errors import unknown_name
+from layergram.app.worker import Event, Job, Under, Worker
+from layergram.errors import LayergramError, unknown_name
 from layergram.export import page_data
 from layergram.maps import layergram_version
 from layergram.measures import MEASURES, select_measures
-from layergram.models.edits import editable_heads
+from layergram.models.edits import editable_heads, edited
 from layergram.models.model import Model
 
 router = APIRouter()
 
-RunId = Annotated[str, Path(max_length=64)]
-Measure = Annotated[str, Path(max_length=64)]
+RunId = Annotated[str, Path(pattern=f"^{RUN_ID}$")]
+Measure = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=64)]
 FileName = Annotated[str, Query(min_length=1, max_length=1000)]
 
 
@@ -63,6 +66,7 @@ class App:
         history: the runs.
         results: the output folder.
         static: kind and bytes of the files of the page.
+        unsupported: for each model the measures that it cannot have, each with its error.
         jobs: the jobs of runs at work, by the id of the run.
     """
 
@@ -72,6 +76,7 @@ class App:
     history: History
     results: Results
     static: dict[str, tuple[str, bytes]]
+    unsupported: dict[str, dict[str, LayergramError]]
     jobs: dict[str, Job] = field(default_factory=dict)
 
     def model_of(self, record: Record) -> tuple[str, Model]:
@@ -90,6 +95,12 @@ class App:
                 do="start it with the same --model",
             )
         return name, model
+
+    def under(self, name: str, asked: RunRequest) -> Under:
+        """The model of a request, with the heads that it ablates."""
+        if not asked.ablate:
+            return Under(name)
+        return Under(name, asked.edit.words, partial(edited, self.models[name], asked.edit))
 
 
 def _app(request: Request) -> App:
@@ -127,7 +138,7 @@ def _static_file(app: App, name: str) -> Response:
 
 @router.get("/api/about")
 def about(app: Used) -> Json:
-    """The models with their heads, the measures, and the limits."""
+    """The models, with what they can have; all measures; defaults and limits of a run."""
     return Json(
         {
             "version": layergram_version(),
@@ -139,7 +150,7 @@ def about(app: Used) -> Json:
                     "heads": list(model.parts.heads),
                     "editable": sorted({layer for layer, _ in editable_heads(model.parts)}),
                     "context": model.context,
-                    "has_attention": model.has_attention,
+                    "measures": [one for one in MEASURES if one not in app.unsupported[name]],
                 }
                 for name, model in app.models.items()
             ],
@@ -154,6 +165,7 @@ def about(app: Used) -> Json:
                 }
                 for one in MEASURES.values()
             ],
+            "defaults": asked_by_default(),
             "limits": {
                 "prompt": app.settings.limits.prompt,
                 "new_tokens": app.settings.limits.new_tokens,
@@ -178,7 +190,9 @@ async def begin_run(asked: RunRequest, app: Used) -> StreamingResponse:
     if name not in app.models:
         raise unknown_name("model", name, app.models)
     asked = asked.model_copy(update={"model": name})
-    select_measures(asked.measures, {})
+    for measure in (one.name for one in select_measures(asked.measures, {})):
+        if measure in app.unsupported[name]:
+            raise app.unsupported[name][measure]
 
     def work(job: Job) -> Iterator[Event]:
         made = None
@@ -191,7 +205,7 @@ async def begin_run(asked: RunRequest, app: Used) -> StreamingResponse:
         finally:
             app.jobs.pop(made or "", None)
 
-    job, reader = start(app.worker, work, under=(name, asked.edits))
+    job, reader = start(app.worker, work, under=app.under(name, asked))
     return StreamingResponse(
         as_stream(app.worker, job, reader),
         media_type="text/event-stream",
@@ -232,7 +246,7 @@ async def cell(run: RunId, asked: CellRequest, app: Used) -> Json:
     """The five tokens that the lens holds likeliest at a cell."""
     record = app.history.get(run)
     name, model = app.model_of(record)
-    under = (name, RunRequest(**record["request"]).edits)
+    under = app.under(name, RunRequest(**record["request"]))
     found = await for_result(app.worker, lambda: top_tokens(model, record, asked), under=under)
     return Json(found)
 
@@ -242,7 +256,7 @@ async def attention(run: RunId, asked: TokenRequest, app: Used) -> Json:
     """What a token attended to in each head, as a page draws it."""
     record = app.history.get(run)
     name, model = app.model_of(record)
-    under = (name, RunRequest(**record["request"]).edits)
+    under = app.under(name, RunRequest(**record["request"]))
     array = await for_result(
         app.worker, lambda: attention_of(model, record, asked.position), under=under
     )

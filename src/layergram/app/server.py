@@ -24,6 +24,8 @@ from layergram.app.settings import Settings
 from layergram.app.worker import Worker
 from layergram.errors import LayergramError
 from layergram.maps import layergram_version
+from layergram.measures import MEASURES
+from layergram.measures.support import unsupported_by
 from layergram.models.model import Model
 
 _log = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ def create_app(models: Mapping[str, Model], settings: Settings) -> FastAPI:
         history=History(settings.out),
         results=Results(settings.out, settings.limits),
         static=_static(),
+        unsupported={name: _unsupported(model) for name, model in models.items()},
     )
     app.include_router(router)
     app.add_exception_handler(LayergramError, _of_layergram)
@@ -70,6 +73,12 @@ def create_app(models: Mapping[str, Model], settings: Settings) -> FastAPI:
     app.add_exception_handler(Exception, _of_bug)
     app.add_middleware(Guard, settings=settings)
     return app
+
+
+def _unsupported(model: Model) -> dict[str, LayergramError]:
+    """The measures that a model cannot have, found before the model's thread is at work."""
+    errors = {record.name: unsupported_by(model, record) for record in MEASURES.values()}
+    return {name: error for name, error in errors.items() if error is not None}
 
 
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}

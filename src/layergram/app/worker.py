@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,21 @@ Event = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Under:
+    """What is in force on a model while a job is at work; equal for equal models and edits.
+
+    Attributes:
+        model: its name.
+        edits: in words; empty where nothing is edited.
+        enter: puts the edits in force, until the block ends.
+    """
+
+    model: str
+    edits: str = ""
+    enter: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
+
+
 @dataclass(eq=False)
 class Job:
     """Work with a model, told in events.
@@ -26,14 +41,14 @@ class Job:
     Attributes:
         work: called in the worker's thread with the job; it looks at ``stopped`` between events.
         tell: takes each event, in the worker's thread or in the one that changes the line.
-        under: the model, and the edits that are in force on it while this job is at work.
+        under: the model, and the edits that are in force on it from the first event to the last.
         short: whether it may be done between two tokens of another job under the same edits.
         stopped: whether nobody waits for more.
     """
 
     work: Callable[[Job], Iterator[Event]]
     tell: Callable[[Event], None]
-    under: Hashable = None
+    under: Under
     short: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -106,12 +121,14 @@ class Worker:
                     return
                 self._now = job = self._line.popleft()
                 self._tell_places()
-            self._do(job)
+            self._do(job, enter=job.under.enter)
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Job, *, enter: Callable[[], AbstractContextManager[None]]) -> None:
         """One job to its end; what goes wrong in it is told, and the next one begins."""
         try:
-            with closing(job.work(job)) as events:  # type: ignore[type-var]
+            with ExitStack() as stack:
+                stack.enter_context(enter())
+                events = stack.enter_context(closing(job.work(job)))  # type: ignore[type-var]
                 for event in events:
                     job.tell(event)
                     if not job.short:
@@ -130,8 +147,8 @@ class Worker:
                 }
             )
 
-    def _serve_short(self, under: Hashable) -> None:
-        """Do what is soon done and needs the same model with the same edits."""
+    def _serve_short(self, under: Under) -> None:
+        """Do what is soon done and needs the same model with the same edits, which are in force."""
         with self._changed:
             found = [job for job in self._line if job.short and job.under == under]
             for job in found:
@@ -139,4 +156,4 @@ class Worker:
             if found:
                 self._tell_places()
         for job in found:
-            self._do(job)
+            self._do(job, enter=nullcontext)

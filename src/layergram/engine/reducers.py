@@ -95,7 +95,8 @@ class QueryColumns(Reducer):
 
     def values(self, tokens: int) -> Values:
         """[layer, head, token] with NaN at layers that gave nothing."""
-        return _stacked([torch.cat(p, dim=-1) if p else None for p in self.parts], tokens)
+        _join(self.parts)
+        return _stacked([own[0] if own else None for own in self.parts], tokens)
 
 
 class LayerColumns(QueryColumns):
@@ -136,9 +137,10 @@ class TokenColumns(QueryColumns):
     def token_ids(self, tokens: int) -> npt.NDArray[np.int64]:
         """[layer, token], −1 where there is no value."""
         found = np.full((len(self.ids), tokens), -1, dtype=np.int64)
+        _join(self.ids)
         for row, parts in zip(found, self.ids, strict=True):
             if parts:
-                known = torch.cat(parts).cpu().numpy()
+                known = parts[0].cpu().numpy()
                 row[: len(known)] = known
         return found
 
@@ -260,6 +262,13 @@ def _added(total: Tensor | None, part: Tensor, start: int, end: int) -> Tensor:
         total = torch.nn.functional.pad(total, (0, end - total.shape[1]))
     total[:, start:end] += part
     return total
+
+
+def _join(layers: Sequence[list[Tensor]]) -> None:
+    """The parts of each layer become one, which is as fast as asked for after every token."""
+    for parts in layers:
+        if len(parts) > 1:
+            parts[:] = [torch.cat(parts, dim=-1)]
 
 
 def _stacked(layers: Sequence[Tensor | None], tokens: int) -> Values:

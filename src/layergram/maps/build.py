@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
@@ -60,6 +61,22 @@ def make(
         >>> m.dims, m.layer.values.tolist(), m.attrs["units"]
         (('layer', 'token'), [1, 2], 'bit')
     """
+    return check(assemble(values, dims, measure=measure, coords=coords, **attributes))
+
+
+def assemble(
+    values: Any,
+    dims: Sequence[str],
+    *,
+    measure: str,
+    coords: Mapping[Hashable, Any] | None = None,
+    **attributes: Any,
+) -> xr.DataArray:
+    """What :func:`make` makes, unchecked: a piece of a map need not have a value, for example.
+
+    Raises:
+        LayergramError: for values that are no numbers, or another number of axes.
+    """
     array = np.asarray(values)
     if array.dtype not in (np.float32, np.float64):
         try:
@@ -87,23 +104,33 @@ def make(
     attrs = _without_empty_numbers(
         {key: _attribute(value) for key, value in stamped.items() if value is not None}
     )
-    result = numbered(
-        xr.DataArray(array, coords=coords, dims=tuple(dims), name=measure, attrs=attrs)
-    )
-    texts = {}
-    for name, coord in result.coords.items():
-        if coord.dtype.kind in "UO":
-            kept = [storable(str(text)) for text in coord.values.ravel()]
-            texts[name] = coord.variable.copy(data=np.array(kept).reshape(coord.shape))
-    return check(result.assign_coords(texts))
+    labelled = {name: _storable_labels(coord) for name, coord in (coords or {}).items()}
+    for dim, size in zip(dims, array.shape, strict=True):
+        labelled.setdefault(dim, _numbers(dim, size))
+    return xr.DataArray(array, coords=labelled, dims=tuple(dims), name=measure, attrs=attrs)
+
+
+def _storable_labels(coord: Any) -> Any:
+    """A coordinate as :class:`xarray.DataArray` takes it, its texts as a file can hold them."""
+    dims, *rest = coord if isinstance(coord, tuple) else (None, coord)
+    values = rest[0]
+    if isinstance(values, xr.DataArray | xr.Variable):
+        dims, values = values.dims, values.values
+    labels = np.asarray(values)
+    if labels.dtype.kind not in "UO":
+        return coord
+    texts = np.array([storable(str(text)) for text in labels.ravel()]).reshape(labels.shape)
+    return texts if dims is None else (dims, texts, *rest[1:])
 
 
 def numbered(array: xr.DataArray) -> xr.DataArray:
     """The array with labels on every axis: layers from 1, others from 0, if it has none."""
     bare = [dim for dim in array.dims if dim not in array.coords]
-    return array.assign_coords(
-        {dim: np.arange(array.sizes[dim]) + (1 if dim == "layer" else 0) for dim in bare}
-    )
+    return array.assign_coords({dim: _numbers(dim, array.sizes[dim]) for dim in bare})
+
+
+def _numbers(dim: Hashable, size: int) -> npt.NDArray[np.int64]:
+    return np.arange(size) + (1 if dim == "layer" else 0)
 
 
 def with_numbers(array: xr.DataArray) -> xr.DataArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -131,3 +132,21 @@ class Context:
     def named(self, value: Any, tokens: Tokens) -> str:
         """The context by its name: it is many tokens."""
         return "the context"
+
+
+def resolved(
+    options: Mapping[str, Any], resolvers: Mapping[str, Resolver], tokens: Tokens, *, prompted: bool
+) -> dict[str, Any]:
+    """The options, those that depend on the text turned into what functions are given.
+
+    Args:
+        options: by name, as they were asked for.
+        resolvers: of the options that depend on the text.
+        tokens: the text, or the prompt.
+        prompted: whether an answer will follow.
+    """
+    found = {
+        name: one.resolve(options.get(name, one.default), tokens, prompted=prompted)
+        for name, one in resolvers.items()
+    }
+    return {**options, **found}

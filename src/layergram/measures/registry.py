@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from layergram.engine.reducers import QueryColumns, Reducer, Reduction, SettledColumns
 from layergram.errors import LayergramError, unknown_name
 from layergram.measures.options import Resolver
@@ -134,6 +136,20 @@ class Measure:
         if self.family == "settling" and self.direct is not None:
             function = partial(self.direct, **{**self.options, **own})
         return Reduction(function, self.family, layers, heads, self.pool)
+
+    def own(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The measure's own options, those that are not given by default."""
+        return {name: options.get(name, default) for name, default in self.options.items()}
+
+    def summarised(
+        self, values: np.ndarray, tokens: Tokens, options: Mapping[str, Any], *, layers: int
+    ) -> dict[str, Any]:
+        """Attributes computed from the finished values, over the answer if there is one."""
+        if self.summary is None:
+            return {}
+        answer = np.array([part == "answer" for part in tokens.parts])
+        over = answer if answer.any() else np.ones(len(tokens), dtype=bool)
+        return self.summary(values, layers=layers, over=over, **self.own(options))
 
     def without_source(self) -> Measure:
         """A derived measure as one that is made directly."""

@@ -17,6 +17,12 @@ function labelsOf(map, { panel, row, column }) {
   return Object.fromEntries(places.map(([dim, at]) => [map.dims[dim].name, map.dims[dim].labels[at]]));
 }
 
+/** What kind of picture a map is drawn as. */
+function kindOf({ panels: [{ bars }] }) {
+  if (!bars) return "heatmap";
+  return bars.look === "bars" ? "bar chart" : "line chart";
+}
+
 /** The cell of another map that has the labels of the pinned one, or nothing. */
 function samePlace(was, map, pin) {
   if (!pin) return null;
@@ -96,7 +102,7 @@ class Page {
     chosen.value = name;
     heading.textContent = this.title || map.label.charAt(0).toUpperCase() + map.label.slice(1);
     if (was?.columns.length !== map.columns.length) this.seen = [0, map.columns.length];
-    canvas.setAttribute("aria-label", `${map.label}: heatmap; the table below has its values`);
+    canvas.setAttribute("aria-label", `${map.label}: ${kindOf(map)}; the table below has its values`);
     words.replaceChildren(...map.said.map((said) => this.lineOf(said)));
     notes.inner.replaceChildren(...notesOf(map));
     table.inner.replaceChildren(...(table.section.open ? tableOf(map) : []));

@@ -17,6 +17,7 @@ const past = make("ul", "", { class: "list" });
 const folders = make("div", "", { class: "list" });
 const hooks = {
   measures: Object.fromEntries(about.measures.map(({ name, alignment }) => [name, alignment])),
+  has: ({ request }, measure) => about.models.find(({ name }) => name === request.model)?.measures.includes(measure) ?? false,
   trouble,
   ablate(layer, head) {
     form.toggleHead(layer, head);

@@ -3,13 +3,12 @@
 import { make } from "./elements.js";
 
 const MOST_BUTTONS = 1600; // heads that are shown as buttons; of more there is the list alone
-const FAMILIES = ["lens", "derived", "residual", "attention", "heads"];
-const USUAL = ["divergence", "attention_received"];
+const FIRST = ["lens", "derived", "residual"]; // families that stand before all others
 const NUMBERS = [
-  ["max_new_tokens", "Tokens at most", { min: 1, step: 1, value: 64 }],
-  ["temperature", "Temperature", { min: 0, step: 0.1, value: 0 }],
-  ["top_p", "Top-p", { min: 0.05, max: 1, step: 0.05, value: 1 }],
-  ["seed", "Seed", { min: 0, step: 1, value: 0 }],
+  ["max_new_tokens", "Tokens at most", { min: 1, step: 1 }],
+  ["temperature", "Temperature", { min: 0, step: 0.1 }],
+  ["top_p", "Top-p", { min: 0.05, max: 1, step: 0.05 }],
+  ["seed", "Seed", { min: 0, step: 1 }],
 ];
 
 /** A label with what it labels. */
@@ -56,44 +55,52 @@ export class Form {
       labelled("Prompt", this.prompt), buttons, keep, labelled("Model", this.model),
       this.measures(), this.sampling(), this.heads(),
     );
-    this.model.addEventListener("change", () => this.drawHeads());
+    this.model.addEventListener("change", () => this.drawModel());
     this.prompt.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.node.requestSubmit();
     });
-    this.drawHeads();
+    this.drawModel();
   }
 
   measures() {
     const { details, summary } = section("", false);
     const list = make("div", "", { class: "measures" });
-    const known = FAMILIES.flatMap((family) => this.about.measures.filter((one) => one.family === family));
-    this.boxes = known.filter((one) => one.name !== "attention_from").map((one) => {
+    const place = ({ family }) => (FIRST.includes(family) ? FIRST.indexOf(family) : FIRST.length);
+    this.boxes = [...this.about.measures].sort((a, b) => place(a) - place(b)).map((one) => {
       const box = make("input", "", { type: "checkbox", value: one.name });
-      box.checked = USUAL.includes(one.name);
+      box.checked = this.about.defaults.measures.includes(one.name);
       const label = make("label", "", { class: "check", title: one.definition });
       label.append(box, make("span", one.name.replaceAll("_", " ")));
       list.append(label);
       return box;
     });
     const count = () => {
-      const chosen = this.boxes.filter((box) => box.checked);
+      const chosen = this.chosenBoxes();
       summary.textContent = `Measures: ${chosen.map((box) => box.value.replaceAll("_", " ")).join(", ") || "none"}`;
     };
-    this.countMeasures = count;
+    this.boxesOf = (names) => {
+      for (const box of this.boxes) box.disabled = box.parentNode.hidden = !names.includes(box.value);
+      count();
+    };
     list.addEventListener("change", count);
     count();
     details.append(list);
     return details;
   }
 
+  /** What is chosen among the measures that the model can have. */
+  chosenBoxes() {
+    return this.boxes.filter((box) => box.checked && !box.disabled);
+  }
+
   sampling() {
     const { details } = section("Sampling", true);
     const grid = make("div", "", { class: "numbers" });
     this.numbers = {};
-    for (const [name, text, { value, ...bounds }] of NUMBERS) {
+    for (const [name, text, bounds] of NUMBERS) {
       const input = make("input", "", { type: "number", ...bounds });
       if (name === "max_new_tokens") input.max = this.about.limits.new_tokens;
-      input.value = value;
+      input.value = this.about.defaults[name];
       this.numbers[name] = input;
       grid.append(labelled(text, input));
     }
@@ -107,6 +114,7 @@ export class Form {
     this.chosen = make("input", "", { type: "text", placeholder: "layer.head, such as 3.1, 12.0", spellcheck: "false" });
     this.how = make("select");
     for (const [value, text] of [["zero", "set to 0"], ["scale", "scaled by 0.0001"]]) this.how.append(make("option", text, { value }));
+    this.how.value = this.about.defaults.how;
     this.grid = make("div", "", { class: "scroll heads", role: "group", "aria-label": "heads, layer by layer" });
     const clear = make("button", "None", { type: "button" });
     clear.addEventListener("click", () => this.setHeads([]));
@@ -118,8 +126,10 @@ export class Form {
     return details;
   }
 
-  drawHeads() {
-    const { heads, editable } = this.about.models.find(({ name }) => name === this.model.value);
+  /** Offer the measures and the heads of the model that is chosen. */
+  drawModel() {
+    const { heads, editable, measures } = this.about.models.find(({ name }) => name === this.model.value);
+    this.boxesOf(measures);
     const total = heads.reduce((sum, count) => sum + count, 0);
     const rows = total > MOST_BUTTONS ? [] : heads.map((count, at) => {
       const row = make("div", "", { class: "row" });
@@ -177,7 +187,7 @@ export class Form {
     return {
       model: this.model.value,
       prompt: this.prompt.value,
-      measures: this.boxes.filter((box) => box.checked).map((box) => box.value),
+      measures: this.chosenBoxes().map((box) => box.value),
       ...Object.fromEntries(numbers),
       ablate: headsIn(this.chosen.value),
       how: this.how.value,
@@ -192,8 +202,7 @@ export class Form {
     for (const box of this.boxes) box.checked = asked.measures.includes(box.value);
     for (const [name, input] of Object.entries(this.numbers)) input.value = asked[name];
     this.how.value = asked.how;
-    this.countMeasures();
-    this.drawHeads();
+    this.drawModel();
     this.setHeads(asked.ablate);
   }
 

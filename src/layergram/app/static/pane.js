@@ -31,7 +31,8 @@ export function lineOf({ request, model }) {
 /** One run on the page. */
 export class Pane {
   /**
-   * @param {object} hooks `measures`: alignments by name; `trouble(error)`; `ablate(layer, head)`;
+   * @param {object} hooks `measures`: alignments by name; `has(record, measure)`: whether a run's model
+   *   can have it; `trouble(error)`; `ablate(layer, head)`;
    *   `changed()`: the pane shows another run, or has more of it
    */
   constructor(name, hooks) {
@@ -115,10 +116,16 @@ export class Pane {
     while (this.tokens.childElementCount > start) this.tokens.lastChild.remove();
     this.texts.length = start;
     for (const [at, { text, part }] of tokens.entries()) {
-      const title = `token ${start + at}: what it attended to`;
-      this.tokens.append(make("button", shown(text), { type: "button", class: part, "data-at": start + at, title, "aria-pressed": "false" }));
+      this.tokens.append(this.token(text, part, start + at));
       this.texts.push(text);
     }
+  }
+
+  /** A token of the text: a button where the model shows what it attended to. */
+  token(text, part, at) {
+    if (!this.hooks.has(this.record, "attention_from")) return make("span", shown(text), { class: part });
+    const title = `token ${at}: what it attended to`;
+    return make("button", shown(text), { type: "button", class: part, "data-at": at, title, "aria-pressed": "false" });
   }
 
   /** Show a run of the history; one that has just been shown live keeps its place. */
