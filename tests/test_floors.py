@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "layergram"
 FLOORS = {
     "errors": 0,
+    "lazy": 0,
     "progress": 0,
     "terminal": 0,
     "maps": 1,
