@@ -24,6 +24,7 @@ FLOORS = {
     "maps": 1,
     "statistics": 1,
     "tokens": 1,
+    "measure_names": 1,
     "recipe": 2,
     "token_sources": 3,
     "storage": 2,
