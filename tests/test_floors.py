@@ -18,11 +18,13 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "layergram"
 FLOORS = {
     "errors": 0,
+    "lazy": 0,
     "progress": 0,
     "terminal": 0,
     "maps": 1,
     "statistics": 1,
     "tokens": 1,
+    "measure_names": 1,
     "recipe": 2,
     "token_sources": 3,
     "storage": 2,

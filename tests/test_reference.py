@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import layergram
+import layergram.figures
+import layergram.maps
 from layergram.cli import COMMANDS, app
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -32,11 +34,12 @@ def test_every_public_name_has_a_docstring_and_a_section():
     assert all(inspect.getdoc(getattr(layergram, name)) for name in layergram.__all__)
 
 
-def test_names_for_type_checkers_are_the_public_ones():
-    source = Path(layergram.__file__).read_text(encoding="utf-8")
+@pytest.mark.parametrize("package", [layergram, layergram.figures, layergram.maps])
+def test_names_for_type_checkers_are_the_public_ones(package):
+    source = Path(package.__file__).read_text(encoding="utf-8")
     block = re.search(r"^if TYPE_CHECKING:\n(.*?)^_HOMES", source, flags=re.DOTALL | re.MULTILINE)
     typed = re.findall(r"^    (?:.* as )?(\w+)(?: = .*|  # noqa.*)?$", block[1], re.MULTILINE)
-    assert sorted(typed) == sorted(layergram.__all__)
+    assert sorted(typed) == sorted(package.__all__)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

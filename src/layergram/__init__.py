@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from layergram.lazy import imported
+
 if TYPE_CHECKING:
     from layergram.answers.ask import AnswerOptions as AnswerOptions
     from layergram.answers.judge import judge as judge
@@ -136,10 +138,7 @@ __all__ = list(_HOMES)
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("layergram.maps").layergram_version()
-    if name not in _HOMES:
-        raise AttributeError(f"module 'layergram' has no attribute '{name}'")
-    home, _, own = _HOMES[name].partition(":")
-    return getattr(import_module(f"layergram.{home}"), own or name)
+    return imported(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

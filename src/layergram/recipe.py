@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, Literal
 
 from layergram.errors import LayergramError, check_seed
-from layergram.maps import options_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DEFAULT_MEASURES = ("divergence", "settling_depth", "attention_received", "residual_norm")
 
@@ -151,6 +151,8 @@ def recipe(array: xr.DataArray) -> Recipe:
             allowed="a map of a model as it is",
             do="make the other map in Python, inside the same edit (layergram.models.edits)",
         )
+    from layergram.maps import options_of
+
     run = options_of(array, "run")
     prompted = run.pop("prompt", None) is not None
     options = options_of(array)

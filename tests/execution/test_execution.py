@@ -57,7 +57,7 @@ class Carried:
 def carried(monkeypatch):
     """Models that other processes would have made, beside those of this one."""
     made = {}
-    monkeypatch.setattr("layergram.execution.options.RayWorkers", Carried)
+    monkeypatch.setattr("layergram.execution.folder.RayWorkers", Carried)
     monkeypatch.setattr(models, "_HERE", made)
     return made
 
@@ -196,7 +196,7 @@ def test_bad_input_is_one_message_before_any_work(
 def test_without_ray_the_error_says_what_to_install(monkeypatch, tmp_path, capsys, texts_file):
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        "layergram.execution.ray_workers.find_spec",
+        "layergram.execution.ray_address.find_spec",
         lambda name: None if name == "ray" else real(name),
     )
     assert (

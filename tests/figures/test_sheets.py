@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from layergram import maps
+from layergram.errors import LayergramError
 from layergram.figures import Style, paint, plan
 from layergram.figures.fonts import text_width
 from layergram.figures.titles import shortened
@@ -27,6 +28,21 @@ def test_more_than_forty_panels_are_a_sheet_that_fits_a_page(count, layout):
         painted = paint(figure)
         width, height = painted.get_size_inches() * 25.4
         assert width <= 183 and height <= 297
+
+
+@pytest.mark.parametrize("columns", [None, 1, 7, 30])
+@pytest.mark.parametrize("name", ["{}", "a layer with a name so long that little room is left {}"])
+def test_a_sheet_is_never_wider_than_its_width(columns, name):
+    array = many(41).assign_coords(layer=[name.format(at) for at in range(5)])
+    figure = plan(array, style=Style(facet="token", columns=columns))
+    assert figure.layout == "sheet"
+    assert paint(figure).get_size_inches()[0] * 25.4 <= 183
+
+
+def test_more_columns_than_a_sheet_has_room_for_are_refused():
+    with pytest.raises(LayergramError, match="60 panels side by side in 183 mm") as refused:
+        plan(many(60), style=Style(facet="token", columns=60))
+    assert "fewer columns" in refused.value.do
 
 
 def test_the_panels_of_a_sheet_show_their_cells_and_do_not_touch():

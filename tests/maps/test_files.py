@@ -192,7 +192,9 @@ def write_bad(tmp_path: Path, name: str) -> Path:
             )
         case "words.nc":
             xr.DataArray(["a"], dims="layer", name="x").to_netcdf(path, engine="h5netcdf")
-        case "picture.png":
+        case "maps":
+            maps.write(example(), path / "divergence.nc")
+        case "picture.png" | "picture.nc":
             path.write_bytes(b"\x89PNG")
     return path
 
@@ -204,14 +206,16 @@ def write_bad(tmp_path: Path, name: str) -> Path:
         ("folder.nc", "a folder"),
         ("empty.zarr", "a file that is not a map"),
         ("file.zarr", "a file that is not a map"),
-        ("text.nc", "a file that is not a map"),
-        ("empty.nc", "a file that is not a map"),
-        ("short.nc", "a file that is not a map"),
+        ("text.nc", "a text file, not a map in netCDF"),
+        ("picture.nc", "a PNG picture, not a map in netCDF"),
+        ("empty.nc", "an empty file"),
+        ("short.nc", "a netCDF file that is torn"),
         ("two.nc", r"2 variables \(a, b\)"),
         ("dims.nc", "did you mean 'layer'"),
         ("words.nc", "values of type"),
         ("picture.png", "the suffix '.png'"),
         ("nosuffix", "the suffix ''"),
+        ("maps", "name them, such as '.*maps/divergence.nc'"),
     ],
 )
 def test_what_is_no_map_is_one_message_that_names_the_file(tmp_path, name, words):

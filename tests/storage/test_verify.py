@@ -102,7 +102,8 @@ def test_what_is_no_folder_of_a_run_is_refused(tmp_path, capsys, make):
         make(tmp_path / "run")
     for options in ([], ["--repair"]):
         assert main(["verify", str(tmp_path / "run"), *options]) == 2
-        assert "no file" in capsys.readouterr().err
+        says = "no such folder" if make is None else "no file"
+        assert says in capsys.readouterr().err
     assert not (tmp_path / "run").is_dir() or not [*(tmp_path / "run").iterdir()]
 
 
@@ -125,3 +126,13 @@ def test_verify_runs_without_torch(folder):
     code += "assert not {'torch', 'transformers', 'zarr'} & set(sys.modules)\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_of_maps_is_no_run_and_says_what_can_be_done(tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "divergence.nc").touch()
+    for path in (tmp_path / "maps", tmp_path / "maps" / "divergence.nc"):
+        with pytest.raises(LayergramError, match="layergram describe or draw"):
+            verify(path)
+    with pytest.raises(LayergramError, match="no such folder"):
+        verify(tmp_path / "gone")

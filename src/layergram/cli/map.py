@@ -26,6 +26,7 @@ from layergram.cli.common import (
 from layergram.cli.map_texts import average_texts
 from layergram.cli.phases import Phases
 from layergram.errors import LayergramError
+from layergram.measure_names import check_measure_names, measure_options
 from layergram.recipe import Recipe, Run, default_measures, recipe
 
 if TYPE_CHECKING:
@@ -138,16 +139,14 @@ def command(
         run = _merged(like_map.run, run)
         dtype: Any = like_map.dtype if model.dtype == "auto" else model.dtype
         model = replace(model, model=model.model or like_map.model, dtype=dtype)
+    check_measure_names(measure_options() if measures == ["all"] else measures, options)
     model.check()
 
     with Phases(output.silent) as phases:
         phases.show("importing")
-        from layergram.measures import MEASURES, select_measures
         from layergram.token_sources import Source
 
         everything = measures == ["all"]
-        measures = list(MEASURES) if everything else measures
-        select_measures(measures, options)
         out = output.folder("maps")
         source = Source(text=text, prompt=prompt)
         loaded = model.load(phases.show)

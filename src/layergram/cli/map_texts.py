@@ -17,6 +17,7 @@ from layergram.cli.common import (
     written,
 )
 from layergram.cli.phases import Phases
+from layergram.measure_names import check_measure_names, measure_options
 from layergram.recipe import Run
 
 
@@ -34,14 +35,16 @@ def average_texts(
     output: OutputOptions,
 ) -> None:
     """Read the texts, average, and print where the maps are."""
+    check_measure_names(measure_options() if list(measures) == ["all"] else measures, options)
+    model.check()
+    data = _data(source, by, columns)
+    execution.check()
+    out = execution.folder(output, "averages")
+
     from layergram.experiments.averages.items import items_of, possible_measures
     from layergram.experiments.averages.run import average_maps
     from layergram.experiments.plans import plan
 
-    data = _data(source, by, columns)
-    model.check()
-    execution.check()
-    out = execution.folder(output, "averages")
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)
     if list(measures) == ["all"]:
@@ -50,33 +53,24 @@ def average_texts(
         for name, why in refused.items():
             if not output.quiet:
                 print(f"note: no {name}: {why}", file=sys.stderr)
+    asked: dict[str, Any] = {
+        "measures": measures,
+        "by": by,
+        "options": options,
+        "run": run,
+        "out": out,
+        "keep": keep,
+        "execution": execution,
+    }
     if execution.plan:
-        planned = plan(
-            average_maps,
-            loaded,
-            data,
-            measures=measures,
-            by=by,
-            options=options,
-            run=run,
-            out=out,
-            keep=keep,
-            execution=execution,
-        )
-        print_plan(planned, output)
+        print_plan(plan(average_maps, loaded, data, **asked), output)
         return
     with ProgressBars(output.silent) as bars:
         result = average_maps(
             loaded,
             data,
-            measures=measures,
-            by=by,
-            options=options,
-            run=run,
-            out=out,
-            keep=keep,
-            execution=execution,
             progress=lambda done, total: bars.update("texts", done, total),
+            **asked,
         )
     files = [str(out / name) for name in result.files]
     if output.json:
@@ -90,9 +84,11 @@ def _data(source: str, by: str, columns: Mapping[str, str]) -> Any:
     from layergram.datasets.steps import steps
     from layergram.datasets.stored_answers import read_answers
     from layergram.datasets.texts import read_texts
+    from layergram.experiments.averages.segments import check_by
 
     if by == "function":
         return steps(source, columns=columns)
     if Path(source).is_dir():
         return read_answers(source)
+    check_by(by, "text")
     return read_texts(source, columns=columns)

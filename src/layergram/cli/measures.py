@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 from layergram.cli.common import Group, PrintOptions
+from layergram.measure_names import check_measure_names
 from layergram.terminal import terminal_width
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ def command(
         output: how much to print.
     """
     output = output or PrintOptions()
-    from layergram.measures import MEASURES, select_measures
+    if names:
+        check_measure_names(names)
+
+    from layergram.measures import MEASURES
     from layergram.recipe import DEFAULT_MEASURES
 
-    for name in names:
-        select_measures([name], {})
     records = [MEASURES[name] for name in names or MEASURES]
     if output.json:
         output.summary({"measures": [_plain(r, r.name in DEFAULT_MEASURES) for r in records]})

@@ -1,20 +1,12 @@
-"""Where a run is carried out, and the folder that it is carried out in."""
+"""Where a run is carried out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from layergram.errors import LayergramError
-from layergram.execution.ray_workers import RayWorkers, check_ray
+from layergram.execution.ray_address import check_ray
 from layergram.storage.executor import Share
-from layergram.storage.folder import RunFolder
-
-if TYPE_CHECKING:
-    from layergram.models.model import Model
 
 LOCAL, RAY = "local", "ray"
 
@@ -75,46 +67,3 @@ class Execution:
         """
         if self.on != LOCAL:
             check_ray(self.on)
-
-
-@contextmanager
-def run_folder(
-    execution: Execution | None, out: str | Path | None, model: Model
-) -> Iterator[RunFolder | None]:
-    """The folder of a run, open, in which shards are made as asked; ``None`` without a folder.
-
-    Args:
-        execution: where; in this process by default.
-        out: the folder, or ``None`` to keep nothing.
-        model: the model that works.
-
-    Raises:
-        LayergramError: for shares or Ray without a folder, and as :class:`RunFolder` and
-            :meth:`Execution.check` do.
-    """
-    execution = execution or Execution()
-    if out is None:
-        if execution != Execution():
-            raise LayergramError(
-                "a run in several processes",
-                got="no folder, which is where they meet",
-                do="name a folder that all of them see (out)",
-            )
-        yield None
-    elif execution.on == LOCAL:
-        import torch
-
-        threads = torch.get_num_threads()
-        with RunFolder(out, share=execution.share, threads=threads) as folder:
-            yield folder
-    else:
-        execution.check()
-        workers = RayWorkers(
-            execution.on,
-            workers=execution.workers,
-            threads=execution.threads,
-            gpus=int(model.device.type == "cuda"),
-            folder=Path(out),
-        )
-        with workers, RunFolder(out, executor=workers, threads=execution.threads) as folder:
-            yield folder

@@ -11,58 +11,15 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from layergram.errors import LayergramError
+from layergram.execution.ray_address import no_answer
 from layergram.storage.folder import MANIFEST
 
-ANSWERS_IN = 5.0  # seconds in which an address has to answer
 RETRIES = 3  # of a shard whose worker died
-VARIABLE = "RAY_ADDRESS"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-
-
-def check_ray(on: str) -> None:
-    """Refuse a Ray that is not installed, or an address that does not answer within seconds.
-
-    Args:
-        on: ``ray`` or ``ray://HOST:PORT``.
-
-    Raises:
-        LayergramError: saying which.
-    """
-    if find_spec("ray") is None:
-        raise LayergramError(
-            f"a run on {on}",
-            got="an installation without Ray",
-            allowed="layergram with the extra 'runs'",
-            do="pip install 'layergram[runs]'",
-        )
-    address = on if "://" in on else os.environ.get(VARIABLE, "")
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise _dead(address, "no port number") from None
-    if "://" in on and (host is None or port is None):
-        raise _dead(address, "no host and port")
-    if host and port:
-        try:
-            socket.create_connection((host, port), timeout=ANSWERS_IN).close()
-        except OSError as error:
-            raise _dead(address, str(error.strerror or error)) from None
-
-
-def _dead(address: str, why: str) -> LayergramError:
-    return LayergramError(
-        f"a run on the Ray cluster at '{address}'",
-        got=f"no answer there: {why}",
-        allowed="ray://HOST:PORT of a Ray that runs (its client port, usually 10001), or ray",
-        do="check the address, and that the cluster is up (ray status)",
-    )
 
 
 class Worker:
@@ -188,7 +145,7 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
                     cores = max(os.cpu_count() or 1, (self.workers or 1) * self.threads)
                     ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _dead(self.on, " ".join(str(error).split())[:200]) from None
+            raise no_answer(self.on, " ".join(str(error).split())[:200]) from None
 
     def _count(self, resources: dict[str, float]) -> int:
         """How many workers, if the cluster has room for them."""

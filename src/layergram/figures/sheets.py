@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from layergram.figures.fonts import text_width
 from layergram.figures.panels import Part
-from layergram.figures.sizes import BAR, LINE
+from layergram.figures.sizes import BAR, LINE, too_narrow
 from layergram.figures.spec import Axis, Figure, HeatPanel
 from layergram.figures.style import MM, Style
 
@@ -17,6 +17,7 @@ TITLE_SIZE = 5.0  # points, of the title of a panel
 TITLE = TITLE_SIZE * 1.3 / 72  # inches above a panel
 GAP = 0.05  # inches between neighbours
 NARROWEST = 0.28  # inches: the width of a panel
+LEAST = 0.1  # inches: the same where the columns are chosen
 TALLEST = 8.8  # inches: the height of a sheet that fits a page
 MARGIN = 0.06  # inches around everything
 
@@ -33,6 +34,9 @@ def sheet_size(parts: Sequence[Part], style: Style) -> tuple[int, tuple[float, f
     """Panels per row, and width and height of one in inches, so that the sheet fits a page.
 
     Where that cannot be, panels are as narrow as they may be, and the sheet is higher.
+
+    Raises:
+        LayergramError: if the sheet is too narrow for its columns.
     """
     first = parts[0]
     size = style.font_size
@@ -41,7 +45,7 @@ def sheet_size(parts: Sequence[Part], style: Style) -> tuple[int, tuple[float, f
     room = style.width / MM - left - BAR - 5 * 0.64 * size / 72 - (size + 1) * LINE - 2 * MARGIN
     rows = first.y.drawn if first.y else 1
     shape = min(max(rows / first.x.drawn, 0.5), 1.4)
-    columns = style.columns or 4
+    columns = style.columns or max(min(4, int(room / (LEAST + GAP))), 1)
     while style.columns is None:
         width = room / columns - GAP
         height = math.ceil(len(parts) / columns) * (width * shape + TITLE + GAP)
@@ -49,7 +53,9 @@ def sheet_size(parts: Sequence[Part], style: Style) -> tuple[int, tuple[float, f
         if height <= TALLEST or narrower < NARROWEST or columns == len(parts):
             break
         columns += 1
-    width = max(room / columns - GAP, 0.1)
+    width = room / columns - GAP
+    if width < LEAST:
+        raise too_narrow(columns, width, LEAST, style)
     return columns, (width, width * shape)
 
 

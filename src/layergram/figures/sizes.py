@@ -69,6 +69,18 @@ def row_heights(panels: Sequence[Panel], columns: int, height: float) -> tuple[f
     return tuple(height if has else lower for has in heat)
 
 
+def too_narrow(columns: int, room: float, least: float, style: Style) -> LayergramError:
+    """The refusal of a figure whose cells would have less than ``least`` inches in each panel."""
+    mm = ".1f" if least * MM < 10 else ".0f"
+    side_by_side = f"{columns} panels side by side" if columns > 1 else "a panel"
+    return LayergramError(
+        f"{side_by_side} in {style.width:g} mm",
+        got=f"{max(room, 0) * MM:{mm}} mm for the cells of each",
+        allowed=f"{least * MM:{mm}} mm or more",
+        do="give a larger width, fewer columns, or a smaller font_size",
+    )
+
+
 def size_of(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tuple[float, float]:
     """Width and height of one panel's cells, in inches.
 
@@ -84,12 +96,7 @@ def size_of(parts: Sequence[Part], columns: int, maps: int, style: Style) -> tup
     rows = max((part.y.drawn for part in heat if part.y), default=0)
     room = room_of(parts, columns, style)
     if room < LEAST:
-        raise LayergramError(
-            f"{columns} panels side by side in {style.width:g} mm",
-            got=f"{max(room, 0) * MM:.0f} mm for the cells of each",
-            allowed=f"{LEAST * MM:.0f} mm or more",
-            do="give a larger width, fewer columns, or a smaller font_size",
-        )
+        raise too_narrow(columns, room, LEAST, style)
     return panel_size(
         x, cells=(rows, wide), columns=columns, maps=maps, font_size=style.font_size, room=room
     )

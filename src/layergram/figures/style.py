@@ -7,7 +7,7 @@ from typing import Literal
 
 from layergram.errors import LayergramError
 from layergram.figures.fonts import check_font
-from layergram.maps import TextPart
+from layergram.maps.vocabulary import TextPart
 
 Kind = Literal["auto", "heatmap", "lines", "text"]
 ScaleName = Literal["auto", "linear", "diverging", "log", "percentile"]

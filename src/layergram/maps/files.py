@@ -19,6 +19,7 @@ from layergram.errors import LayergramError
 from layergram.maps.build import check, numbered, with_numbers
 from layergram.maps.dimensions import under_new_names
 from layergram.maps.foreign import read_json, read_netcdf, read_table, read_zarr
+from layergram.maps.foreign.datasets import NETCDF3
 from layergram.maps.plain import to_plain
 
 
@@ -169,11 +170,11 @@ def read(path: str | Path, *, value: str = "") -> xr.DataArray:
     """
     path = Path(path)
     asked = f"the map file '{path}'"
+    if path.is_dir() and path.suffix.lower() != ".zarr":
+        raise _folder(path, asked)
     reader = _choose(path, READERS)
     if not path.exists():
         raise LayergramError(asked, got="no such file", do="check the path")
-    if path.is_dir() and path.suffix.lower() != ".zarr":
-        raise LayergramError(asked, got="a folder", allowed="a file, or a folder NAME.zarr")
     try:
         array = under_new_names(reader(path, value=value))
         return check(numbered(with_numbers(array)))
@@ -189,13 +190,48 @@ def read(path: str | Path, *, value: str = "") -> xr.DataArray:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         detail = " ".join(str(error).split())[:200]
+        nature = _nature(path) if isinstance(error, OSError) else ""
         raise LayergramError(
             asked,
-            got=f"a file that is not a map ({type(error).__name__}: {detail})",
+            got=nature or f"a file that is not a map ({type(error).__name__}: {detail})",
             allowed="a file that layergram wrote, or a table of layers by tokens",
             do="check that the file is whole and has the suffix of what it is",
         ) from None
 
+
+def _folder(path: Path, asked: str) -> LayergramError:
+    """The refusal of a folder, with the maps in it."""
+    inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".nc", ".zarr"))
+    listed = ", ".join(one.name for one in inside[:MANY])
+    more = f" and {len(inside) - MANY} more" if len(inside) > MANY else ""
+    return LayergramError(
+        asked,
+        got=f"a folder with the maps {listed}{more}" if inside else "a folder without maps",
+        allowed="map files, or folders NAME.zarr",
+        do=f"name them, such as '{inside[0]}'" if inside else "check the path",
+    )
+
+
+def _nature(path: Path) -> str:
+    """What a file is that is no netCDF, whatever its suffix says; nothing where that is open."""
+    if path.suffix.lower() != ".nc":
+        return ""
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    if not start:
+        return "an empty file"
+    if start.startswith((HDF5, NETCDF3)):
+        return "a netCDF file that is torn"
+    for magic, kind in KINDS.items():
+        if start.startswith(magic):
+            return f"{kind}, not a map in netCDF"
+    kind = "a file of another kind" if b"\0" in start else "a text file"
+    return f"{kind}, not a map in netCDF"
+
+
+MANY = 6  # so many maps of a folder are named
+HDF5 = b"\x89HDF\r\n\x1a\n"
+KINDS = {b"\x89PNG": "a PNG picture", b"%PDF": "a PDF file", b"PK\x03\x04": "a ZIP file"}
 
 WRITERS: dict[str, Callable[[xr.DataArray, Path], None]] = {
     ".nc": _write_netcdf,

@@ -7,7 +7,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,8 @@ import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps.build import check, options_of
+from layergram.maps.vocabulary import By, TextPart
 
-By = Literal["word", "sentence"]
-TextPart = Literal["all", "prompt", "answer", "without_template"]
 MASSES = frozenset(("attention_from", "attention_rollout"))
 """Measures whose values over all tokens come to 1."""
 

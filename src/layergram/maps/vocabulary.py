@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+By = Literal["word", "sentence"]
+"""What columns of tokens are joined to."""
+
+TextPart = Literal["all", "prompt", "answer", "without_template"]
+"""Which columns of a text are meant."""
+
 TOKEN_COORDINATES: dict[str, str] = {
     "token_text": "the token's own piece of the text, as it stands there",
     "token_id": "the token's number in the vocabulary",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from layergram.engine.reducers import QueryColumns, Reducer, Reduction, SettledColumns
-from layergram.errors import LayergramError, unknown_name
+from layergram.measure_names import check_measure_names
 from layergram.measures.options import Resolver
 from layergram.tokens import Tokens
 
@@ -178,11 +178,8 @@ def select_measures(names: list[str] | tuple[str, ...], options: dict[str, Any])
     Raises:
         LayergramError: for a name that does not exist, an option that none of them has, or none.
     """
-    if not names:
-        raise LayergramError("no measure", allowed=", ".join(MEASURES), do="name at least one")
-    for name in names:
-        if name not in MEASURES:
-            raise unknown_name("measure", name, MEASURES)
+    known = {name: record.all_options for name, record in MEASURES.items()}
+    check_measure_names(names, options, known)
     families = {MEASURES[name].family for name in names}
     wanted: dict[str, Measure] = {}
     for name in names:
@@ -192,9 +189,4 @@ def select_measures(names: list[str] | tuple[str, ...], options: dict[str, Any])
         elif record.source:
             wanted.setdefault(record.source, MEASURES[record.source])
         wanted.setdefault(name, record)
-    found = list(wanted.values())
-    known = {option for record in found for option in record.options}
-    for option in options:
-        if option not in known:
-            raise unknown_name("option of these measures", option, sorted(known))
-    return found
+    return list(wanted.values())

@@ -202,12 +202,28 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         got = f"'{path}' of another version (schema {manifest['schema']}, not {SCHEMA})"
     except (FileNotFoundError, NotADirectoryError):
         _refuse_version_1(folder)
+        got, do = _no_run(folder, got)
     except OSError as error:
         got = f"'{path}': {error.strerror}"
     except (ValueError, KeyError, TypeError):
         got = f"'{path}', which is torn or of another program"
         do += "; if it is the folder of a run, remove this file and start the run again"
     raise LayergramError(f"the results of a run in '{folder}'", got=got, do=do)
+
+
+def _no_run(folder: Path, got: str) -> tuple[str, str]:
+    """What there is in the place of a run's folder, and what to do."""
+    if not folder.exists():
+        return "no such folder", "check the path"
+    maps = {path.suffix for path in ([folder] if folder.is_file() else folder.iterdir())}
+    if maps & {".nc", ".zarr"}:
+        what = "a map" if folder.is_file() else "a folder of maps, which keeps no shards"
+        return (
+            what,
+            "look at a map with layergram describe or draw; only the folder of roles, heads, "
+            "depth, fit-lens or map --texts can be verified",
+        )
+    return got, "name the folder that a run was given as --out"
 
 
 def identity(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from layergram.answers.ask import GREEDY, key_of
 from layergram.answers.judge import Row
 from layergram.datasets.step_sequences import step_sequences
 from layergram.datasets.steps import StepSet
-from layergram.errors import LayergramError, unknown_name
-from layergram.experiments.averages.segments import BY, GIVEN, segments_of
+from layergram.errors import LayergramError
+from layergram.experiments.averages.segments import GIVEN, check_by, segments_of
 from layergram.measures import MEASURES, Measure
 from layergram.measures.support import unsupported, unsupported_by
 from layergram.models.model import Model
@@ -56,7 +56,7 @@ class Items:
 
     Attributes:
         noun: what one of the items is called.
-        by: what they are averaged by, a key of :data:`BY`.
+        by: what they are averaged by, a key of ``segments.BY``.
         chat: how prompts are put.
         labels: the roles or functions, in order; none for segments, which depend on the texts.
         items: the items by id.
@@ -91,14 +91,13 @@ def items_of(model: Model, data: Any, by: str, *, chat: str) -> Items:
     Args:
         model: the model that will read them.
         data: a text, texts, stored answers (lines of ``rows.jsonl``), or a step set.
-        by: a key of :data:`BY`.
+        by: a key of ``segments.BY``.
         chat: how labelled steps are put.
 
     Raises:
         LayergramError: for a ``by`` that there is not, or that this data does not have.
     """
-    if by not in BY:
-        raise unknown_name("segment", by, BY)
+    check_by(by)
     if isinstance(data, StepSet):
         found = _steps(model, data, by, chat)
     else:
@@ -106,14 +105,7 @@ def items_of(model: Model, data: Any, by: str, *, chat: str) -> Items:
         if not listed:
             raise LayergramError("averaged maps", got="no text", do="give at least one text")
         found = _texts(listed, by) if isinstance(listed[0], str) else _answers(listed, by)
-    needed = {"part": "answer", "role": "answer", "function": "main question"}
-    if needed.get(by, found.noun) != found.noun:
-        raise LayergramError(
-            f"averages by {by}",
-            got=f"{found.noun}s",
-            allowed="labelled steps" if by == "function" else "stored answers of a run of roles",
-            do="give such data, or average by tenths, sentence, edge or whole",
-        )
+    check_by(by, found.noun)
     return found
 
 

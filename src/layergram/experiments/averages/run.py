@@ -16,7 +16,8 @@ from layergram import maps
 from layergram.engine.lens_choice import LensChoice, open_lens
 from layergram.engine.run import read
 from layergram.errors import LayergramError, unknown_name
-from layergram.execution.options import Execution, run_folder
+from layergram.execution.folder import run_folder
+from layergram.execution.options import Execution
 from layergram.experiments.averages.items import Items, Places, check_items, items_of, naming
 from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from layergram.errors import unknown_name
+from layergram.errors import LayergramError, unknown_name
 from layergram.statistics.arrays import Numbers
 from layergram.tokens import Tokens
 
@@ -28,6 +28,9 @@ GIVEN = {
 BY = {**SEGMENTS, **GIVEN}
 """All that averages can be taken by."""
 
+NEEDED = {"part": "answer", "role": "answer", "function": "main question"}
+"""What data has to consist of for some of them."""
+
 TENTHS = 10
 NAMES = {
     "edge": ("first token", "between", "last token"),
@@ -37,6 +40,27 @@ NAMES = {
 END = re.compile(
     r"""[.!?…]+["'”’)\]]*(?=\s)|[。！？]+["”’」）]*|(?<![.!?…"'”’)\]。！？」）\n])(?=\n)"""
 )
+
+
+def check_by(by: str, noun: str = "") -> None:
+    """Refuse what averages cannot be taken by.
+
+    Args:
+        by: a key of :data:`BY`.
+        noun: what is read: text, answer or main question; nothing where that is open.
+
+    Raises:
+        LayergramError: for a name that there is not, or that such data does not have.
+    """
+    if by not in BY:
+        raise unknown_name("segment", by, BY)
+    if noun and NEEDED.get(by, noun) != noun:
+        raise LayergramError(
+            f"averages by {by}",
+            got=f"{noun}s",
+            allowed="labelled steps" if by == "function" else "stored answers of a run of roles",
+            do="give such data, or average by tenths, sentence, edge or whole",
+        )
 
 
 def segments_of(tokens: Tokens, by: str) -> Numbers:

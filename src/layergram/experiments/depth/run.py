@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from layergram.datasets.questions import QuestionSet
-from layergram.execution.options import Execution, run_folder
+from layergram.execution.folder import run_folder
+from layergram.execution.options import Execution
 from layergram.experiments.depth.early import FIRST_TOKENS, think_early
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
 from layergram.experiments.depth.report import DepthResult, report

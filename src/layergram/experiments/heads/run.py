@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from layergram.datasets.steps import StepSet
-from layergram.execution.options import Execution, run_folder
+from layergram.execution.folder import run_folder
+from layergram.execution.options import Execution
 from layergram.experiments.heads.options import HeadMapOptions
 from layergram.experiments.heads.pipeline import run_head_analysis
 from layergram.experiments.heads.report import HeadMapResult, report

@@ -8,7 +8,8 @@ from pathlib import Path
 from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.questions import QuestionSet
 from layergram.errors import LayergramError
-from layergram.execution.options import Execution, run_folder
+from layergram.execution.folder import run_folder
+from layergram.execution.options import Execution
 from layergram.experiments.roles.applications import (
     FEWEST_FOR_TYPES,
     choice,
