@@ -143,11 +143,13 @@ def command(
     with Phases(output.silent) as phases:
         phases.show("importing")
         from layergram.measures import MEASURES, select_measures
+        from layergram.measures.lens import check_reading
         from layergram.token_sources import Source
 
         everything = measures == ["all"]
         measures = list(MEASURES) if everything else measures
-        select_measures(measures, options)
+        records = select_measures(measures, options)
+        check_reading([] if everything else records, run)
         out = output.folder("maps")
         source = Source(text=text, prompt=prompt)
         loaded = model.load(phases.show)

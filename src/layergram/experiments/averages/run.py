@@ -22,7 +22,7 @@ from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result
 from layergram.maps.files import PARTIAL
 from layergram.measures import select_measures
-from layergram.measures.lens import unsupported_at
+from layergram.measures.lens import check_reading
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.storage.folder import refuse_stages
@@ -169,9 +169,7 @@ def average_maps(  # noqa: PLR0913
     _check_keep(keep, out)
     names, run = list(measures), run or Run()
     records = select_measures(names, dict(options or {}))
-    for record in records:
-        if error := unsupported_at(record, run.at):
-            raise error
+    check_reading(records, run)
     items = items_of(model, texts, by, chat=run.chat)
     check_items(model, items, records, dict(options or {}))
     if by == "function":
