@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -147,6 +148,13 @@ def test_answers_stopped_early_do_not_share_a_folder_with_whole_ones(
         with pytest.raises(LayergramError, match="results of another run"):
             lg.depth(tiny, found, out=out, options=other)
         assert sorted(out.rglob("*")) == before, "nothing has been asked"
+
+
+def test_a_system_that_says_nothing_of_memory_has_a_plan_without_it(tiny, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    planned = lg.plan(lg.average_maps, tiny, TEXTS[:20])
+    assert planned.memory is None and planned.plain["memory_bytes"] is None
+    assert "of memory" not in str(planned) and "of disk" in str(planned)
 
 
 def test_what_has_no_plan_is_refused(tiny):
