@@ -95,10 +95,13 @@ class AveragingWork:
 
     def _keep(self, key: str, made: xr.Dataset, folder: Path) -> None:
         """Write the maps of one item, before its sums say that it is done."""
+        for path in self.kept_files(key, folder):
+            maps.write(made[path.stem], path)
+
+    def kept_files(self, key: str, folder: Path) -> list[Path]:
+        """Where the maps of one item are kept."""
         home = folder / f"{self.items.numbers[key]}"
-        home.mkdir(parents=True, exist_ok=True)
-        for name, array in made.items():
-            maps.write(array, home / f"{name}.nc")
+        return [home / f"{name}.nc" for name in self.measures]
 
 
 def averaging_stage(work: AveragingWork) -> Stage:
@@ -113,7 +116,9 @@ def averaging_stage(work: AveragingWork) -> Stage:
         "keep": "mean" if work.kept is None else "maps",
         "texts": work.items.digest,
     }
-    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD)
+    kept = work.kept
+    beside = {} if kept is None else {key: work.kept_files(key, kept) for key in work.items.items}
+    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD, beside=beside)
 
 
 def average_maps(  # noqa: PLR0913
@@ -184,7 +189,6 @@ def average_maps(  # noqa: PLR0913
         if kept is not None and folder is not None and folder.alone:
             for left in kept.rglob(f".*{PARTIAL}"):  # by a process or a worker that was killed
                 shutil.rmtree(left)
-        _keep_again(work)
         averaged = Averaged(
             items,
             measured,
@@ -204,19 +208,6 @@ def average_maps(  # noqa: PLR0913
         if out is not None:
             result.save(Path(out))
     return result
-
-
-def _keep_again(work: AveragingWork) -> None:
-    """Make the kept maps again that someone has removed since their sums were made."""
-    if work.kept is None:
-        return
-    lost = [
-        key
-        for key, number in work.items.numbers.items()
-        if not all((work.kept / f"{number}" / f"{name}.nc").is_file() for name in work.measures)
-    ]
-    for at in range(0, len(lost), SHARD):
-        work(lost[at : at + SHARD])
 
 
 def _check_keep(keep: str, out: str | Path | None) -> None:
