@@ -277,3 +277,29 @@ def test_the_maps_of_every_text_are_kept_on_request(tiny, tmp_path):
         lg.average_maps(tiny, TEXTS[:3], keep="maps")
     with pytest.raises(lg.LayergramError, match="everything"):
         lg.average_maps(tiny, TEXTS[:3], keep="everything")
+
+
+@pytest.mark.parametrize("state", ["missing", "torn", "altered"])
+def test_kept_maps_that_are_not_whole_are_found_and_made_again(tiny, tmp_path, capsys, state):
+    out = tmp_path / "out"
+    options = {"measures": ["residual_norm"], "by": "whole", "out": out, "keep": "maps"}
+    lg.average_maps(tiny, TEXTS[:70], **options)
+    assert lg.verify(out).whole
+    path = out / "texts" / "2" / "residual_norm.nc"
+    whole, before = path.read_bytes(), lg.read(path)
+    other = (out / "texts" / "70" / "residual_norm.nc").stat().st_mtime_ns
+    if state == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:99] if state == "torn" else whole[:-1] + b"?")
+    assert main(["verify", str(out)]) == 1
+    assert f"1 {'altered' if state == 'altered' else 'torn'} (00000" in capsys.readouterr().out
+    lg.average_maps(tiny, TEXTS[:70], **options)
+    assert lg.verify(out).whole and lg.read(path).equals(before)
+    assert (out / "texts" / "70" / "residual_norm.nc").stat().st_mtime_ns == other
+
+
+def test_a_run_with_kept_maps_can_be_moved(tiny, tmp_path):
+    lg.average_maps(tiny, TEXTS[:3], by="whole", out=tmp_path / "a", keep="maps")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert lg.verify(tmp_path / "b").whole

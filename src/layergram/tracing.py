@@ -21,7 +21,7 @@ from layergram.engine.sampling import Sampling, Stream
 from layergram.errors import LayergramError
 from layergram.maps.build import assemble
 from layergram.measures import MEASURES, Measure, select_measures
-from layergram.measures.lens import through_lens, unsupported_at
+from layergram.measures.lens import check_reading, through_lens, unsupported_at
 from layergram.measures.options import resolved
 from layergram.measures.support import unsupported, why_missing
 from layergram.models.load import load
@@ -343,7 +343,8 @@ def trace(  # noqa: PLR0913
             model's context, attention asked of a model that shows none.
     """
     source = Source(text, prompt, ids, answer)
-    select_measures(list(measures), dict(options or {}))  # before a model is loaded
+    records = select_measures(list(measures), dict(options or {}))
+    check_reading(records, run or Run())  # before a model is loaded
     one = Trace(_loaded(model), source, measures=measures, options=options, run=run)
     for step in one.steps():
         if on_step is not None:
@@ -372,7 +373,7 @@ def stream(
         LayergramError: as :func:`trace`, at the call and not at the first step.
     """
     source = Source(text, prompt, ids)
-    select_measures(list(measures), dict(options or {}))
+    check_reading(select_measures(list(measures), dict(options or {})), run or Run())
     return Trace(_loaded(model), source, measures=measures, options=options, run=run).steps()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -147,6 +148,35 @@ def test_answers_stopped_early_do_not_share_a_folder_with_whole_ones(
         with pytest.raises(LayergramError, match="results of another run"):
             lg.depth(tiny, found, out=out, options=other)
         assert sorted(out.rglob("*")) == before, "nothing has been asked"
+
+
+def test_a_plan_of_heads_counts_the_masking_passes_of_the_run(tiny, tmp_path):
+    steps = lg.steps("functions").first(40)
+    seen = []
+    hook = tiny.network.register_forward_pre_hook(
+        lambda network, args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    masking = lg.Masking(draws=19, doses=(1, 2, 4))
+    options = lg.HeadMapOptions(masking=masking, top=2)
+    planned = lg.plan(lg.head_maps, tiny, steps, options=options)
+    seen.clear()
+    lg.head_maps(tiny, steps, out=tmp_path, options=options)
+    with_masking = sum(seen)
+    seen.clear()
+    without = lg.HeadMapOptions(masking=None, top=2)
+    lg.head_maps(tiny, steps, options=without)
+    hook.remove()
+    (stage,) = [one for one in planned.stages if one.name == "masking"]
+    made = json.loads(next(tmp_path.glob("masking/*/passes/stage.json")).read_bytes())
+    assert stage.items == stage.shards == len(made["items"])
+    assert stage.tokens == pytest.approx(with_masking - sum(seen), rel=0.5)
+
+
+def test_a_system_that_says_nothing_of_memory_has_a_plan_without_it(tiny, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    planned = lg.plan(lg.average_maps, tiny, TEXTS[:20])
+    assert planned.memory is None and planned.plain["memory_bytes"] is None
+    assert "of memory" not in str(planned) and "of disk" in str(planned)
 
 
 def test_what_has_no_plan_is_refused(tiny):

@@ -198,7 +198,7 @@ def ask(
     ]
 
 
-def go_on(
+def complete_answers(
     model: Model,
     begun: Sequence[Answer],
     *,
@@ -206,7 +206,7 @@ def go_on(
     folder: RunFolder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
-    """Answers that were cut, to their end: with the ids that they would have if never cut.
+    """Complete answers that were cut, with the ids that they would have if never cut.
 
     Args:
         model: the model.

@@ -98,9 +98,9 @@ def command(
     found = read_questions(questions, columns=columns_of(columns)).first(limit)
     model.check()
     run.check()
-    out = run.folder(output, "depth")
 
     from layergram.answers.ask import AnswerOptions
+    from layergram.engine.lens_request import check_lens_request
     from layergram.experiments.depth.pipeline import DepthOptions
     from layergram.experiments.depth.run import depth
     from layergram.experiments.plans import plan
@@ -114,6 +114,8 @@ def command(
         sampler=sampler,
     )
     options = DepthOptions(asked, g, rho, stop_early=stop_early, lens=lens)
+    check_lens_request(lens)
+    out = run.folder(output, "depth")
     began = time.perf_counter()
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)

@@ -144,9 +144,12 @@ def command(
 
     with Phases(output.silent) as phases:
         phases.show("importing")
+        from layergram.measures import select_measures
+        from layergram.measures.lens import check_reading
         from layergram.token_sources import Source
 
         everything = measures == ["all"]
+        check_reading([] if everything else select_measures(measures, options), run)
         out = output.folder("maps")
         source = Source(text=text, prompt=prompt)
         loaded = model.load(phases.show)

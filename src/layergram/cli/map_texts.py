@@ -44,10 +44,14 @@ def average_texts(
     from layergram.experiments.averages.items import items_of, possible_measures
     from layergram.experiments.averages.run import average_maps
     from layergram.experiments.plans import plan
+    from layergram.measures import select_measures
+    from layergram.measures.lens import check_reading
 
+    everything = list(measures) == ["all"]
+    check_reading([] if everything else select_measures(list(measures), dict(options)), run)
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)
-    if list(measures) == ["all"]:
+    if everything:
         items = items_of(loaded, data, by, chat=run.chat)
         measures, refused = possible_measures(loaded, items, options)
         for name, why in refused.items():

@@ -8,9 +8,8 @@ from typing import Any
 from layergram.engine.contributions import check_contributions
 from layergram.engine.lens import Lens, LogitLens
 from layergram.engine.lens_files import read_lens
-from layergram.errors import LayergramError
+from layergram.engine.lens_request import check_lens_request
 from layergram.models.model import Model
-from layergram.recipe import lens_asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +58,10 @@ def open_lens(
         LayergramError: for no such lens, a lens of another model, a fitted lens without the final
             norm, and outputs that are not found or not proved to be what the layers add.
     """
-    kind, path = lens_asked(asked)
+    kind, path = check_lens_request(asked, norm=norm)
     if at != "residual":
         check_contributions(model, at)
     if kind == "logit":
         return LensChoice(LogitLens(model.parts.readout, norm, at), at=at)
-    if norm != "final":
-        raise LayergramError(
-            f"the {kind} lens without the final norm",
-            got=f"norm = {norm!r}",
-            allowed="final: it was fitted with it",
-        )
     fitted = read_lens(kind, path)
     return LensChoice(fitted.of(model, at=at), kind, asked, fitted.digest, at)

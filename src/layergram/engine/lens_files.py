@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -138,42 +139,100 @@ def read_lens(kind: str, path: str | Path) -> FittedLens:
     Raises:
         LayergramError: for no such file, a lens of the other kind, or a file that cannot be read.
     """
+    file = check_lens_file(kind, path)
+    with _refusing(kind, path):
+        if file.suffix == ".safetensors":
+            return _own(file)
+        return {"tuned": _tuned_published, "jacobian": _jacobian_published}[kind](file)
+
+
+def check_lens_file(kind: str, path: str | Path) -> Path:
+    """Refuse a path at which there is no lens of this kind, without reading its numbers.
+
+    Args:
+        kind: ``tuned`` or ``jacobian``.
+        path: as of :func:`read_lens`.
+
+    Returns:
+        The file with the tensors.
+
+    Raises:
+        LayergramError: for no such file, a lens of the other kind, or a file that is no lens.
+    """
     given = Path(path)
     with suppress(RuntimeError):  # no user of that name: a path like any other
         given = given.expanduser()
     own = given / FILE if given.is_dir() else given
     published = given if kind == "jacobian" else given / "params.pt"
-    asked = f"the {kind} lens in '{path}'"
     if own.is_file() and own.suffix == ".safetensors":
-        read: Callable[[Path], FittedLens] = _own
-    elif published.is_file() and published.suffix == ".pt":
-        own, read = published, {"tuned": _tuned_published, "jacobian": _jacobian_published}[kind]
-    else:
-        raise LayergramError(
-            asked,
-            got="no lens there",
-            allowed=f"a folder with {FILE}, or "
-            + ("config.json and params.pt" if kind == "tuned" else "a .pt file"),
-            do=f"fit one: layergram fit-lens {kind}",
-        )
+        with _refusing(kind, path):
+            found = _own_kind(own)
+        if found != kind:
+            raise LayergramError(
+                _asked(kind, path), got=f"a {found} lens", do=f"ask for {found}:{path}"
+            )
+        return own
+    if published.is_file() and published.suffix == ".pt":
+        with _refusing(kind, path):
+            _check_published(kind, published)
+        return published
+    raise LayergramError(
+        _asked(kind, path),
+        got="no lens there",
+        allowed=f"a folder with {FILE}, or "
+        + ("config.json and params.pt" if kind == "tuned" else "a .pt file"),
+        do=f"fit one: layergram fit-lens {kind}",
+    )
+
+
+def _asked(kind: str, path: str | Path) -> str:
+    return f"the {kind} lens in '{path}'"
+
+
+@contextmanager
+def _refusing(kind: str, path: str | Path) -> Iterator[None]:
+    """A context in which a file that cannot be read as a lens is refused."""
     try:
-        lens = read(own)
+        yield
     except UNREADABLE as error:
         raise LayergramError(
-            asked,
+            _asked(kind, path),
             got=f"a file that is no such lens ({type(error).__name__}: {str(error)[:200]})",
             do=f"check the file, or fit one: layergram fit-lens {kind}",
         ) from None
-    if lens.kind != kind:
-        raise LayergramError(asked, got=f"a {lens.kind} lens", do=f"ask for {lens.kind}:{path}")
-    return lens
+
+
+def _about(kept: Any) -> dict[str, Any]:
+    """What an open file of our own says about its lens."""
+    about: dict[str, Any] = json.loads((kept.metadata() or {})["layergram"])
+    if about.pop("schema") != SCHEMA:
+        raise ValueError("a layout of another version")
+    return about
+
+
+def _own_kind(path: Path) -> str:
+    """The kind of lens in a file of our own that has all tensors of that kind."""
+    with safe_open(path, framework="pt") as kept:
+        kind: str = _about(kept)["kind"]
+        lacking = set(KINDS[kind]) - set(kept.keys())
+    if lacking:
+        raise ValueError(f"no {', '.join(sorted(lacking))}")
+    return kind
+
+
+def _check_published(kind: str, path: Path) -> None:
+    """Raise what reading a published file would, as far as its names and numbers of layers say."""
+    kept = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    if kind == "tuned":
+        for layer in _tuned_layers(path):
+            kept[f"{layer}.weight"]
+    else:
+        _jacobian_layers(kept)
 
 
 def _own(path: Path) -> FittedLens:
     with safe_open(path, framework="pt") as kept:
-        about = json.loads((kept.metadata() or {})["layergram"])
-        if about.pop("schema") != SCHEMA:
-            raise ValueError("a layout of another version")
+        about = _about(kept)
         kind = about.pop("kind")
         return FittedLens(kind, {name: kept.get_tensor(name) for name in KINDS[kind]}, about)
 
@@ -185,7 +244,7 @@ def _tuned_published(path: Path) -> FittedLens:
     """
     config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
     state = torch.load(path, map_location="cpu", weights_only=True)
-    layers = range(1, int(config["num_hidden_layers"]))
+    layers = _tuned_layers(path)
     weights = torch.stack([state[f"{layer}.weight"].float() for layer in layers])
     plain = torch.zeros(weights.shape[1])
     biases = [state.get(f"{layer}.bias", plain).float() for layer in layers]
@@ -197,12 +256,23 @@ def _tuned_published(path: Path) -> FittedLens:
     return FittedLens("tuned", {"weights": weights, "biases": torch.stack(biases)}, about)
 
 
+def _tuned_layers(path: Path) -> range:
+    """The numbers of the translators that are read, by the configuration beside the file."""
+    config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+    return range(1, int(config["num_hidden_layers"]))
+
+
+def _jacobian_layers(kept: Mapping[str, Any]) -> list[int]:
+    """The layers of a published Jacobian lens, from 0: all but the last of the model."""
+    found = sorted(kept["J"])
+    if found != list(range(len(found))):
+        raise ValueError(f"Jacobians of the layers {found}, not of all but the last")
+    return found
+
+
 def _jacobian_published(path: Path) -> FittedLens:
     """Jacobians by the number of their layer from 0, each that of the final stream."""
     kept = torch.load(path, map_location="cpu", weights_only=True)
-    found = kept["J"]
-    if sorted(found) != list(range(len(found))):
-        raise ValueError(f"Jacobians of the layers {sorted(found)}, not of all but the last")
     about = {"format": "jacobian-lens", "texts": kept.get("n_prompts")}
-    jacobians = torch.stack([found[layer].float() for layer in sorted(found)])
+    jacobians = torch.stack([kept["J"][layer].float() for layer in _jacobian_layers(kept)])
     return FittedLens("jacobian", {"jacobians": jacobians}, about)

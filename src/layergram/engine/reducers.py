@@ -5,6 +5,7 @@ Each is made of a function of one view, and keeps one number per layer, head and
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -44,8 +45,11 @@ class Reduction:
         return values.sum(0, keepdim=True) if self.pool == "sum" else values.mean(0, keepdim=True)
 
 
-class Reducer:
+class Reducer(ABC):
     """A collector that ends in values for every token, made of one :class:`Reduction`.
+
+    A class that lacks :meth:`take` or :meth:`values` cannot be made an object of, so that nothing
+    is read for it.
 
     Attributes:
         per_head: whether heads can be kept apart, where the views have any.
@@ -58,13 +62,13 @@ class Reducer:
     def __init__(self, reduction: Reduction) -> None:
         self.reduction, self.needs = reduction, (reduction.needs,)
 
+    @abstractmethod
     def take(self, view: Any) -> None:
         """Reduce one view."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values(self, tokens: int) -> Values:
         """[layer, head, token] with NaN where there is no value."""
-        raise NotImplementedError
 
     @staticmethod
     def kept_bytes(layers: int, tokens: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,14 +51,14 @@ class Plan:
         folder: of the run.
         stages: in their order.
         memory: bytes, the largest that this process, or its GPU, has used with the model and the
-            probe.
+            probe; ``None`` where the system does not say (Windows).
         processes: that the work is spread over.
     """
 
     title: str
     folder: Path | None
     stages: tuple[PlannedStage, ...]
-    memory: int
+    memory: int | None
     processes: int
 
     @property
@@ -97,10 +96,11 @@ class Plan:
         for first, *rest in rows:
             cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
             lines.append("  ".join([f"  {first.ljust(widths[0])}", *cells]))
+        memory = "" if self.memory is None else f"{_size(self.memory)} of memory per process, "
         among = f" in {self.processes} processes" if self.processes > 1 else ""
         lines.append(
             f"about {_duration(self.seconds)} of model time left{among}, "
-            f"{_size(self.memory)} of memory per process, {_size(self.bytes)} of disk. Tokens, "
+            f"{memory}{_size(self.bytes)} of disk. Tokens, "
             "times and sizes are estimated from a probe of a few items; statistics and pictures "
             "come on top."
         )
@@ -223,11 +223,16 @@ def _done(folder: Path) -> int:
     return sum(len(shards.items(name)) for name in shards.names if shards.marker(name).exists())
 
 
-def _memory(model: Model) -> int:
+def _memory(model: Model) -> int | None:
+    """Bytes that the process, or its GPU, has used at most; ``None`` where nobody says."""
     if model.device.type == "cuda":
         import torch
 
         return int(torch.cuda.max_memory_allocated(model.device))
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

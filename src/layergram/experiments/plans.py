@@ -11,7 +11,7 @@ from layergram.answers.ask import AnswerOptions
 from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.paragraphs import PARAGRAPHS
 from layergram.datasets.questions import QuestionSet
-from layergram.datasets.step_sequences import step_sequences
+from layergram.datasets.step_sequences import StepSequence, step_sequences
 from layergram.datasets.steps import StepSet
 from layergram.engine.samplers import OWN
 from layergram.errors import LayergramError
@@ -36,6 +36,7 @@ from layergram.experiments.roles.pipeline import RoleMapOptions, judged_answers
 from layergram.experiments.roles.run import role_map
 from layergram.features.head_outputs import head_outputs
 from layergram.features.hidden_states import hidden_states
+from layergram.interventions.causal_test import passes_ahead
 from layergram.interventions.scoring import scores
 from layergram.models.edits import editable_heads
 from layergram.models.model import Model
@@ -224,31 +225,49 @@ def _heads(
         times=len(data) / spans,
     )
     tested = [one for one in read if split.tested[one.spans[0].step]]
-    passes = {}
+    heads = len(editable_heads(model.parts))
     if options.masking is not None and tested:
-        passes["masking"] = 1 + len(data.counts()) * (2 + options.masking.draws)
+        top = max(1, heads // 3) if options.top is None else options.top
+        passes = passes_ahead(tested, data, options.masking, top=top)
+        # the mean outputs, which heads are set to, take one reading more
+        read_whole = [*passes, tested]
+        _masked(probe, model, data, "masking", read_whole, len(passes), options.masking.scoring)
     if options.sweep == "each" and tested:
-        passes["sweep"] = 1 + len(editable_heads(model.parts))
-    for name, count in passes.items():
-        some = spread(tested, SEQUENCES)
-        kind = options.masking.scoring if name == "masking" and options.masking else "forced"
-        before = len(probe.stages)
-        probe.run(
-            lambda folder, some=some, name=name, kind=kind: scores(  # type: ignore[misc]
-                model, some, data, scoring=kind, folder=folder, name=name
-            ),
-            times=1,
-        )
-        part = len(tested) / len(some)
-        probe.stages[before:] = [
-            replace(
-                one,
-                items=count,
-                shards=count,
-                tokens=round(one.tokens * part * count),
-                seconds=round(one.seconds * part * count, 2),
-                bytes=round(one.bytes * part * count),
-            )
-            for one in probe.stages[before:]
-        ]
+        _masked(probe, model, data, "sweep", [tested] * (1 + heads), 1 + heads, "forced")
     return f"head maps of '{data.name}', {len(data):,} steps"
+
+
+def _masked(
+    probe: Probe,
+    model: Model,
+    data: StepSet,
+    name: str,
+    readings: Sequence[Sequence[StepSequence]],
+    passes: int,
+    scoring: str,
+) -> None:
+    """Plan passes that score steps again and again, from one over a few of the steps.
+
+    Tokens and time are taken to grow with the tokens of the sequences that all readings are of.
+    """
+    some, before = spread(readings[0], SEQUENCES), len(probe.stages)
+    probe.run(
+        lambda folder: scores(model, some, data, scoring=scoring, folder=folder, name=name),
+        times=1,
+    )
+    times = sum(map(_tokens, readings)) / _tokens(some)
+    probe.stages[before:] = [
+        replace(
+            one,
+            items=passes,
+            shards=passes,
+            tokens=round(one.tokens * times),
+            seconds=round(one.seconds * times, 2),
+            bytes=round(one.bytes * times),
+        )
+        for one in probe.stages[before:]
+    ]
+
+
+def _tokens(sequences: Sequence[StepSequence]) -> int:
+    return sum(len(one.ids) for one in sequences)

@@ -98,3 +98,8 @@ def rounded(value: Any) -> float | None:
     """A number as plain data, to 4 decimals; ``None`` for NaN."""
     number = float(value)
     return None if math.isnan(number) else round(number, 4)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: '1 text', '30 texts'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

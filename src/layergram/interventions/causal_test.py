@@ -162,6 +162,27 @@ def _passes(
     return found
 
 
+def passes_ahead(
+    sequences: Sequence[StepSequence], steps: StepSet, masking: Masking, *, top: int
+) -> list[Sequence[StepSequence]]:
+    """What each pass of a test reads, for a plan: before it is known which heads are masked.
+
+    Args:
+        sequences: the steps to test on.
+        steps: the set that they are of.
+        masking: how to mask and to measure.
+        top: how many heads each function is taken to have.
+    """
+    found: list[Sequence[StepSequence]] = [sequences]
+    doses = sum(dose <= top for dose in masking.doses)
+    for name in _functions(sequences, steps):
+        found += [sequences] * (1 if masking.how == "scale" else 2)
+        found += [compared_steps(sequences, steps, name)] * masking.draws
+        own = of_function(sequences, steps, name)[:DOSE_QUESTIONS]
+        found += [own] * (doses * (1 + DOSE_DRAWS))
+    return found
+
+
 def compared_steps(
     sequences: Sequence[StepSequence], steps: StepSet, function: str
 ) -> list[StepSequence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor
 
 from layergram.engine.lens_choice import LensChoice
+from layergram.engine.lens_request import check_lens_request
 from layergram.engine.reducers import NamedTokens, TokenColumns
 from layergram.engine.settling import Settled, bits
 from layergram.engine.views import LensView, SettlingView
 from layergram.errors import LayergramError
 from layergram.measures.registry import MEASURES, Measure, measure
+from layergram.recipe import Run
 
 LENS = (
     "The lens reads the residual stream of every layer with the norm and the unembedding that were "
@@ -277,3 +280,22 @@ def unsupported_at(record: Measure, at: str) -> LayergramError | None:
         allowed=", ".join(name for name, one in MEASURES.items() if one.family == "lens"),
         do="choose among these, or read the residual stream",
     )
+
+
+def check_reading(records: Iterable[Measure], run: Run) -> None:
+    """Refuse measures that cannot be read as a run says, before a model is loaded.
+
+    Args:
+        records: of the measures.
+        run: how the texts would be read: its lens, norm, and what the lens reads.
+
+    Raises:
+        LayergramError: for a lens that cannot be had
+            (:func:`layergram.engine.lens_request.check_lens_request`), or a settling depth of
+            single outputs.
+    """
+    check_lens_request(run.lens, norm=run.norm)
+    for record in records:
+        error = unsupported_at(record, run.at)
+        if error is not None:
+            raise error

@@ -95,6 +95,14 @@ class Measure:
     summary: Callable[..., dict[str, Any]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse a reducer that lacks a method when the measure is registered."""
+        lacking = sorted(self.reducer.__abstractmethods__)
+        if lacking:
+            raise TypeError(
+                f"the reducer {self.reducer.__name__} of {self.name} lacks {', '.join(lacking)}"
+            )
+
     @property
     def definition(self) -> str:
         """The measure in one sentence: the first of its function's docstring."""

@@ -8,13 +8,15 @@ The folder of a stage::
     shards/00003.json     the marker of shard 3: its items, its files, their sizes and checksums
     shards/layout.json    the marker of the files that all shards share (arrays only)
 
-No two shards have a file in common, so any number of processes can commit shards of one stage at
-the same time.
+Files of a marker may lie beside the stage (``../texts/3/divergence.nc``), where its work writes
+them. No two shards have a file in common, so any number of processes can commit shards of one
+stage at the same time.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,11 +99,28 @@ class Shards:
         """The file that says that a shard is whole."""
         return self.path / "shards" / f"{shard}.json"
 
-    def commit(self, shard: str, files: Mapping[str, bytes], *, threads: int | None = None) -> None:
-        """Write the files of a shard, then its marker, with the threads of who made it."""
+    def commit(
+        self,
+        shard: str,
+        files: Mapping[str, bytes],
+        *,
+        beside: Sequence[Path] = (),
+        threads: int | None = None,
+    ) -> None:
+        """Write the files of a shard, then its marker, with the threads of who made it.
+
+        Args:
+            shard: its name.
+            files: what is written, by the path in the folder of the stage.
+            beside: files that are there already and belong to the shard.
+            threads: of who made it.
+        """
         for name, data in files.items():
             write_whole(self.path / name, data)
         listed = {name: [len(data), checksum(data)] for name, data in files.items()}
+        for path in beside:
+            name = Path(os.path.relpath(path.resolve(), self.path.resolve())).as_posix()
+            listed[name] = [path.stat().st_size, checksum_of_file(path)]
         marker: dict[str, Any] = {"items": self.items(shard), "files": listed}
         if threads is not None:
             marker["threads"] = threads

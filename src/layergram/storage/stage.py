@@ -12,7 +12,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class Stage:
         shard_size: items that are made, and lost in an interruption, together. It has nothing to
             do with how many items a model takes at once; the work cuts its items into batches.
         dim: name of the item axis of arrays.
+        beside: item -> files that the work itself writes for it, such as maps that are kept; a
+            shard is whole only with these files as they were written.
 
     Raises:
         LayergramError: for ids that are not unique.
@@ -57,6 +59,7 @@ class Stage:
     arrays: Mapping[str, ArraySpec] | None = None
     shard_size: int = 64
     dim: str = "example"
+    beside: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be kept."""
@@ -134,7 +137,10 @@ def run_stage(
     else:
         shards = folder.claim(stage.plain)
         own = shards.names if folder.share is None else folder.share.part(shards.names)
-        one_shard, executor = partial(_commit, shards, work, folder.threads), folder.executor
+        one_shard, executor = (
+            partial(_commit, shards, work, stage.beside, folder.threads),
+            folder.executor,
+        )
         pending = _prepare(shards, own, folder)
     done, total = _count(shards, own) - _count(shards, pending), _count(shards, own)
     if progress is not None:
@@ -159,10 +165,17 @@ def _results(shards: Shards, work: Work, shard: str) -> tuple[str, Any]:
     return shard, shards.format.check(ids, work(ids))
 
 
-def _commit(shards: Shards, work: Work, threads: int | None, shard: str) -> tuple[str, None]:
+def _commit(
+    shards: Shards,
+    work: Work,
+    beside: Mapping[str, Sequence[Path]],
+    threads: int | None,
+    shard: str,
+) -> tuple[str, None]:
     """Do the work of one shard, and write it."""
     files = shards.format.encode(*_results(shards, work, shard))
-    shards.commit(shard, files, threads=threads)
+    others = [path for item in shards.items(shard) for path in beside.get(item, ())]
+    shards.commit(shard, files, beside=others, threads=threads)
     return shard, None
 
 

@@ -13,7 +13,7 @@ from layergram import maps
 from layergram.engine.lens_choice import LensChoice
 from layergram.experiments.averages.items import Items
 from layergram.experiments.averages.segments import BY, segment_names
-from layergram.experiments.result import Result
+from layergram.experiments.result import Result, counted
 from layergram.measures import MEASURES
 from layergram.measures.lens import through_lens
 from layergram.statistics.arrays import Values
@@ -49,11 +49,6 @@ class Averaged:
     def over(self) -> str:
         """What the means are over: '30 texts'."""
         return counted(len(self.records), self.items.noun)
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things: '1 text', '30 texts'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def report(averaged: Averaged) -> Result:

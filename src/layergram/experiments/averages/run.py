@@ -23,7 +23,7 @@ from layergram.experiments.averages.report import Averaged, report
 from layergram.experiments.result import Result
 from layergram.maps.files import PARTIAL
 from layergram.measures import select_measures
-from layergram.measures.lens import unsupported_at
+from layergram.measures.lens import check_reading
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.storage.folder import refuse_stages
@@ -96,10 +96,13 @@ class AveragingWork:
 
     def _keep(self, key: str, made: xr.Dataset, folder: Path) -> None:
         """Write the maps of one item, before its sums say that it is done."""
+        for path in self.kept_files(key, folder):
+            maps.write(made[path.stem], path)
+
+    def kept_files(self, key: str, folder: Path) -> list[Path]:
+        """Where the maps of one item are kept."""
         home = folder / f"{self.items.numbers[key]}"
-        home.mkdir(parents=True, exist_ok=True)
-        for name, array in made.items():
-            maps.write(array, home / f"{name}.nc")
+        return [home / f"{name}.nc" for name in self.measures]
 
 
 def averaging_stage(work: AveragingWork) -> Stage:
@@ -114,7 +117,9 @@ def averaging_stage(work: AveragingWork) -> Stage:
         "keep": "mean" if work.kept is None else "maps",
         "texts": work.items.digest,
     }
-    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD)
+    kept = work.kept
+    beside = {} if kept is None else {key: work.kept_files(key, kept) for key in work.items.items}
+    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD, beside=beside)
 
 
 def average_maps(  # noqa: PLR0913
@@ -170,9 +175,7 @@ def average_maps(  # noqa: PLR0913
     _check_keep(keep, out)
     names, run = list(measures), run or Run()
     records = select_measures(names, dict(options or {}))
-    for record in records:
-        if error := unsupported_at(record, run.at):
-            raise error
+    check_reading(records, run)
     items = items_of(model, texts, by, chat=run.chat)
     check_items(model, items, records, dict(options or {}))
     if by == "function":
@@ -187,7 +190,6 @@ def average_maps(  # noqa: PLR0913
         if kept is not None and folder is not None and folder.alone:
             for left in kept.rglob(f".*{PARTIAL}"):  # by a process or a worker that was killed
                 shutil.rmtree(left)
-        _keep_again(work)
         averaged = Averaged(
             items,
             measured,
@@ -207,19 +209,6 @@ def average_maps(  # noqa: PLR0913
         if out is not None:
             result.save(Path(out))
     return result
-
-
-def _keep_again(work: AveragingWork) -> None:
-    """Make the kept maps again that someone has removed since their sums were made."""
-    if work.kept is None:
-        return
-    lost = [
-        key
-        for key, number in work.items.numbers.items()
-        if not all((work.kept / f"{number}" / f"{name}.nc").is_file() for name in work.measures)
-    ]
-    for at in range(0, len(lost), SHARD):
-        work(lost[at : at + SHARD])
 
 
 def _check_keep(keep: str, out: str | Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from layergram.answers.ask import Answer, ask, go_on
+from layergram.answers.ask import Answer, ask, complete_answers
 from layergram.answers.judge import Row, judge_answers
 from layergram.datasets.questions import QuestionSet
 from layergram.engine.lens_choice import open_lens
@@ -24,7 +24,7 @@ from layergram.experiments.depth.pipeline import (
 )
 from layergram.experiments.depth.report import DepthResult, depth_shares, provenance
 from layergram.experiments.depth.selection import exact_votes, majority
-from layergram.experiments.result import markdown_table, rounded
+from layergram.experiments.result import counted, markdown_table, rounded
 from layergram.models.model import Model
 from layergram.progress import Progress, stage_progress
 from layergram.statistics.bootstrap import Bootstrap
@@ -67,7 +67,7 @@ def think_early(
     """
     firsts = _first_tokens(model, questions, folder, options, progress)
     kept = [first for first in firsts if first.kept]
-    whole = go_on(
+    whole = complete_answers(
         model,
         [first.answer for first in kept],
         options=options.answers,
@@ -96,11 +96,10 @@ def _first_tokens(
 ) -> list[_First]:
     """The first tokens of every answer with their depths; ties are broken at random."""
     lens = open_lens(model, options.lens)  # before anything is asked
-    most = min(PREFIX, options.answers.max_new_tokens)
     begun = ask(
         model,
         questions,
-        options=replace(options.answers, max_new_tokens=most),
+        options=replace(options.answers, max_new_tokens=_prefix(options)),
         folder=folder,
         progress=stage_progress(progress, "first tokens"),
         greedy=False,
@@ -115,17 +114,27 @@ def _first_tokens(
     random = np.random.default_rng([options.answers.seed, options.answers.samples])
     order = random.permutation(len(begun))  # which of equal ratios comes first
     ranked = order[np.argsort(-ratios[order], kind="stable")]
-    most_kept, kept = (options.answers.samples + 1) // 2, set()
+    kept = set()
     taken: dict[str, int] = {}
     for at in ranked.tolist():
         question = begun[at].question.id
-        if taken.get(question, 0) < most_kept:
+        if taken.get(question, 0) < _voters(options):
             taken[question] = taken.get(question, 0) + 1
             kept.add(at)
     return [
         _First(answer, depths[at], records[at], float(ratios[at]), at in kept)
         for at, answer in enumerate(begun)
     ]
+
+
+def _prefix(options: DepthOptions) -> int:
+    """How many tokens of every answer are sampled before the choice."""
+    return min(PREFIX, options.answers.max_new_tokens)
+
+
+def _voters(options: DepthOptions) -> int:
+    """How many answers to each question are completed, and vote."""
+    return (options.answers.samples + 1) // 2
 
 
 def _report(
@@ -141,12 +150,14 @@ def _report(
         [first.answer.question.group for first in firsts], resamples=options.resamples, seed=seed
     )
     table = _table(firsts, answers, options)
-    sentences = _sentences(model, options, firsts, table)
+    saved = _saved(firsts, options)
+    sentences = _sentences(model, options, firsts, answers, table)
     shares = depth_shares(
         [first.depths for first in firsts],
         model.layers,
         bootstrap,
         provenance(model, questions, options, least),
+        of=f"the first {_prefix(options)} tokens",
     )
     [line] = [
         {key: rounded(v) if isinstance(v, float) else v for key, v in each.items()}
@@ -160,7 +171,11 @@ def _report(
         summary={
             "answers": len(firsts),
             "completed": len(answers),
-            "prefix": PREFIX,
+            "completed_right": sum(answer.row.right for answer in answers),
+            "tokens": _spent(firsts, answers),
+            "tokens_saved_at_least": saved[0],
+            "tokens_saved_at_most": saved[1],
+            "prefix": _prefix(options),
             "g": options.main_g,
             "rho": options.rho,
             "deep_layer": least,
@@ -178,6 +193,7 @@ def _report(
                     "sample": first.answer.sample,
                     "ids": [*first.answer.prompt, *first.answer.ids],
                     "prompt_tokens": len(first.answer.prompt),
+                    "ended": first.answer.ended,
                     "ratio": rounded(first.ratio),
                 }
                 for first in firsts
@@ -215,40 +231,82 @@ def _table(
     accuracy, low, high = Bootstrap(
         groups, resamples=options.resamples, seed=options.answers.seed
     ).interval(np.array(right))
-    stopped = [len(first.answer.ids) for first in firsts if not first.kept]
-    spent = sum(stopped) + sum(answer.tokens for answer in answers)
     line = {
         "n": options.answers.samples,
         "method": "think",
         "accuracy": accuracy,
         "low": low,
         "high": high,
-        "tokens": spent / len(by_question),
+        "tokens": _spent(firsts, answers) / len(by_question),
         "completed": len(answers) / len(by_question),
-        "stopped": sum(first.answer.ended == "length" for first in firsts if not first.kept)
-        / len(by_question),
+        "stopped": _saved(firsts, options)[0] / len(by_question),
     }
     return pd.DataFrame([line])
 
 
+def _spent(firsts: Sequence[_First], answers: Sequence[DeepAnswer]) -> int:
+    """Tokens that were generated, of completed answers and of the others."""
+    others = (len(first.answer.ids) for first in firsts if not first.kept)
+    return sum(others) + sum(answer.tokens for answer in answers)
+
+
+def _saved(firsts: Sequence[_First], options: DepthOptions) -> tuple[int, int]:
+    """Fewest and most tokens that completing all answers would have taken beside these.
+
+    Each answer that was stopped had one more token at least.
+    """
+    room = options.answers.max_new_tokens - _prefix(options)
+    stopped = sum(first.answer.ended == "length" for first in firsts if not first.kept)
+    return (stopped, stopped * room) if room else (0, 0)
+
+
 def _sentences(
-    model: Model, options: DepthOptions, firsts: Sequence[_First], table: pd.DataFrame
+    model: Model,
+    options: DepthOptions,
+    firsts: Sequence[_First],
+    answers: Sequence[DeepAnswer],
+    table: pd.DataFrame,
 ) -> list[str]:
-    """What was done and found."""
+    """What was done and found, of which answers."""
     line = table.iloc[0]
-    n, ended = options.answers.samples, sum(first.answer.ended == "stop" for first in firsts)
+    n, most, prefix = options.answers.samples, options.answers.max_new_tokens, _prefix(options)
     ratio = float(np.mean([first.ratio for first in firsts]))
-    questions = len({first.answer.question.id for first in firsts})
+    questions = counted(len({first.answer.question.id for first in firsts}), "question")
+    right = sum(answer.row.right for answer in answers)
+    cut = sum(answer.row.ended == "length" for answer in answers)
     return [
-        f"{len(firsts)} answers to {questions} questions were begun; of each question the half "
-        f"with the highest deep-thinking ratio of the first {PREFIX} tokens was completed.",
-        f"Of these first tokens {ratio:.1%} on average are deep: they settle at layer "
-        f"{deep_layer(model.layers, options.rho)} of {model.layers} or later "
-        f"(g = {options.main_g:g} bit, rho = {options.rho:g}).",
+        f"{len(firsts)} answers to {questions} were begun, {n} to each; of each question the "
+        f"{_voters(options)} with the highest deep-thinking ratio in the first {prefix} tokens "
+        "were completed, and only these vote.",
+        f"Of the first {prefix} tokens of all {len(firsts)} answers {ratio:.1%} on average are "
+        f"deep: they settle at layer {deep_layer(model.layers, options.rho)} of {model.layers} or "
+        f"later (g = {options.main_g:g} bit, rho = {options.rho:g}).",
+        f"Of the {len(answers)} completed answers {right} are right, {len(answers) - right} "
+        f"wrong; {cut} were cut at {most} tokens.",
         f"Think@{n} is right for {line['accuracy']:.1%} ({line['low']:.1%} to {line['high']:.1%}) "
         f"of the questions with {line['tokens']:.0f} tokens per question.",
-        f"{ended} of {len(firsts)} answers ended within {PREFIX} tokens; there stopping saves "
-        "nothing.",
-        "Whether deep answers are more often right, and what all answers would have cost, is not "
-        "known: that needs all of them completed.",
+        _saving(firsts, answers, options),
+        "No correlation of depth with being right is given, and no majority of all answers to "
+        "compare with: both need all answers completed.",
     ]
+
+
+def _saving(firsts: Sequence[_First], answers: Sequence[DeepAnswer], options: DepthOptions) -> str:
+    """What stopping has saved, as far as it can be known without completing all."""
+    most, prefix = options.answers.max_new_tokens, _prefix(options)
+    if most <= prefix:
+        return (
+            f"Stopping saved nothing: no answer may be longer than {most} tokens, and the choice "
+            f"is made after {prefix}."
+        )
+    low, high = _saved(firsts, options)
+    ended = sum(first.answer.ended == "stop" for first in firsts)
+    of_all = f"{ended} of {len(firsts)} answers ended by themselves within {prefix} tokens"
+    if not low:
+        return f"Stopping saved nothing: {of_all}, among them all that were not chosen."
+    more = f"{low:,} to {high:,}" if high > low else f"{low:,}"
+    return (
+        f"{counted(low, 'answer')} {'was' if low == 1 else 'were'} stopped at {prefix} tokens. To "
+        f"complete {'it' if low == 1 else 'them'} would have taken {more} more tokens than the "
+        f"{_spent(firsts, answers):,} that were generated. {of_all}; there stopping saves nothing."
+    )

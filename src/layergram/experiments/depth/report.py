@@ -93,9 +93,22 @@ def report(
 
 
 def depth_shares(
-    depths: Sequence[np.ndarray], layers: int, bootstrap: Bootstrap, made_from: dict[str, Any]
+    depths: Sequence[np.ndarray],
+    layers: int,
+    bootstrap: Bootstrap,
+    made_from: dict[str, Any],
+    *,
+    of: str = "tokens",
 ) -> xr.DataArray:
-    """The share of generated tokens that settle at each layer, with intervals over questions."""
+    """The share of generated tokens that settle at each layer, with intervals over questions.
+
+    Args:
+        depths: of each answer the settling depths of its tokens, 1..L.
+        layers: of the model.
+        bootstrap: of the questions of the answers.
+        made_from: attributes that say from what.
+        of: which tokens these are.
+    """
     counts = np.array([np.bincount(each, minlength=layers + 1)[1:] for each in depths])
     tokens = counts.sum(1)
     drawn = answer_counts(bootstrap)
@@ -107,7 +120,7 @@ def depth_shares(
         ("layer",),
         measure="settling_depths",
         coords={"low": ("layer", low), "high": ("layer", high)},
-        long_name="share of tokens that settle there",
+        long_name=f"share of {of} that settle there",
         valid_min=0.0,
         valid_max=1.0,
         alignment="predicts",
