@@ -1,7 +1,7 @@
 """A stand-in for vLLM's public classes, as a package on the path: transformers behind them.
 
 It knows the arguments that are used, and no others; what it was asked is in ``LLM.made`` and
-``LLM.asked``. Tokens are drawn from the full softmax with a generator of the request's own seed.
+``LLM.asked``. Tokens are drawn with a generator of the request's own seed.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class LLM:
         logits /= how.temperature
         if how.top_k > 0:
             logits[logits < logits.topk(how.top_k).values[-1]] = -torch.inf
-        return int(torch.multinomial(logits.softmax(-1), 1, generator=random))
+        below = logits.double().softmax(-1).cumsum(-1)  # another way to draw than layergram's
+        return min(int((below < torch.rand((), generator=random)).sum()), len(below) - 1)
 
 
 def install(folder, monkeypatch, version="0.33.0") -> ModuleType:

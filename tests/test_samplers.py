@@ -48,10 +48,11 @@ def test_greedy_answers_are_those_of_layergrams_own_sampler(tiny, questions, by_
     settings = tiny.network.generation_config
     monkeypatch.setattr(settings, "eos_token_id", [plain[0][2], tiny.tokenizer.eos_token_id])
     monkeypatch.setattr(settings, "repetition_penalty", 1.4)
-    own = [a.ids for a in ask(tiny, questions, options=OWN) if a.sample == 0]
-    found = [a for a in ask(tiny, questions, options=by_vllm) if a.sample == 0]
-    assert [a.ids for a in found] == own != plain
-    assert {a.ended for a in found} == {"stop", "length"}
+    own, found = (ask(tiny, questions, options=each) for each in (OWN, by_vllm))
+    greedy = [a for a in found if a.sample == 0]
+    assert [a.ids for a in greedy] == [a.ids for a in own if a.sample == 0] != plain
+    assert {a.ended for a in greedy} == {"stop", "length"}
+    assert len({a.ids for a in found if a.sample} & {a.ids for a in own if a.sample}) < 9
 
 
 def test_what_vllm_is_asked(tiny, tiny_llama_folder, questions, by_vllm, vllm):
