@@ -24,6 +24,7 @@ FLOORS = {
     "statistics": 1,
     "tokens": 1,
     "recipe": 2,
+    "cell_tokens": 4,
     "token_sources": 3,
     "storage": 2,
     "models": 2,
