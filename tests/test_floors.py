@@ -26,6 +26,7 @@ FLOORS = {
     "tokens": 1,
     "measure_names": 1,
     "recipe": 2,
+    "cell_tokens": 4,
     "token_sources": 3,
     "storage": 2,
     "models": 2,

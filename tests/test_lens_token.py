@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -62,3 +65,25 @@ def test_the_numbers_of_tokens_are_not_taken_for_the_values_of_a_table(found, tm
     again = maps.read(maps.write(found, tmp_path / "map.csv"))
     assert again.name == "lens_token"
     np.testing.assert_allclose(again.values, found.values, rtol=1e-6)
+
+
+def test_a_cell_names_the_five_likeliest_with_their_probabilities(tiny, found):
+    expected = predictions(tiny, found["token_id"].values.tolist())[:, :-1]
+    texts = found["top_tokens"].values
+    assert (texts[:, 0] == "").all()
+    for layer, at in np.ndindex(expected.shape[:2]):
+        order = np.argsort(-expected[layer, at])[:5]
+        shares = [float(share) for share in re.findall(r" ([0-9.]+)%", texts[layer, at + 1])]
+        np.testing.assert_allclose(shares, 100 * expected[layer, at, order], atol=0.06)
+        first = json.dumps(storable(tiny.tokenizer.decode([int(order[0])])), ensure_ascii=False)
+        assert texts[layer, at + 1].startswith(f"{first} ")
+
+
+def test_a_map_of_many_cells_names_the_likeliest_alone(tiny, monkeypatch):
+    monkeypatch.setattr("layergram.cell_tokens.MOST_TOPPED", 3 * 12)
+    ids = [5] * 13
+    small, large = (
+        trace(tiny, ids=ids[:n], measures=["lens_token"])["lens_token"] for n in (12, 13)
+    )
+    assert "top_tokens" in small.coords and "top_tokens" not in large.coords
+    assert "top_token_text" in large.coords

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from layergram import maps, tokens
+from layergram.cell_tokens import CellTokens
 from layergram.engine.lens_choice import LensChoice, open_lens
 from layergram.engine.reducers import Reducer
 from layergram.engine.run import read
@@ -28,9 +29,7 @@ from layergram.models.load import load
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.token_sources import Source, roles_of, token_coordinates
-from layergram.tokens import decode
 
-CELLS = ("layer", "token")
 HEADS = {"mean": " A cell is the {pool} over the layer's heads.", "each": " One map for each head."}
 
 
@@ -88,7 +87,7 @@ class Trace:
         self.tokens = tokens.cut(self.given, 0, 0)
         self.taken = 0
         self._answering = prompted
-        self._decoded = {-1: ""}
+        self.cell_tokens = CellTokens(model.tokenizer)
 
     def steps(self) -> Iterator[TraceStep]:
         """Read, and generate where there is a prompt: a step after each chunk."""
@@ -183,16 +182,13 @@ class Trace:
         """The tokens that cells belong to from the position ``first`` on, for all maps of cells."""
         found: dict[Hashable, Any] = {}
         for record in self.records:
-            ids = None if record.source else self.reducers[record.name].token_ids(len(self.tokens))
-            if ids is None:
-                continue
-            if record.alignment == "predicts":
-                ids = np.concatenate([np.full_like(ids[:, :1], -1), ids[:, :-1]], axis=1)
-            ids = ids[:, first:]
-            for one in set(np.unique(ids).tolist()) - set(self._decoded):
-                self._decoded[one] = decode(self.model.tokenizer, [one])
-            texts = np.array([[self._decoded[one] for one in row] for row in ids.tolist()])
-            found |= {"top_token_id": (CELLS, ids), "top_token_text": (CELLS, texts)}
+            if not record.source:
+                found |= self.cell_tokens.coordinates(
+                    self.reducers[record.name],
+                    tokens=len(self.tokens),
+                    first=first,
+                    predicts=record.alignment == "predicts",
+                )
         return found
 
     def _roles(self) -> list[str]:
@@ -335,7 +331,8 @@ def trace(  # noqa: PLR0913
         attention_role_mass [layer, role]; measures of heads with a head axis after the layers with
         ``heads="each"``), all on one token axis with the coordinates ``token_text``, ``token_id``,
         ``char_start``, ``char_end``, ``part``;
-        ``lens_token`` adds ``top_token_id`` and ``top_token_text`` over (layer, token).
+        ``lens_token`` adds ``top_token_id``, ``top_token_text`` and, up to 20,000 cells,
+        ``top_tokens`` over (layer, token).
         NaN cells have their reason in the attribute ``missing``.
 
     Raises:

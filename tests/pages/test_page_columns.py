@@ -13,7 +13,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 LAYERS = 30
 
 
-def part_of_a_run(tokens, *, layers=LAYERS, whole=40, **attrs):
+def part_of_a_run(tokens, *, layers=LAYERS, whole=40, likely=False, **attrs):
     """The first tokens of a run of whose length nothing is known but `whole`, its last."""
     rng = np.random.default_rng(5)
     values = (rng.random((whole, layers)).astype(np.float32).T * 0.3)[:, :tokens]
@@ -27,6 +27,11 @@ def part_of_a_run(tokens, *, layers=LAYERS, whole=40, **attrs):
             "token_text": ("token", words),
             "part": ("token", ["prompt"] * 8 + ["answer"] * (tokens - 8)),
             "top_token_text": (("layer", "token"), np.array([[w.upper() for w in words]] * layers)),
+            **(
+                {"top_tokens": (("layer", "token"), [[f"five {w}" for w in words]] * layers)}
+                if likely
+                else {}
+            ),
         },
         valid_min=0,
     )
@@ -103,6 +108,26 @@ def test_a_map_that_is_not_shown_gets_its_columns_too(served):
     text = served.locator("output").inner_text()
     assert "token 11: w11" in text and "W11" in text
     assert float(text.split("received: ")[1].split(" ")[0]) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_the_five_likeliest_are_said_until_there_are_too_many_cells(served):
+    def told():
+        served.locator("canvas").first.focus()
+        served.keyboard.press("Escape")
+        served.keyboard.press("Enter")
+        for _ in range(10):
+            served.keyboard.press("ArrowRight")
+        return served.locator("output").inner_text()
+
+    def came(count, **more):
+        piece = page_columns({"attention_received": last(part_of_a_run(count, **more), 1)})
+        served.evaluate("(pieces) => shown.append(pieces)", piece)
+
+    mounted(served, part_of_a_run(10, likely=True))
+    came(11, likely=True)
+    assert "likeliest tokens: five w10" in told()
+    came(12)
+    assert "likeliest token: " in told() and "five" not in told()
 
 
 def test_columns_that_do_not_fit_are_refused(served):

@@ -79,6 +79,10 @@ class Reducer(ABC):
         """[layer, token], a token of the vocabulary for each value; ``None`` for most reducers."""
         return None
 
+    def top_tokens(self, start: int) -> tuple[npt.NDArray[np.int64], Values]:
+        """Ids and values [layer, token, rank] behind ``token_ids``, from a position on."""
+        raise NotImplementedError
+
     def counted(self) -> dict[str, int]:
         """What was counted on the way, by name; nothing for most reducers."""
         return {}
@@ -119,10 +123,14 @@ class NamedTokens:
     Attributes:
         values: [token].
         ids: [token], int64.
+        top_values: [token, rank], the same of the tokens that come first, in their order.
+        top_ids: [token, rank], int64.
     """
 
     values: Tensor
     ids: Tensor
+    top_values: Tensor
+    top_ids: Tensor
 
 
 class TokenColumns(QueryColumns):
@@ -131,12 +139,21 @@ class TokenColumns(QueryColumns):
     def __init__(self, reduction: Reduction) -> None:
         super().__init__(reduction)
         self.ids: list[list[Tensor]] = [[] for _ in range(reduction.layers)]
+        self.tops: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(reduction.layers)]
 
     def take(self, view: Any) -> None:
         """Reduce one view and append its columns."""
         named: NamedTokens = self.reduction.function(view)
         self.parts[view.layer - 1].append(named.values[None])
         self.ids[view.layer - 1].append(named.ids)
+        self.tops[view.layer - 1].append((named.top_ids, named.top_values))
+
+    def top_tokens(self, start: int) -> tuple[npt.NDArray[np.int64], Values]:
+        """Ids and values [layer, token, rank] of the tokens from a position on, of all layers."""
+        made = [[torch.cat(part) for part in zip(*own, strict=True)] for own in self.tops]
+        self.tops = [[(ids, values)] for ids, values in made]
+        ids, values = (torch.stack([own[at][start:] for own in made]).cpu() for at in (0, 1))
+        return ids.numpy(), values.float().numpy()
 
     def token_ids(self, tokens: int) -> npt.NDArray[np.int64]:
         """[layer, token], −1 where there is no value."""

@@ -27,6 +27,7 @@ CELL_COORDINATES: dict[str, str] = {
 LENS_COORDINATES: dict[str, str] = {
     "top_token_id": "number in the vocabulary of the layer's likeliest token; −1 where none",
     "top_token_text": "the text of that token; empty where none",
+    "top_tokens": "the five likeliest tokens, each with its probability; up to 20,000 cells",
 }
 
 BIN_COORDINATES: dict[str, str] = {

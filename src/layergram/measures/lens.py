@@ -35,6 +35,7 @@ JACOBIAN = (
 )
 CAVEATS = {"logit": LENS, "tuned": TUNED, "jacobian": JACOBIAN}
 NAMES = {"logit": "logit lens", "tuned": "tuned lens", "jacobian": "Jacobian lens"}
+TOP = 5
 OUTPUTS = {"attention": "attention", "mlp": "MLP"}
 NOSTALGEBRAIST = "nostalgebraist (2020), Interpreting GPT: the logit lens"
 THINK_DEEP = "Think Deep, Not Just Long (arXiv:2602.13517)"
@@ -165,13 +166,16 @@ def lens_token(view: LensView) -> NamedTokens:
 
     p[t, l](v) at its largest over the vocabulary, 0..1. The map names the token of each cell in its
     coordinates ``top_token_id`` and ``top_token_text`` over (layer, token): −1 and an empty text
-    where nothing is predicted. Of tokens exactly as likely, any one is named.
+    where nothing is predicted; up to 20,000 cells ``top_tokens`` has the five likeliest, each with
+    its probability. Of tokens exactly as likely, any one is named.
 
     Returns:
-        values and ids, both [position].
+        values and ids, both [position], and those of the five likeliest tokens [position, 5].
     """
     here = view.prediction
-    return NamedTokens((-here.log_total).exp(), here.logits.argmax(-1))
+    top = here.logits.topk(min(TOP, here.logits.shape[-1]), -1)
+    p = (top.values - here.peak[:, None] - here.log_total[:, None]).exp()
+    return NamedTokens(p[:, 0], top.indices[:, 0], p, top.indices)
 
 
 def _deep_thinking(

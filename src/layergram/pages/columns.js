@@ -1,6 +1,6 @@
 // Columns that come while a page is shown, and the scale of what is there by then.
 
-import { numbers, panelsPlaced } from "./data.js";
+import { WORDS, numbers, panelsPlaced } from "./data.js";
 import { around, joined, limitsOf, quantile, sinksOf, ticksOf } from "./scale.js";
 
 /** An array of a map with `more` further columns of `empty` cells. */
@@ -26,13 +26,13 @@ function laid(map, array, given, first) {
 }
 
 /** The words of the cells of new columns as places in the map's list of words. */
-function indexed(map, top) {
-  map.top.places ??= new Map(map.top.words.map((word, at) => [word, at]));
-  const places = top.words.map((word) => {
-    if (!map.top.places.has(word)) map.top.places.set(word, map.top.words.push(word) - 1);
-    return map.top.places.get(word);
+function indexed(own, given) {
+  own.places ??= new Map(own.words.map((word, at) => [word, at]));
+  const places = given.words.map((word) => {
+    if (!own.places.has(word)) own.places.set(word, own.words.push(word) - 1);
+    return own.places.get(word);
   });
-  return numbers(top.index).map((at) => places[at]);
+  return numbers(given.index).map((at) => places[at]);
 }
 
 /** The answer begins where the part of the tokens changes. */
@@ -69,7 +69,8 @@ export function append(map, piece) {
   const Kind = values instanceof Float64Array ? Float64Array : map.values.constructor;
   if (more || Kind !== map.values.constructor) map.values = widened(map, map.values, more, NaN, Kind);
   for (const key of Object.keys(map.known)) map.known[key] = widened(map, map.known[key], more, NaN);
-  if (map.top) map.top.index = widened(map, map.top.index, more, 0);
+  if (!piece.likely) map.likely = null; // too many cells by now
+  for (const key of WORDS) if (map[key]) map[key].index = widened(map, map[key].index, more, 0);
   for (const panel of map.panels) {
     for (const key of ["significant", "equal"]) if (panel[key]) panel[key] = null;
   }
@@ -83,7 +84,7 @@ export function append(map, piece) {
   for (const [key, array] of Object.entries(piece.known)) {
     if (map.known[key]) laid(map, map.known[key], numbers(array), first);
   }
-  if (map.top && piece.top) laid(map, map.top.index, indexed(map, piece.top), first);
+  for (const key of WORDS) if (map[key] && piece[key]) laid(map, map[key].index, indexed(map[key], piece[key]), first);
   for (const column of map.beside) {
     if (column.dim === map.x && piece.beside[column.name]) column.values.splice(first, piece.labels.length, ...piece.beside[column.name]);
   }

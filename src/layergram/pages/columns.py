@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from layergram.maps import cell_coordinates
-from layergram.pages.view import TOP, columns_beside, has_words, labels_of
+from layergram.pages.view import LIKELY, TOP, columns_beside, has_words, labels_of
 
 
 def columns_data(
@@ -30,12 +30,6 @@ def columns_data(
         Plain data; arrays are little-endian bytes in base64, in the order of the map's axes.
     """
     dims = [str(dim) for dim in columns.dims]
-    top = None
-    if has_words(columns):
-        words, index = np.unique(
-            columns[TOP].transpose(*dims).values.astype(str), return_inverse=True
-        )
-        top = {"words": words.tolist(), "index": _raw(index.astype(np.uint32))}
     return {
         "name": name,
         "labels": labels_of(columns, axis),
@@ -44,13 +38,22 @@ def columns_data(
         "known": {
             key: _raw(columns[key].transpose(*dims).values) for key in cell_coordinates(columns)
         },
-        "top": top,
+        "top": _words(columns, TOP),
+        "likely": _words(columns, LIKELY),
         "beside": {
             column["name"]: column["values"]
             for column in columns_beside(columns)
             if dims[column["dim"]] == axis
         },
     }
+
+
+def _words(columns: xr.DataArray, name: str) -> dict[str, Any] | None:
+    if not has_words(columns, name):
+        return None
+    dims = [str(dim) for dim in columns.dims]
+    words, index = np.unique(columns[name].transpose(*dims).values.astype(str), return_inverse=True)
+    return {"words": words.tolist(), "index": _raw(index.astype(np.uint32))}
 
 
 def _raw(array: npt.NDArray[Any]) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 const TYPES = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, u4: Uint32Array };
 
+/** What a cell may have in words: its likeliest token, and the five likeliest. */
+export const WORDS = ["top", "likely"];
+
 /** An array as Python packed it: deflated planes of bytes, the least significant first. */
 export async function unpacked(given) {
   if (!given) return null;
@@ -28,7 +31,7 @@ export function numbers(given) {
 export async function unpackedMap(given) {
   const map = { ...structuredClone(given), known: {}, values: await unpacked(given.values) };
   for (const [key, value] of Object.entries(given.known)) map.known[key] = await unpacked(value);
-  if (given.top) map.top.index = await unpacked(given.top.index);
+  for (const key of WORDS) if (given[key]) map[key].index = await unpacked(given[key].index);
   for (const panel of map.panels) {
     for (const key of ["significant", "equal"]) panel[key] = await unpacked(panel[key]);
   }
@@ -118,7 +121,9 @@ export function linesOf(map, panel, row, column) {
     lines.push(`interval: ${written(map.known.low[at])} to ${written(map.known.high[at])}`);
   }
   if (map.known.p_value) lines.push(`p-value: ${written(map.known.p_value[at], 3)}`);
-  if (map.top) lines.push(`likeliest token: ${JSON.stringify(map.top.words[map.top.index[at]])}`);
+  const likely = map.likely?.words[map.likely.index[at]];
+  if (likely) lines.push(`likeliest tokens: ${likely}`);
+  else if (map.top) lines.push(`likeliest token: ${JSON.stringify(map.top.words[map.top.index[at]])}`);
   return lines;
 }
 

@@ -17,6 +17,7 @@ from layergram.maps import cell_coordinates, dimension_of
 from layergram.maps.plain import plain_value
 
 TOP = "top_token_text"
+LIKELY = "top_tokens"
 
 
 class Said(Protocol):
@@ -108,7 +109,8 @@ def view(
         ],
         "values": pack(np.asarray(array.values, dtype=np.float64)),
         "known": {key: pack(array[key].transpose(*dims).values) for key in cell_coordinates(array)},
-        "top": _words(array, dims),
+        "top": _words(array, dims, TOP),
+        "likely": _words(array, dims, LIKELY),
         "beside": columns_beside(array),
         "y": dims.index(y) if y else -1,
         "x": dims.index(x),
@@ -193,17 +195,17 @@ def _bars(panel: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def has_words(array: xr.DataArray) -> bool:
+def has_words(array: xr.DataArray, name: str) -> bool:
     """Whether cells have a likeliest token, which says nothing of maps of tokens that are read."""
-    known = TOP in array.coords and set(array[TOP].dims) == set(array.dims)
+    known = name in array.coords and set(array[name].dims) == set(array.dims)
     return known and array.attrs.get("alignment") != "reads"
 
 
-def _words(array: xr.DataArray, dims: list[str]) -> dict[str, Any] | None:
-    """The likeliest token of each cell, where the map has it."""
-    if not has_words(array):
+def _words(array: xr.DataArray, dims: list[str], name: str) -> dict[str, Any] | None:
+    """The likeliest token of each cell, or the five likeliest, where the map has them."""
+    if not has_words(array, name):
         return None
-    words, index = np.unique(array[TOP].transpose(*dims).values.astype(str), return_inverse=True)
+    words, index = np.unique(array[name].transpose(*dims).values.astype(str), return_inverse=True)
     return {"words": words.tolist(), "index": pack(index)}
 
 
