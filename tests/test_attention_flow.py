@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -89,9 +91,33 @@ def test_rollout_is_refused_where_it_would_keep_too_much_or_miss_layers(tiny, mo
         trace(tiny, prompt="Hi", measures=["attention_rollout"], run=Run(max_new_tokens=300))
     with pytest.raises(LayergramError, match=r"(?s)no attention weights in layer 1"):
         trace(zoo.model("qwen3_next"), ids=IDS, measures=["attention_rollout"])
-    for name in ("attention_rollout", "attention_role_mass"):
-        with pytest.raises(LayergramError, match=f"{name} averaged over texts"):
-            average_maps(tiny, ["One text.", "Another text."], measures=[name])
+    wrong = r"(?s)attention_role_mass averaged over texts.*for each role.*average attention_from"
+    with pytest.raises(LayergramError, match=wrong):
+        average_maps(tiny, ["One text.", "Another text."], measures=["attention_role_mass"])
+
+
+def test_averaged_rollout_is_the_mean_of_rollouts_few_texts_at_a_time(tiny, monkeypatch):
+    texts = [" ".join(["One more text"] * (2 + at)) + "." for at in range(5)]
+    asked = {"measures": ["attention_rollout", "residual_norm"], "by": "edge"}
+    together = average_maps(tiny, texts, **asked).maps
+    kept, most = [], 0
+    real = Rollout.take
+
+    def counted(self, view):
+        nonlocal most
+        kept.append(weakref.ref(self))
+        most = max(most, len({id(one()) for one in kept if one() is not None and one().blocks[0]}))
+        real(self, view)
+
+    monkeypatch.setattr(Rollout, "take", counted)
+    monkeypatch.setattr(Rollout, "kept_bytes", staticmethod(lambda layers, tokens: 100 * 2**20))
+    parted = average_maps(tiny, texts, **asked).maps
+    assert most == 2
+    single = [trace(tiny, text, measures=asked["measures"]) for text in texts]
+    for name in asked["measures"]:
+        middle = np.concatenate([one[name].values[..., 1:-1] for one in single], axis=-1)
+        for made in (together[name], parted[name]):
+            np.testing.assert_allclose(made.values[..., 1], np.nanmean(middle, -1), atol=1e-6)
 
 
 def mass(e, queries, places):

@@ -41,7 +41,7 @@ def attention_rollout(
     layer l, and a row sums to 1. Layer 1 is the rollout of the whole model, down to its input.
     The mean over the queries where several are chosen. The attention of all layers is kept until
     the end, 2 · L · T² bytes for T tokens; texts for which this is above 256 MiB (about 2,050
-    tokens at 32 layers) are refused, and so are averages over many texts.
+    tokens at 32 layers) are refused. Averages over many texts read so many together as stay below.
 
     Args:
         view: one layer of one chunk.

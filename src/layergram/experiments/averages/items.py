@@ -223,13 +223,13 @@ def tokens_of(model: Model, item: Item) -> Tokens:
 def _refusal(
     model: Model, tokens: Tokens, record: Measure, options: Mapping[str, Any]
 ) -> LayergramError | None:
-    if record.axis != "token" or record.reducer.kept_bytes(model.layers, len(tokens)):
+    if record.axis != "token":
         return LayergramError(
             f"{record.name} averaged over texts",
-            got="a map without tokens"
-            if record.axis != "token"
-            else "a measure that keeps the attention of each text until its end",
-            do="make this map of each text, without --texts, or leave it out",
+            got=f"a measure with one value for each {record.axis} of a text, not for each token",
+            allowed="measures of tokens: an average is a mean over the tokens of a segment",
+            do=f"average {record.source}, which it adds up; or make this map of each text, "
+            "without --texts",
         )
     try:
         for name, resolver in record.resolvers.items():

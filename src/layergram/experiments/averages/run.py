@@ -24,6 +24,7 @@ from layergram.experiments.result import Result
 from layergram.maps.files import PARTIAL
 from layergram.measures import select_measures
 from layergram.measures.lens import check_reading
+from layergram.measures.support import MOST_KEPT
 from layergram.models.model import Model
 from layergram.recipe import DEFAULT_MEASURES, Run
 from layergram.storage.folder import refuse_stages
@@ -73,6 +74,28 @@ class AveragingWork:
                     run=self.run,
                     lens=self.lens,
                 )
+        records: dict[str, dict[str, Any]] = {}
+        for group in self._together(traces):
+            records |= self._read({key: traces.pop(key) for key in group})
+        return {key: records[key] for key in ids}
+
+    def _together(self, traces: Mapping[str, Trace]) -> list[list[str]]:
+        """Items that are read together: all, but for measures that keep much until a text ends."""
+        groups: list[list[str]] = []
+        room = 0
+        for key, one in traces.items():
+            kept = sum(
+                reducer.kept_bytes(self.model.layers, len(one.given))
+                for reducer in one.reducers.values()
+            )
+            if not groups or kept > room:
+                groups.append([])
+                room = MOST_KEPT
+            groups[-1].append(key)
+            room -= kept
+        return groups
+
+    def _read(self, traces: Mapping[str, Trace]) -> dict[str, dict[str, Any]]:
         reading = read(
             self.model,
             [one.given.ids for one in traces.values()],
