@@ -219,3 +219,12 @@ def test_a_note_tells_the_limit_from_what_lies_beyond():
     array = maps.make([[1234100.0, 1234500, 1234900, 1234950]], ("layer", "token"), measure="m")
     style = Style(limits=(1234100, 1234900))
     assert "above 1,234,900 (the largest: 1,234,950)" in plan(array, style=style).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "powers"),
+    [(1, 1e5, False), (0.001, 3, False), (1, 1e6, True), (1e-5, 1, True), (5e3, 3e5, True)],
+)
+def test_a_logarithmic_axis_writes_its_numbers_in_one_way(low, high, powers):
+    labels = [tick.label for tick in ticks_between(low, high, log=True)]
+    assert {"10" in label and label[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹" for label in labels} == {powers}

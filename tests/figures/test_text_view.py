@@ -83,6 +83,12 @@ def test_bytes_of_one_character_are_dots_after_it():
         char_start=("token", [0, 1, 1, 2]), char_end=("token", [1, 2, 2, 3])
     )
     assert lines_of(array) == ["是国·。"]
+    array = token_map(["a", " 🦄 1/3", "🦄 2/3", "🦄 3/3", " b"])  # the space is in the first one
+    array = array.assign_coords(
+        char_start=("token", [0, 1, 2, 2, 3]), char_end=("token", [1, 3, 3, 3, 5])
+    )
+    assert lines_of(array) == ["a 🦄·· b"]
+    assert lines_of(array.isel(token=[0, 1])) == ["a 🦄"]  # whatever stands beside it
     assert lines_of(token_map(["x 1/2"])) == ["x 1/2"]  # a text that looks like it
 
 

@@ -178,15 +178,17 @@ def shown_of(text: str) -> str:
 
 
 def _texts_of(row: xr.DataArray) -> list[str]:
-    """The texts of the tokens; of a character in several tokens the first has it, others ``·``."""
+    """The texts of the tokens; of a character in several tokens the first has it, others ``·``.
+
+    Such a token is numbered in ``token_text`` alone, so its text is longer than its characters.
+    """
     texts = [str(text) for text in row["token_text"].values]
     if not {"char_start", "char_end"} <= set(row.coords):
         return texts
-    spans = list(zip(row["char_start"].values, row["char_end"].values, strict=True))
+    lengths = (row["char_end"] - row["char_start"]).values
     for at, text in enumerate(texts):
         whole = re.fullmatch(r"(.+) (\d+)/\d+", text, re.DOTALL)
-        shared = spans[at] in (spans[at - 1 : at] + spans[at + 1 : at + 2])
-        if whole and shared:
+        if whole and len(whole[1]) == lengths[at]:
             texts[at] = whole[1] if whole[2] == "1" else "·"
     return texts
 

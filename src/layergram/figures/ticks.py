@@ -136,10 +136,12 @@ def ticks_between(
         ['0.0030', '0.0035', '0.0040+']
         >>> [tick.label for tick in ticks_between(1234100, 1234900)][:2]
         ['1,234,100', '1,234,200']
+        >>> [tick.label for tick in ticks_between(10, 1e6, log=True)]
+        ['10¹', '10²', '10³', '10⁴', '10⁵', '10⁶']
     """
     if log:
         inner = _decades(low, high)
-        labels = [written(at) for at in inner]
+        labels = _log_labels(inner)
     else:
         step = nice_step(high - low)
         first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
@@ -164,6 +166,13 @@ def ticks_between(
     return tuple(Tick(float(at), label) for at, label in zip(inner, labels, strict=True))
 
 
+def _log_labels(values: list[float]) -> list[str]:
+    """Labels of one axis in one way: plain numbers if none is very small or large, else powers."""
+    if values[0] >= 0.001 * (1 - 1e-9) and values[-1] <= 100_000 * (1 + 1e-9):
+        return [f"{at:.3g}" if at < 1000 else f"{at:.0f}" for at in values]
+    return [_as_power(at, 3) for at in values]
+
+
 def _rounded(value: float, digits: int) -> str:
     """A number with so many digits that count, and no power of ten."""
     places = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
@@ -182,7 +191,17 @@ def written(value: float, digits: int = 3) -> str:
         return f"-{written(-value, digits)}" if value < 0 else "0"
     if 0.01 * (1 - 1e-9) <= value < 99_999:
         return f"{value:.{digits}g}" if value < 1000 else f"{value:.0f}"
-    power = math.floor(math.log10(value) + 1e-9)
+    return _as_power(value, digits)
+
+
+def _as_power(value: float, digits: int) -> str:
+    """A number above 0 as a multiple of a power of ten.
+
+    Example:
+        >>> _as_power(99_999, 3), _as_power(2500, 3), _as_power(1, 3)
+        ('10⁵', '2.5·10³', '10⁰')
+    """
+    power = math.floor(math.log10(float(f"{value:.{digits}g}")) + 1e-9)
     raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     times = f"{value / 10.0**power:.{digits}g}"
     return f"10{raised}" if times == "1" else f"{times}·10{raised}"
