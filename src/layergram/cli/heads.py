@@ -86,7 +86,6 @@ def command(
     found = read_steps(steps, columns=columns_of(columns)).first(limit)
     model.check()
     run.check()
-    out = run.folder(output, "heads")
 
     from layergram.experiments.heads.all_heads_probe import Training
     from layergram.experiments.heads.options import HeadMapOptions
@@ -113,6 +112,7 @@ def command(
         sweep="each" if sweep else "none",
     )
     split_steps(found, options)
+    out = run.folder(output, "heads")
     began = time.perf_counter()
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)

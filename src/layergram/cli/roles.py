@@ -126,7 +126,6 @@ def command(
     _check_probe_file(save_probe)
     model.check()
     run.check()
-    out = run.folder(output, "roles")
 
     from layergram.answers.ask import AnswerOptions
     from layergram.experiments.plans import plan
@@ -155,6 +154,7 @@ def command(
         difference,
         "also" if paper else "none",
     )
+    out = run.folder(output, "roles")
     began = time.perf_counter()
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)
