@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -67,7 +68,8 @@ def results(folder):
             array = maps.read(path)
             found[name] = (array.values.tobytes(), {**array.attrs, "created": ""})
         elif path.name != ".run.json" and path.suffix not in (".png", ".md", ".html"):
-            found[name] = path.read_bytes()
+            # a map says when it was made, and is compared above
+            found[name] = re.sub(rb'(\.nc": )\[[^]]*\]', rb"\1[]", path.read_bytes())
     return found
 
 

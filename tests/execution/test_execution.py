@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -111,7 +112,8 @@ def results(folder):
             array = maps.read(path)
             found[name] = (array.values.tobytes(), {**array.attrs, "created": ""})
         elif path.is_file() and path.suffix not in (".png", ".md", ".html", ".lock"):
-            found[name] = path.read_bytes()
+            # a map says when it was made, and is compared above
+            found[name] = re.sub(rb'(\.nc": )\[[^]]*\]', rb"\1[]", path.read_bytes())
     return found
 
 
