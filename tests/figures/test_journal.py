@@ -87,7 +87,7 @@ def test_a_map_is_painted_into_axes_of_your_own():
     left, right = own.subplots(1, 2)
     right.plot([1, 2])
     array = amount(4, 6)
-    assert lg.draw(array, ax=left, colours="cividis") is own
+    assert lg.draw(array, ax=left, cmap="cividis") is own
     mesh = left.collections[0]
     np.testing.assert_allclose(np.asarray(mesh.get_array()).reshape(4, 6), array.values, rtol=1e-6)
     assert (
@@ -104,15 +104,13 @@ def test_axes_of_your_own_take_one_panel():
         lg.draw(amount(3, 4, 5, dims=("head", "layer", "token")), ax=Figure().subplots())
 
 
-def test_colour_maps_have_one_name_and_the_usual_one_leads_to_it(tmp_path, capsys):
+def test_colour_maps_by_the_usual_name(tmp_path, capsys):
     path = tmp_path / "map.nc"
     lg.write(amount(3, 4), path)
-    assert main(["draw", str(path), "--colours", "viridsi"]) == 2
+    assert main(["draw", str(path), "--cmap", "viridsi"]) == 2
     assert "did you mean 'viridis'" in capsys.readouterr().err
-    assert main(["draw", str(path), "--cmap", "viridis"]) == 2
-    assert "did you mean --colours?" in capsys.readouterr().err
-    with pytest.raises(LayergramError, match="did you mean colours"):
-        lg.draw(amount(3, 4), cmap="cividis")
+    with pytest.raises(LayergramError, match="one choice"):
+        lg.draw(amount(3, 4), cmap="cividis", colours="magma")
 
 
 def test_a_sequential_colour_map_of_a_signed_map_is_remarked():

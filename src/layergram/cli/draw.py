@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,7 @@ def command(
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     value: str = "",
+    cmap: str = "",
     style: Annotated[Style | None, Parameter(name="*", negative_iterable="", negative="")] = None,
     output: Annotated[PrintOptions | None, Group] = None,
 ) -> None:
@@ -40,6 +41,7 @@ def command(
         out: the picture (.png, .svg or .pdf), a page to open in a browser (.html), or a folder
             for a picture; default: beside the map, as .png.
         value: the column or variable with the values, where a file has several.
+        cmap: any colour map of matplotlib, such as cividis; the same as --colours.
         style: the choices.
         output: how much to print.
     """
@@ -48,6 +50,8 @@ def command(
 
     if out is not None and out.suffix and not out.is_dir():
         check_suffix(out, also=[".html"])
+    if cmap:
+        style = replace(style or Style(), colours=cmap)
     arrays = _read(maps, value)
     if out is not None and out.suffix.lower() == ".html" and not out.is_dir():
         written = _write_page(arrays, out, style or Style())

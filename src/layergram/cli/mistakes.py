@@ -18,7 +18,6 @@ from cyclopts.exceptions import (
 )
 
 from layergram.errors import NEAR, LayergramError, unknown_name
-from layergram.figures.style import OTHER_NAMES
 
 SETTING = re.compile(r"^([a-z_]+) (?:= )?(?='?[\w./:-]+'?$)")
 """How errors of the library name an argument and its value: ``max_new_tokens = 0``."""
@@ -43,8 +42,7 @@ def of_parser(
     if isinstance(error, UnknownOptionError):
         option = (error.token.keyword or error.token.value).split("=", 1)[0]
         known = sorted(chain.from_iterable(one.names for one in error.argument_collection))
-        other = option_of(OTHER_NAMES.get(option.strip("-").replace("-", "_"), option.strip("-")))
-        near = difflib.get_close_matches(other, known, n=1, cutoff=NEAR)
+        near = difflib.get_close_matches(option, known, n=1, cutoff=NEAR)
         return LayergramError(
             f"the option {option} of {command}",
             got="no option of that name",

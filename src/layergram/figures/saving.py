@@ -12,7 +12,7 @@ from layergram.figures.axes import paint_into, room_in
 from layergram.figures.painting import paint
 from layergram.figures.planning import Maps, plan
 from layergram.figures.spec import Figure
-from layergram.figures.style import DOTS_PER_INCH, OTHER_NAMES, Style
+from layergram.figures.style import DOTS_PER_INCH, Style
 from layergram.maps import replacing
 from layergram.maps.files import not_written
 
@@ -34,6 +34,7 @@ def draw(
     *,
     style: Style | None = None,
     ax: Axes | None = None,
+    cmap: str = "",
     **choices: Any,
 ) -> Painted:
     """Draw one map or several as a matplotlib figure, or one panel into Axes of your own.
@@ -43,6 +44,7 @@ def draw(
         style: the choices, or
         ax: Axes to paint a map of one panel into; its colour bar takes its room from them. The
             notes and the legend are then left to you: :func:`plan` has them.
+        cmap: the same choice as ``colours``: a colour map of matplotlib.
         **choices: the fields of :class:`Style` by name.
 
     Raises:
@@ -54,7 +56,13 @@ def draw(
         >>> len(draw(m, colours="cividis").axes)  # the cells and the colour bar
         2
     """
-    style = choose(style, choices)
+    if cmap and choices.get("colours", cmap) != cmap:
+        raise LayergramError(
+            f"the colour maps '{cmap}' and '{choices['colours']}'",
+            got="two names of one choice: cmap and colours",
+            do="give one of them",
+        )
+    style = choose(style, choices | ({"colours": cmap} if cmap else {}))
     if ax is None:
         return paint(plan(maps, style=style))
     return paint_into(ax, plan(maps, style=style, room=room_in(ax)))
@@ -68,12 +76,6 @@ def choose(style: Style | None, choices: Mapping[str, Any]) -> Style:
     """
     known = [field.name for field in dataclasses.fields(Style)]
     for name in choices:
-        if name in OTHER_NAMES:
-            raise LayergramError(
-                f"choice of a figure '{name}'",
-                got="no choice of that name",
-                do=f"did you mean {OTHER_NAMES[name]}?",
-            )
         if name not in known:
             raise unknown_name("choice of a figure", name, known)
     return dataclasses.replace(style or Style(), **choices)

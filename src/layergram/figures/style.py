@@ -18,9 +18,6 @@ NARROWEST = 40  # mm
 DOTS_PER_INCH = 300  # of a written picture
 PAGE = 183 / MM  # inches: the width of a page of two columns
 
-OTHER_NAMES = {"cmap": "colours", "color_map": "colours", "colormap": "colours"}
-"""What other programs call a choice of a figure."""
-
 
 @dataclass(frozen=True)
 class Style:
@@ -43,7 +40,7 @@ class Style:
         scale: auto is diverging for signed maps, else linear; percentile cuts both ends off.
         limits: lowest and highest value of the colours.
         percentiles: the two percentiles for scale percentile.
-        colours: any colour map of matplotlib, such as cividis.
+        colours: name of a colour map of matplotlib.
         direction: reversed swaps the two ends of the colour map.
         mark: blocks to mark, as rows,columns with first:last labels, such as 10:20,3:5;
             best finds the block that stands out most.
