@@ -39,7 +39,6 @@ def average_texts(
     model.check()
     data = _data(source, by, columns)
     execution.check()
-    out = execution.folder(output, "averages")
 
     from layergram.experiments.averages.items import items_of, possible_measures
     from layergram.experiments.averages.run import average_maps
@@ -49,6 +48,7 @@ def average_texts(
 
     everything = list(measures) == ["all"]
     check_reading([] if everything else select_measures(list(measures), dict(options)), run)
+    out = execution.folder(output, "averages")
     with Phases(output.silent) as phases:
         loaded = model.load(phases.show)
     if everything:
