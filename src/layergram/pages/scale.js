@@ -180,7 +180,12 @@ function shortly(value, digits = 3) {
   if (value >= 0.01 * (1 - 1e-9) && value < 99999) {
     return value < 1000 ? String(Number(value.toPrecision(digits))) : value.toFixed(0);
   }
-  const power = Math.floor(Math.log10(value) + 1e-9);
+  return asPower(value, digits);
+}
+
+/** A number above 0 as a multiple of a power of ten. */
+function asPower(value, digits) {
+  const power = Math.floor(Math.log10(Number(value.toPrecision(digits))) + 1e-9);
   const raised = String(power).replace(/[-\d]/g, (sign) => RAISED[sign]);
   const times = String(Number((value / 10 ** power).toPrecision(digits)));
   return times === "1" ? `10${raised}` : `${times}·10${raised}`;
@@ -220,7 +225,10 @@ function logTicks(low, high) {
   const all = [];
   for (let power = first; power <= last; power += 1) all.push(...leads.map((lead) => lead * 10 ** power));
   const inner = [low, ...all.filter((at) => low * 1.3 < at && at < high / 1.3), high];
-  return [inner, inner.map((at) => shortly(at))];
+  // labels of one axis in one way: plain numbers if none is very small or large, else powers
+  const plain = low >= 0.001 * (1 - 1e-9) && high <= 100000 * (1 + 1e-9);
+  const number = (at) => (at < 1000 ? String(Number(at.toPrecision(3))) : at.toFixed(0));
+  return [inner, inner.map((at) => (plain ? number(at) : asPower(at, 3)))];
 }
 
 /** The labelled values of a scale; an end beyond which values lie says so. */
