@@ -337,7 +337,7 @@ def test_script_in_a_map_file_stays_text(client, out):
 def test_a_file_that_is_no_map_is_refused(client, out):
     (out / "bad.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + os.urandom(200))
     told = refused(client.get("/api/results/view", params={"folder": ".", "name": "bad.nc"}), 400)
-    assert told["got"] == "a netCDF file that is torn"
+    assert told["got"].startswith("a netCDF file that is torn")
     small = Settings(out, limits=Limits(file=10))
     app = create_app(client.app.state.layergram.models, small)
     with TestClient(app, base_url=ADDRESS) as other:

@@ -225,9 +225,12 @@ def test_a_constant_feature_has_no_weight():
     assert fits.converged.all()
 
 
-def test_constant_features_leave_the_base_rate():
+@pytest.mark.parametrize("scale", ["standard", "none"])
+@pytest.mark.parametrize("width", [3, 80])
+def test_constant_features_leave_the_base_rate(width, scale):
     wrong = np.arange(40) % 4 == 0
-    fits = solve(np.ones((40, 3), np.float32), wrong, np.ones((1, 40), bool))
+    fits = solve(np.full((40, width), 7.0, np.float32), wrong, np.ones((1, 40), bool), scale=scale)
+    assert not fits.weights.any()
     assert torch.sigmoid(fits.bias[0]).item() == pytest.approx(0.25, abs=1e-3)
 
 

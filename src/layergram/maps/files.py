@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +190,7 @@ def read(path: str | Path, *, value: str = "") -> xr.DataArray:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         detail = " ".join(str(error).split())[:200]
-        nature = _nature(path) if isinstance(error, OSError) else ""
+        nature = _nature(path, detail) if isinstance(error, OSError) else ""
         raise LayergramError(
             asked,
             got=nature or f"a file that is not a map ({type(error).__name__}: {detail})",
@@ -201,7 +201,9 @@ def read(path: str | Path, *, value: str = "") -> xr.DataArray:
 
 def _folder(path: Path, asked: str) -> LayergramError:
     """The refusal of a folder, with the maps in it."""
-    inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".nc", ".zarr"))
+    inside: list[Path] = []
+    with suppress(OSError):  # a folder that may not be looked into
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".nc", ".zarr"))
     listed = ", ".join(one.name for one in inside[:MANY])
     more = f" and {len(inside) - MANY} more" if len(inside) > MANY else ""
     return LayergramError(
@@ -212,16 +214,19 @@ def _folder(path: Path, asked: str) -> LayergramError:
     )
 
 
-def _nature(path: Path) -> str:
+def _nature(path: Path, detail: str) -> str:
     """What a file is that is no netCDF, whatever its suffix says; nothing where that is open."""
     if path.suffix.lower() != ".nc":
         return ""
-    with path.open("rb") as stream:
-        start = stream.read(512)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(512)
+    except OSError:
+        return ""
     if not start:
         return "an empty file"
     if start.startswith((HDF5, NETCDF3)):
-        return "a netCDF file that is torn"
+        return f"a netCDF file that is torn, or in use ({detail})"
     for magic, kind in KINDS.items():
         if start.startswith(magic):
             return f"{kind}, not a map in netCDF"

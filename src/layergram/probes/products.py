@@ -36,7 +36,7 @@ def factor(matrix: Tensor) -> Tensor:
     """The lower Cholesky factor of a symmetric matrix that is positive, but for rounding.
 
     Where rounding has made it indefinite, the least of 1e-6, 1e-5, … times the mean of the diagonal
-    that mends it is added to the diagonal.
+    that mends it is added to the diagonal; to zeros, 1.
 
     Raises:
         LayergramError: where numbers are not finite.
@@ -46,7 +46,8 @@ def factor(matrix: Tensor) -> Tensor:
         lower, failed = torch.linalg.cholesky_ex(matrix)
         if not failed:
             return lower
-        jitter = max(10 * jitter, 1e-6 * float(matrix.diagonal().mean()))
+        mean = float(matrix.diagonal().mean())
+        jitter = max(10 * jitter, 1e-6 * mean if mean else 1.0)
         matrix = matrix + jitter * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     raise LayergramError(
         "probes",

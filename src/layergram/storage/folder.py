@@ -6,7 +6,7 @@ import json
 import reprlib
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +215,9 @@ def _no_run(folder: Path, got: str) -> tuple[str, str]:
     """What there is in the place of a run's folder, and what to do."""
     if not folder.exists():
         return "no such folder", "check the path"
-    maps = {path.suffix for path in ([folder] if folder.is_file() else folder.iterdir())}
+    maps: set[str] = set()
+    with suppress(OSError):  # a folder that may not be looked into
+        maps = {path.suffix for path in ([folder] if folder.is_file() else folder.iterdir())}
     if maps & {".nc", ".zarr"}:
         what = "a map" if folder.is_file() else "a folder of maps, which keeps no shards"
         return (
