@@ -333,7 +333,7 @@ def trace(  # noqa: PLR0913
         ``heads="each"``), all on one token axis with the coordinates ``token_text``, ``token_id``,
         ``char_start``, ``char_end``, ``part``;
         ``lens_token`` adds ``top_token_id``, ``top_token_text`` and, up to 20,000 cells,
-        ``top_tokens`` over (layer, token).
+        ``top_tokens`` over (layer, token), which files and pages of other maps leave out.
         NaN cells have their reason in the attribute ``missing``.
 
     Raises:

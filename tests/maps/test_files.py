@@ -233,3 +233,20 @@ def test_a_file_without_the_right_to_read_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(LayergramError, match="Permission denied"):
         maps.read(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("measure", ["divergence", "lens_token"])
+def test_the_likeliest_tokens_go_into_the_file_of_their_own_measure(tmp_path, suffix, measure):
+    texts = (("layer", "token"), [["", '"a" 50.0%, "é" 5.0%'] * 2] * 2, {"measure": "lens_token"})
+    array = maps.make(
+        [[0.5] * 4] * 2, ("layer", "token"), measure=measure, coords={"top_tokens": texts}
+    )
+    path = maps.write(array, tmp_path / f"map{suffix}")
+    if suffix == ".csv":
+        assert ("top_tokens" in path.read_text()) == (measure == "lens_token")
+        return
+    back = maps.read(path)
+    assert ("top_tokens" in back.coords) == (measure == "lens_token")
+    if measure == "lens_token":
+        assert (back.top_tokens.values == array.top_tokens.values).all()
