@@ -115,9 +115,15 @@ def _choose(path: Path, table: dict[str, Callable[..., Any]]) -> Callable[..., A
     return chosen
 
 
+DEFLATED = {"zlib": True, "complevel": 4}
+
+
 def _write_netcdf(array: xr.DataArray, path: Path) -> None:
     dataset = array.to_dataset(name=array.name or array.attrs["measure"])
-    compressed = {name: {"zlib": True, "complevel": 4} for name in dataset.data_vars}
+    compressed: dict[Any, dict[str, Any]] = {name: dict(DEFLATED) for name in dataset.data_vars}
+    for name, coord in dataset.coords.items():
+        if coord.ndim > 1 and coord.dtype.kind in "UO":  # HDF5 deflates only texts of one width
+            compressed[name] = {"dtype": "S1", **DEFLATED}
     # through memory: on a full disk HDF5 raises an error of its own, and cannot close the file
     whole = dataset.to_netcdf(None, engine="h5netcdf", encoding=compressed)
     path.write_bytes(bytes(whole))
