@@ -168,3 +168,15 @@ def test_a_measure_need_not_name_more_than_one_token(tiny, monkeypatch, changes)
     assert "top_tokens" not in found.coords
     assert (found["top_token_id"].values[:, 1:] >= 0).all()
     assert (found["top_token_text"].values[:, 0] == "").all()
+
+
+def test_other_maps_of_a_run_keep_the_likeliest_token_alone(tiny, tmp_path):
+    names = ["lens_token", "divergence", "attention_received", "settling_depth"]
+    steps = Trace(tiny, Source(TEXT), measures=names, run=Run(chunk=4))
+    columns = [step.columns for step in steps.steps()][-1]
+    made = steps.maps()
+    for name in names:
+        kept = maps.read(maps.write(made[name], tmp_path / f"{name}.nc"))
+        for array in (kept, columns[name]):
+            assert ("top_tokens" in array.coords) == (name == "lens_token")
+            assert ("top_token_text" in array.coords) == ("layer" in array.dims)
