@@ -51,6 +51,21 @@ def test_averages_equal_numpy_over_single_maps(tiny, by, segment):
         )
 
 
+def test_tokens_of_cells_are_named_only_for_maps_that_are_kept(tiny, tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        "layergram.cell_tokens.decode", lambda _, ids: decoded.append(ids) or str(ids)
+    )
+    given = {"measures": ["lens_token", "divergence"], "by": "whole"}
+    means = lg.average_maps(tiny, TEXTS[:3], **given).maps
+    assert not decoded
+    kept = lg.average_maps(tiny, TEXTS[:3], out=tmp_path, keep="maps", **given).maps
+    assert decoded
+    assert means["lens_token"].equals(kept["lens_token"])
+    one = lg.read(tmp_path / "texts" / "1" / "lens_token.nc")
+    assert "top_tokens" in one.coords and "top_token_text" in one.coords
+
+
 def test_an_interrupted_run_resumes_with_the_same_bits(tiny, tmp_path):
     whole = lg.average_maps(tiny, TEXTS, measures=MEASURES).maps
 

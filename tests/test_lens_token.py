@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from layergram import maps
+from layergram.engine.reducers import MOST_CELLS, NamedTokens, QueryColumns, TokenColumns
 from layergram.maps.build import storable
+from layergram.measures import MEASURES
 from layergram.recipe import Run
-from layergram.tracing import trace
+from layergram.token_sources import Source
+from layergram.tracing import Trace, trace
 
 TEXT = "The capital of France is Paris, is it not?"
 
@@ -80,10 +85,98 @@ def test_a_cell_names_the_five_likeliest_with_their_probabilities(tiny, found):
 
 
 def test_a_map_of_many_cells_names_the_likeliest_alone(tiny, monkeypatch):
-    monkeypatch.setattr("layergram.cell_tokens.MOST_TOPPED", 3 * 12)
+    monkeypatch.setattr("layergram.tracing.MOST_CELLS", 3 * 12)
     ids = [5] * 13
     small, large = (
         trace(tiny, ids=ids[:n], measures=["lens_token"])["lens_token"] for n in (12, 13)
     )
     assert "top_tokens" in small.coords and "top_tokens" not in large.coords
     assert "top_token_text" in large.coords
+
+
+def test_the_likeliest_tokens_of_many_cells_are_not_kept(tiny, monkeypatch):
+    monkeypatch.setattr("layergram.tracing.MOST_CELLS", 3 * 12)
+    one = Trace(tiny, Source(ids=[5] * 13), measures=["lens_token"], run=Run(chunk=6))
+    kept = [one.reducers["lens_token"].top_tokens(0) is not None for _ in one.steps()]
+    assert kept == [True, True, False]
+    assert not one.reducers["lens_token"].ranked
+
+
+def test_the_number_of_cells_that_is_said_is_the_limit():
+    said = f"{MOST_CELLS:,} cells"
+    pages = (Path(__file__).parents[1] / "docs/pages.md").read_text(encoding="utf-8")
+    for text in (
+        MEASURES["lens_token"].function.__doc__,
+        trace.__doc__,
+        maps.LENS_COORDINATES["top_tokens"],
+        pages,
+    ):
+        assert said in " ".join(text.split())
+
+
+def second(view):
+    """Probability of the second likeliest token."""
+    logits = view.prediction.logits
+    p, ids = logits.double().softmax(-1).topk(4)
+    return NamedTokens(p[:, 1].float(), ids[:, 1], p[:, 1:].float(), ids[:, 1:])
+
+
+def values_and_ids(view):
+    """Values and ids alone."""
+    found = second(view)
+    return NamedTokens(found.values, found.ids)
+
+
+class Ids(QueryColumns):
+    """A reducer with ids of its own, and nothing else."""
+
+    def token_ids(self, tokens):
+        return np.full((self.reduction.layers, tokens), 7)
+
+
+def added(monkeypatch, **changes):
+    """One more measure that names tokens."""
+    record = replace(MEASURES["lens_token"], name="second_token", **changes)
+    monkeypatch.setitem(MEASURES, "second_token", record)
+
+
+@pytest.mark.parametrize("names", [["lens_token", "second_token"], ["second_token", "lens_token"]])
+def test_two_measures_name_their_own_tokens(tiny, monkeypatch, names):
+    added(monkeypatch, function=second)
+    alone = {one: trace(tiny, TEXT, measures=[one])[one] for one in names}
+    steps = Trace(tiny, Source(TEXT), measures=names, run=Run(chunk=4))
+    columns = [step.columns for step in steps.steps()]
+    for name in names:
+        for coordinate in maps.LENS_COORDINATES:
+            found = np.concatenate([step[name][coordinate].values for step in columns], axis=1)
+            np.testing.assert_array_equal(found, alone[name][coordinate].values)
+    assert (alone[names[0]].top_tokens != alone[names[1]].top_tokens).any()
+    assert steps.maps().top_tokens.attrs["measure"] == names[1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"function": values_and_ids, "reducer": TokenColumns},
+        {"function": lambda view: (-view.prediction.log_total).exp(), "reducer": Ids},
+    ],
+    ids=["values and ids", "reducer of its own"],
+)
+def test_a_measure_need_not_name_more_than_one_token(tiny, monkeypatch, changes):
+    added(monkeypatch, **changes)
+    found = trace(tiny, TEXT, measures=["second_token"], run=Run(chunk=4))["second_token"]
+    assert "top_tokens" not in found.coords
+    assert (found["top_token_id"].values[:, 1:] >= 0).all()
+    assert (found["top_token_text"].values[:, 0] == "").all()
+
+
+def test_other_maps_of_a_run_keep_the_likeliest_token_alone(tiny, tmp_path):
+    names = ["lens_token", "divergence", "attention_received", "settling_depth"]
+    steps = Trace(tiny, Source(TEXT), measures=names, run=Run(chunk=4))
+    columns = [step.columns for step in steps.steps()][-1]
+    made = steps.maps()
+    for name in names:
+        kept = maps.read(maps.write(made[name], tmp_path / f"{name}.nc"))
+        for array in (kept, columns[name]):
+            assert ("top_tokens" in array.coords) == (name == "lens_token")
+            assert ("top_token_text" in array.coords) == ("layer" in array.dims)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ import xarray as xr
 from layergram import maps, tokens
 from layergram.cell_tokens import CellTokens
 from layergram.engine.lens_choice import LensChoice, open_lens
-from layergram.engine.reducers import Reducer
+from layergram.engine.reducers import MOST_CELLS, Reducer
 from layergram.engine.run import read
 from layergram.engine.sampling import Sampling, Stream
 from layergram.errors import LayergramError
@@ -43,6 +43,8 @@ class Trace:
         options: options of the measures by name.
         run: how to read and generate.
         lens: the lens of ``run``, where it is open already.
+        cells: ``named`` gives cells of the lens their tokens, ``bare`` leaves these out, where
+            values alone are wanted.
 
     Attributes:
         tokens: the tokens that have been read.
@@ -60,6 +62,7 @@ class Trace:
         options: Mapping[str, Any] | None = None,
         run: Run | None = None,
         lens: LensChoice | None = None,
+        cells: Literal["named", "bare"] = "named",
     ) -> None:
         self.model, self.source, self.run = model, source, run or Run()
         options = dict(options or {})
@@ -79,7 +82,12 @@ class Trace:
         self.options = resolved(options, resolvers, self.given, prompted=prompted)
         self.reducers: dict[str, Reducer] = {
             record.name: record.reducer(
-                record.reduction(self.options, layers=model.layers, heads=self.run.heads)
+                record.reduction(
+                    self.options,
+                    layers=model.layers,
+                    heads=self.run.heads,
+                    most_cells=MOST_CELLS if cells == "named" else 0,
+                )
             )
             for record in self.records
             if not record.source
@@ -87,7 +95,9 @@ class Trace:
         self.tokens = tokens.cut(self.given, 0, 0)
         self.taken = 0
         self._answering = prompted
-        self.cell_tokens = CellTokens(model.tokenizer)
+        predicts = {record.name for record in self.records if record.alignment == "predicts"}
+        named = self.reducers if cells == "named" else {}
+        self.cell_tokens = CellTokens(model.tokenizer, named, predicts=predicts)
 
     def steps(self) -> Iterator[TraceStep]:
         """Read, and generate where there is a prompt: a step after each chunk."""
@@ -123,12 +133,16 @@ class Trace:
         A measure that has no value yet (one that needs a token before it) is left out until the
         end of the text; a text that ends without one is refused.
         """
-        named = self._named(0)
+        firsts = {record.name: 0 for record in self.records}
+        named = self.cell_tokens.coordinates(firsts, tokens=len(self.tokens))
         made = {
-            record.name: maps.check(self._map(record, array, 0, named, about))
+            record.name: maps.check(self._map(record, array, 0, named[record.name], about))
             for record, array, about in self._finished()
         }
-        return xr.Dataset(made, coords=token_coordinates(self.tokens))
+        coords = token_coordinates(self.tokens)
+        for array in made.values():  # one axis has one coordinate of a name: that of the last map
+            coords |= {n: array[n].variable for n in maps.LENS_COORDINATES if n in array.coords}
+        return xr.Dataset(made, coords=coords)
 
     def columns(self, start: int) -> dict[str, xr.DataArray]:
         """The columns of each map from a position on, and those before it that may have changed.
@@ -136,9 +150,9 @@ class Trace:
         Tokens are labelled with their positions. A map that has no tokens comes whole.
         """
         firsts = {one.name: 0 if one.reducer.revises else start for one in self.records}
-        named = {first: self._named(first) for first in set(firsts.values())}
+        named = self.cell_tokens.coordinates(firsts, tokens=len(self.tokens))
         return {
-            one.name: self._map(one, array, firsts[one.name], named[firsts[one.name]], about)
+            one.name: self._map(one, array, firsts[one.name], named[one.name], about)
             for one, array, about in self._finished()
         }
 
@@ -177,19 +191,6 @@ class Trace:
                 array = array[0]
         values[record.name] = array
         return np.asarray(array, dtype=np.float32)
-
-    def _named(self, first: int) -> dict[Hashable, Any]:
-        """The tokens that cells belong to from the position ``first`` on, for all maps of cells."""
-        found: dict[Hashable, Any] = {}
-        for record in self.records:
-            if not record.source:
-                found |= self.cell_tokens.coordinates(
-                    self.reducers[record.name],
-                    tokens=len(self.tokens),
-                    first=first,
-                    predicts=record.alignment == "predicts",
-                )
-        return found
 
     def _roles(self) -> list[str]:
         """The role of each token that has been read."""
@@ -332,7 +333,7 @@ def trace(  # noqa: PLR0913
         ``heads="each"``), all on one token axis with the coordinates ``token_text``, ``token_id``,
         ``char_start``, ``char_end``, ``part``;
         ``lens_token`` adds ``top_token_id``, ``top_token_text`` and, up to 20,000 cells,
-        ``top_tokens`` over (layer, token).
+        ``top_tokens`` over (layer, token), which files and pages of other maps leave out.
         NaN cells have their reason in the attribute ``missing``.
 
     Raises:

@@ -37,6 +37,28 @@ def test_a_difference_is_cell_by_cell_and_turns_its_sign(values):
     np.testing.assert_array_equal(maps.difference(a, b).values, -maps.difference(b, a).values)
 
 
+CELLS = ("layer", "token")
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["the first", "the second"])
+def test_tokens_that_one_map_names_are_not_those_of_the_difference(order):
+    words = np.array([list("abcd"), list("efgh")])
+    fives = np.array([["five"] * 4] * 2)
+    both = token_map().assign_coords(top_token_text=(CELLS, words))
+    named = both.assign_coords(top_tokens=(CELLS, fives))
+    found = maps.difference(*(named, both)[::order])
+    assert "top_tokens" not in found.coords and "token_text" in found.coords
+    assert (found.top_token_text.values == words).all()
+    assert "top_token_text" not in maps.difference(*(both, token_map())[::order]).coords
+    assert (maps.difference(named, named).top_tokens.values == fives).all()
+
+
+def test_a_difference_has_no_tokens_of_another_measure():
+    fives = (CELLS, [["five"] * 4] * 2, {"measure": "lens_token"})
+    other = token_map().assign_coords(top_tokens=fives)
+    assert "top_tokens" not in maps.difference(other, other).coords
+
+
 def test_a_difference_says_what_it_is_and_who_made_both_sides():
     a = token_map(long_name="JSD", seed=1, text="T", options={"norm": "final"}, caveat="c")
     b = token_map(long_name="JSD", seed=1, text="T", model="two", run={"chunk": 1})

@@ -233,3 +233,37 @@ def test_a_file_without_the_right_to_read_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(LayergramError, match="Permission denied"):
         maps.read(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("measure", ["divergence", "lens_token"])
+def test_the_likeliest_tokens_go_into_the_file_of_their_own_measure(tmp_path, suffix, measure):
+    texts = (("layer", "token"), [["", '"a" 50.0%, "é" 5.0%'] * 2] * 2, {"measure": "lens_token"})
+    array = maps.make(
+        [[0.5] * 4] * 2, ("layer", "token"), measure=measure, coords={"top_tokens": texts}
+    )
+    path = maps.write(array, tmp_path / f"map{suffix}")
+    if suffix == ".csv":
+        assert ("top_tokens" in path.read_text()) == (measure == "lens_token")
+        return
+    back = maps.read(path)
+    assert ("top_tokens" in back.coords) == (measure == "lens_token")
+    if measure == "lens_token":
+        assert (back.top_tokens.values == array.top_tokens.values).all()
+
+
+@pytest.mark.parametrize("kind", [str, object])
+def test_texts_of_cells_are_compressed_in_netcdf(tmp_path, kind):
+    words = [f'"wörd {n}" {n % 97}.5%, "🙂" 1.0%' for n in range(6000)]
+    texts = np.array(words, dtype=kind).reshape(30, 200)
+    empty = np.full((30, 200), "", dtype=kind)
+    array = maps.make(np.ones((30, 200)), ("layer", "token"), measure="lens_token")
+    array = array.assign_coords(
+        top_tokens=(("layer", "token"), texts), top_token_text=(("layer", "token"), empty)
+    )
+    path = maps.write(array, tmp_path / "map.nc")
+    assert path.stat().st_size < len("".join(words).encode())
+    for back in (maps.read(path), maps.read(maps.write(maps.read(path), tmp_path / "again.nc"))):
+        assert back.dims == array.dims and set(back.coords) == set(array.coords)
+        assert (back.top_tokens.values == texts).all()
+        assert (back.top_token_text.values == "").all()

@@ -14,7 +14,7 @@ import pytest
 
 from layergram import LayergramError, figures, maps
 from layergram.cli import main
-from layergram.export import page_views, save_map, save_page
+from layergram.export import page_columns, page_data, page_views, save_map, save_page
 
 SCRIPT = "</script ><!-- <script>window.hurt = 1</script ><img src=x onerror=alert(1)>"
 
@@ -171,3 +171,14 @@ def test_a_page_offers_no_more_maps_than_6_mb_hold(tmp_path):
     file = save_map(random_map(), tmp_path, name="b", page=views)[-1]
     assert file.stat().st_size <= 6e6
     assert [one[0] for one in data_of(file.read_text(encoding="utf-8"))["maps"]] == ["b", "a", "d"]
+
+
+def test_the_likeliest_tokens_are_on_the_page_of_their_own_measure():
+    texts = (("layer", "token"), [["five", "more"]], {"measure": "lens_token"})
+    both = {
+        name: maps.make([[0.5, 1]], ("layer", "token"), measure=name, coords={"top_tokens": texts})
+        for name in ("lens_token", "divergence")
+    }
+    for found in (page_data(both)["maps"], page_columns(both)):
+        own, other = found
+        assert own["likely"]["words"] == ["five", "more"] and other["likely"] is None

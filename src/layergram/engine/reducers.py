@@ -18,6 +18,8 @@ from torch import Tensor
 from layergram.engine.settling import Settled, count_cells
 
 Values = npt.NDArray[np.float32]
+MOST_CELLS = 20_000
+"""Cells of a map up to which each has its likeliest tokens, beyond that one alone."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Reduction:
         layers: number of layers of the model.
         heads: ``"mean"`` for one value per layer, ``"each"`` for one per head.
         pool: what the heads of a layer come to together: ``"mean"``, or their ``"sum"``.
+        most_cells: number of cells, layers times tokens, up to which the likeliest tokens of each
+            are kept where the function gives them; 0 for none.
     """
 
     function: Callable[[Any], Any]
@@ -37,6 +41,7 @@ class Reduction:
     layers: int
     heads: str = "mean"
     pool: str = "mean"
+    most_cells: int = MOST_CELLS
 
     def pooled(self, values: Tensor) -> Tensor:
         """[head, …] as it is for ``heads="each"``, else [1, …]."""
@@ -79,9 +84,12 @@ class Reducer(ABC):
         """[layer, token], a token of the vocabulary for each value; ``None`` for most reducers."""
         return None
 
-    def top_tokens(self, start: int) -> tuple[npt.NDArray[np.int64], Values]:
-        """Ids and values [layer, token, rank] behind ``token_ids``, from a position on."""
-        raise NotImplementedError
+    def top_tokens(self, start: int) -> tuple[npt.NDArray[np.int64], Values] | None:
+        """Ids and values [layer, token, rank] of the likeliest tokens, from a position on.
+
+        ``None`` for most reducers, and where there are too many cells to keep them.
+        """
+        return None
 
     def counted(self) -> dict[str, int]:
         """What was counted on the way, by name; nothing for most reducers."""
@@ -123,35 +131,52 @@ class NamedTokens:
     Attributes:
         values: [token].
         ids: [token], int64.
-        top_values: [token, rank], the same of the tokens that come first, in their order.
-        top_ids: [token, rank], int64.
+        top_values: [token, rank], the values of the likeliest tokens in their order, or ``None``.
+        top_ids: [token, rank], int64, the likeliest tokens, or ``None``.
     """
 
     values: Tensor
     ids: Tensor
-    top_values: Tensor
-    top_ids: Tensor
+    top_values: Tensor | None = None
+    top_ids: Tensor | None = None
 
 
 class TokenColumns(QueryColumns):
-    """Keeps the columns of each chunk, and their ids: the function gives :class:`NamedTokens`."""
+    """Keeps the columns of each chunk, and their ids: the function gives :class:`NamedTokens`.
+
+    The likeliest tokens are kept as well, if it gives them, up to ``most_cells`` of the reduction.
+    """
 
     def __init__(self, reduction: Reduction) -> None:
         super().__init__(reduction)
         self.ids: list[list[Tensor]] = [[] for _ in range(reduction.layers)]
-        self.tops: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(reduction.layers)]
+        self.ranked: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(reduction.layers)]
+        self._keeps_ranked = reduction.most_cells > 0
 
     def take(self, view: Any) -> None:
         """Reduce one view and append its columns."""
         named: NamedTokens = self.reduction.function(view)
         self.parts[view.layer - 1].append(named.values[None])
         self.ids[view.layer - 1].append(named.ids)
-        self.tops[view.layer - 1].append((named.top_ids, named.top_values))
+        if self._keeps_ranked:
+            self._rank(view.layer - 1, named)
 
-    def top_tokens(self, start: int) -> tuple[npt.NDArray[np.int64], Values]:
+    def _rank(self, at: int, named: NamedTokens) -> None:
+        """Keep the likeliest tokens of one layer, or from too many cells on those of none."""
+        if named.top_ids is None or named.top_values is None:
+            self._keeps_ranked = False
+            return
+        self.ranked[at].append((named.top_ids, named.top_values))
+        tokens = sum(len(ids) for ids, _ in self.ranked[at])
+        if self.reduction.layers * tokens > self.reduction.most_cells:
+            self._keeps_ranked, self.ranked = False, []
+
+    def top_tokens(self, start: int) -> tuple[npt.NDArray[np.int64], Values] | None:
         """Ids and values [layer, token, rank] of the tokens from a position on, of all layers."""
-        made = [[torch.cat(part) for part in zip(*own, strict=True)] for own in self.tops]
-        self.tops = [[(ids, values)] for ids, values in made]
+        if not self._keeps_ranked:
+            return None
+        made = [[torch.cat(part) for part in zip(*own, strict=True)] for own in self.ranked]
+        self.ranked = [[(ids, values)] for ids, values in made]
         ids, values = (torch.stack([own[at][start:] for own in made]).cpu() for at in (0, 1))
         return ids.numpy(), values.float().numpy()
 

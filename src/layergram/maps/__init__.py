@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from layergram.lazy import imported
 
 if TYPE_CHECKING:
+    from layergram.maps.build import belongs as belongs
     from layergram.maps.build import cell_coordinates as cell_coordinates
     from layergram.maps.build import check as check
     from layergram.maps.build import layergram_version as layergram_version
@@ -55,6 +56,7 @@ _HOMES = {
     "TEXT_ROLES": "vocabulary",
     "TOKEN_COORDINATES": "vocabulary",
     "TextPart": "vocabulary",
+    "belongs": "build",
     "cell_coordinates": "build",
     "check": "build",
     "difference": "compare",

@@ -16,7 +16,7 @@ import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
 from layergram.maps.dimensions import DIMENSIONS
-from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES, NUMBERS, TEXTS
+from layergram.maps.vocabulary import ALIGNMENTS, CELL_COORDINATES, LENS_COORDINATES, NUMBERS, TEXTS
 
 SCHEMA = 1
 
@@ -275,6 +275,24 @@ def options_of(array: xr.DataArray, attribute: str = "options") -> dict[str, Any
     except (TypeError, ValueError):
         return {}
     return options if isinstance(options, dict) else {}
+
+
+def belongs(array: xr.DataArray, name: str) -> bool:
+    """Whether a map has a coordinate of the lens, and not that of another measure.
+
+    A dataset gives such a coordinate to all maps on the same axes; its attribute ``measure`` names
+    the one that it was made with.
+    """
+    if name not in array.coords:
+        return False
+    measure = array.attrs.get("of", array.attrs.get("measure"))
+    return bool(array[name].attrs.get("measure", measure) == measure)
+
+
+def without_others(array: xr.DataArray) -> xr.DataArray:
+    """The map without the coordinates of the lens that belong to another measure."""
+    found = [name for name in LENS_COORDINATES if name in array.coords]
+    return array.drop_vars([name for name in found if not belongs(array, name)])
 
 
 def cell_coordinates(array: xr.DataArray) -> list[str]:

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError, unknown_name
-from layergram.maps.build import check, make
+from layergram.maps.build import check, make, without_others
 from layergram.maps.dimensions import DIMENSIONS
 from layergram.maps.rounding import ROUNDING, rounding_between
-from layergram.maps.vocabulary import CELL_COORDINATES
+from layergram.maps.vocabulary import CELL_COORDINATES, LENS_COORDINATES
 
 Match = Literal["exact", "common", "position"]
 SAME = ("measure", "of", "units", "alignment")
@@ -56,7 +56,8 @@ def difference(
         what made both maps is kept, and what made only one of them stands in the JSON attributes
         ``minuend`` and ``subtrahend``. The coordinate ``rounding`` says how large a difference
         rounding alone can make in each cell (:func:`layergram.maps.within_rounding`). Intervals and
-        p-values of the maps are not those of their difference, and left out.
+        p-values of the maps are not those of their difference, and left out. So are tokens of the
+        lens that only one map names, or that differ.
 
     Raises:
         LayergramError: that shows the first place where the maps do not match.
@@ -70,7 +71,7 @@ def difference(
     """
     if match not in get_args(Match):
         raise unknown_name("match", match, get_args(Match))
-    check(a), check(b)
+    a, b = without_others(check(a)), without_others(check(b))
     asked = f"the difference of {names[0]} and {names[1]}"
     if set(a.dims) != set(b.dims):
         raise LayergramError(
@@ -205,7 +206,10 @@ def _short(labels: list[Any]) -> str:
 
 
 def _shared_coordinates(a: xr.DataArray, b: xr.DataArray) -> dict[Any, Any]:
-    """The coordinates that both maps have alike; those that only one has, too."""
+    """The coordinates that both maps have alike; those that only one has, too.
+
+    What the lens says of a cell in one map alone says nothing of the difference.
+    """
     shared = {
         name: (coord.dims, coord.values)
         for name, coord in a.coords.items()
@@ -213,7 +217,8 @@ def _shared_coordinates(a: xr.DataArray, b: xr.DataArray) -> dict[Any, Any]:
     }
     only_b = {n: (c.dims, c.values) for n, c in b.coords.items() if n not in a.coords}
     both = {**shared, **only_b}
-    return {name: coord for name, coord in both.items() if name not in CELL_COORDINATES}
+    one = {name for name in LENS_COORDINATES if name not in a.coords or name not in b.coords}
+    return {n: coord for n, coord in both.items() if n not in one and n not in CELL_COORDINATES}
 
 
 def _attributes(a: xr.DataArray, b: xr.DataArray, names: tuple[str, str]) -> dict[str, Any]:

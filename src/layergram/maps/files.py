@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from layergram.errors import LayergramError
-from layergram.maps.build import check, numbered, with_numbers
+from layergram.maps.build import check, numbered, with_numbers, without_others
 from layergram.maps.dimensions import under_new_names
 from layergram.maps.foreign import read_json, read_netcdf, read_table, read_zarr
 from layergram.maps.foreign.datasets import NETCDF3
@@ -53,16 +53,17 @@ def replacing(path: Path) -> Iterator[Path]:
 def write(array: xr.DataArray, path: str | Path) -> Path:
     """Write a map: ``.nc``, ``.zarr`` and ``.json`` keep everything, ``.csv`` numbers and labels.
 
-    The file appears under its name only when it is whole.
+    The file appears under its name only when it is whole. ``top_tokens`` goes into the file of the
+    measure that it was made with alone, also where a dataset gives it to other maps.
 
     Raises:
         LayergramError: for another suffix, or where the file cannot be written.
     """
     path = Path(path)
     writer = _choose(path, WRITERS)
-    check(array)
+    own = without_others(check(array))
     with _writing(path) as temporary:
-        writer(array, temporary)
+        writer(own, temporary)
     return path
 
 
@@ -114,9 +115,15 @@ def _choose(path: Path, table: dict[str, Callable[..., Any]]) -> Callable[..., A
     return chosen
 
 
+DEFLATED = {"zlib": True, "complevel": 4}
+
+
 def _write_netcdf(array: xr.DataArray, path: Path) -> None:
     dataset = array.to_dataset(name=array.name or array.attrs["measure"])
-    compressed = {name: {"zlib": True, "complevel": 4} for name in dataset.data_vars}
+    compressed: dict[Any, dict[str, Any]] = {name: dict(DEFLATED) for name in dataset.data_vars}
+    for name, coord in dataset.coords.items():
+        if coord.ndim > 1 and coord.dtype.kind in "UO":  # HDF5 deflates only texts of one width
+            compressed[name] = {"dtype": "S1", **DEFLATED}
     # through memory: on a full disk HDF5 raises an error of its own, and cannot close the file
     whole = dataset.to_netcdf(None, engine="h5netcdf", encoding=compressed)
     path.write_bytes(bytes(whole))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from layergram.engine.reducers import QueryColumns, Reducer, Reduction, SettledColumns
+from layergram.engine.reducers import MOST_CELLS, QueryColumns, Reducer, Reduction, SettledColumns
 from layergram.measure_names import check_measure_names
 from layergram.measures.options import Resolver
 from layergram.tokens import Tokens
@@ -137,13 +137,20 @@ class Measure:
             name = name.replace(f"the {option}", resolver.named(options[option], tokens))
         return name
 
-    def reduction(self, options: Mapping[str, Any], *, layers: int, heads: str) -> Reduction:
+    def reduction(
+        self,
+        options: Mapping[str, Any],
+        *,
+        layers: int,
+        heads: str,
+        most_cells: int = MOST_CELLS,
+    ) -> Reduction:
         """What the measure's reducer is made from; options of other measures are ignored."""
         own = {name: value for name, value in options.items() if name in self.options}
         function: Callable[..., Any] = partial(self.function, **own)
         if self.family == "settling" and self.direct is not None:
             function = partial(self.direct, **{**self.options, **own})
-        return Reduction(function, self.family, layers, heads, self.pool)
+        return Reduction(function, self.family, layers, heads, self.pool, most_cells)
 
     def own(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The measure's own options, those that are not given by default."""

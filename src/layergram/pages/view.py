@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from layergram.maps import cell_coordinates, dimension_of
+from layergram.maps import belongs, cell_coordinates, dimension_of
 from layergram.maps.plain import plain_value
 
 TOP = "top_token_text"
@@ -197,7 +197,7 @@ def _bars(panel: Mapping[str, Any]) -> dict[str, Any]:
 
 def has_words(array: xr.DataArray, name: str) -> bool:
     """Whether cells have a likeliest token, which says nothing of maps of tokens that are read."""
-    known = name in array.coords and set(array[name].dims) == set(array.dims)
+    known = belongs(array, name) and set(array[name].dims) == set(array.dims)
     return known and array.attrs.get("alignment") != "reads"
 
 

@@ -73,6 +73,7 @@ class AveragingWork:
                     options=self.options,
                     run=self.run,
                     lens=self.lens,
+                    cells="bare" if self.kept is None else "named",
                 )
         records: dict[str, dict[str, Any]] = {}
         for group in self._together(traces):
