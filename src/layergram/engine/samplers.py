@@ -23,7 +23,7 @@ from layergram.models.model import Model
 OWN, VLLM = "layergram", "vllm"
 SAMPLERS = (OWN, VLLM)
 
-COOLEST, HOTTEST = 0.01, 2.0
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 2.0
 """Temperatures above 0 that vLLM takes; it would raise a lower one without a word."""
 
 SHARE = 0.5
@@ -57,10 +57,10 @@ def check_sampler(name: str, *, temperature: float) -> None:
     if name == OWN:
         return
     vllm_version()
-    if not COOLEST <= temperature <= HOTTEST:
+    if not LOWEST_TEMPERATURE <= temperature <= HIGHEST_TEMPERATURE:
         raise LayergramError(
             f"temperature = {temperature} with the sampler {VLLM}",
-            allowed=f"{COOLEST} to {HOTTEST:g}",
+            allowed=f"{LOWEST_TEMPERATURE} to {HIGHEST_TEMPERATURE:g}",
             do=f"choose another temperature, or the sampler {OWN}",
         )
 
