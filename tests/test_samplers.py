@@ -17,6 +17,8 @@ from layergram.cli import main
 from layergram.engine.samplers import open_sampler
 from layergram.engine.sampling import Sampling, Stream, seed_of
 from layergram.models.edits import HeadEdit, edited
+from layergram.storage.executor import Share
+from layergram.storage.folder import RunFolder
 from layergram.storage.verify import verify
 
 OWN = lg.AnswerOptions(samples=3, max_new_tokens=12, temperature=1.3, top_k=40)
@@ -102,17 +104,32 @@ def test_answers_of_vllm_are_replayed_as_any_others(tiny, questions, by_vllm, vl
     assert again.summary == made.summary and not vllm.LLM.made
 
 
-def test_a_run_that_was_stopped_goes_on(tiny, questions, by_vllm, vllm, folder):
+def test_a_stopped_run_goes_on_in_its_shards_and_a_new_one_gives_vllm_all_prompts_at_once(
+    tiny, questions, by_vllm, vllm, folder, monkeypatch
+):
     def stop(done, total):
         if done:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        ask(tiny, questions, options=by_vllm, folder=folder, progress=stop)
-    before = len(vllm.LLM.asked)
+    with monkeypatch.context() as before:
+        before.setattr("layergram.answers.ask.VLLM_SHARD", 32)
+        with pytest.raises(KeyboardInterrupt):
+            ask(tiny, questions, options=by_vllm, folder=folder, progress=stop)
     resumed = ask(tiny, questions, options=by_vllm, folder=folder)
-    assert 0 < before < len(vllm.LLM.asked) == 12 * 4
+    assert vllm.LLM.calls == [32, 16]
     assert resumed == ask(tiny, questions, options=by_vllm)
+    assert vllm.LLM.calls == [32, 16, 48]
+
+
+def test_every_share_of_a_run_has_answers_to_sample(tiny, questions, by_vllm, vllm, tmp_path):
+    with (
+        RunFolder(tmp_path / "run", share=Share(1, 2)) as first,
+        pytest.raises(lg.LayergramError, match="of the shares 2/2"),
+    ):
+        ask(tiny, questions, options=by_vllm, folder=first)
+    with RunFolder(tmp_path / "run", share=Share(2, 2)) as second:
+        ask(tiny, questions, options=by_vllm, folder=second)
+    assert vllm.LLM.calls == [32, 16]
 
 
 def test_results_of_two_samplers_never_mix(
