@@ -63,11 +63,13 @@ class LLM:
         max_model_len=None,
         skip_tokenizer_init=False,
         generation_config="auto",
-        gpu_memory_utilization=0.9,
+        gpu_memory_utilization=None,
     ):
         if LLM.fails:
             raise ValueError(LLM.fails)
-        LLM.made.append({"model": model, "revision": revision, "dtype": dtype})
+        given = {"model": model, "revision": revision, "dtype": dtype}
+        given |= {"max_model_len": max_model_len, "gpu_memory_utilization": gpu_memory_utilization}
+        LLM.made.append(given)
         assert skip_tokenizer_init and generation_config == "vllm"
         self.most = max_model_len
         kind = getattr(torch, dtype)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 
 import fake_vllm
 import layergram as lg
@@ -17,6 +18,7 @@ from layergram.cli import main
 from layergram.engine.samplers import open_sampler
 from layergram.engine.sampling import Sampling, Stream, seed_of
 from layergram.models.edits import HeadEdit, edited
+from layergram.models.model import Model
 from layergram.storage.executor import Share
 from layergram.storage.folder import RunFolder
 from layergram.storage.verify import verify
@@ -26,7 +28,8 @@ OWN = lg.AnswerOptions(samples=3, max_new_tokens=12, temperature=1.3, top_k=40)
 
 @pytest.fixture
 def vllm(tmp_path, monkeypatch):
-    """The stand-in, installed."""
+    """The stand-in, installed, and no GPU: the models here are on the CPU."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     return fake_vllm.install(tmp_path / "site", monkeypatch)
 
 
@@ -58,10 +61,16 @@ def test_greedy_answers_are_those_of_layergrams_own_sampler(tiny, questions, by_
 
 
 def test_what_vllm_is_asked(tiny, tiny_llama_folder, questions, by_vllm, vllm):
+    by_vllm = replace(by_vllm, top_p=0.7)
     found = {(a.question.id, a.sample): a for a in ask(tiny, questions, options=by_vllm)}
-    assert vllm.LLM.made == [
-        {"model": str(tiny_llama_folder), "revision": None, "dtype": "float32"}
-    ]
+    asked_of_engine = {
+        "model": str(tiny_llama_folder),
+        "revision": None,
+        "dtype": "float32",
+        "max_model_len": max(len(a.prompt) for a in found.values()) + 12,
+        "gpu_memory_utilization": None,
+    }
+    assert vllm.LLM.made == [asked_of_engine]
     seeds = {how.seed: (prompt, how) for prompt, how in vllm.LLM.asked if how.temperature}
     assert len(seeds) == 12 * 3
     for (question, sample), answer in found.items():
@@ -69,7 +78,7 @@ def test_what_vllm_is_asked(tiny, tiny_llama_folder, questions, by_vllm, vllm):
             continue
         prompt, how = seeds[seed_of(0, question, sample)]
         assert prompt == answer.prompt
-        assert (how.temperature, how.top_p, how.top_k, how.max_tokens) == (1.3, 1.0, 40, 12)
+        assert (how.temperature, how.top_p, how.top_k, how.max_tokens) == (1.3, 0.7, 40, 12)
         assert how.stop_token_ids == list(tiny.stop_ids) and how.repetition_penalty == 1
     assert len({a.ids for a in found.values()}) > 30
     alone = ask(tiny, questions.first(1), options=by_vllm)
@@ -197,6 +206,38 @@ def test_what_vllm_cannot_do_is_refused_before_it_is_loaded(
     with pytest.raises(lg.LayergramError, match="SuppressTokensLogitsProcessor"):
         ask(tiny, questions, options=by_vllm)
     assert not vllm.LLM.made
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "allowed"),
+    [
+        ("cpu", True, "cuda:0; .*VISIBLE"),
+        ("cuda:1", True, "cuda:0; .*VISIBLE"),
+        ("mps", False, "cpu"),
+    ],
+)
+def test_a_device_that_vllm_would_not_take_is_refused(
+    device, gpu, allowed, tiny, questions, by_vllm, vllm, monkeypatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr(Model, "device", torch.device(device))
+    with pytest.raises(lg.LayergramError, match=f"(?s)the device '{device}'.*{allowed}"):
+        ask(tiny, questions, options=by_vllm)
+    assert not vllm.LLM.made
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_on_the_first_gpu_vllm_takes_half_of_what_is_free(
+    device, tiny, questions, by_vllm, vllm, monkeypatch
+):
+    monkeypatch.setattr(Model, "device", torch.device(device))
+    monkeypatch.setattr(Model, "dtype", torch.bfloat16)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (60 << 30, 80 << 30))
+    monkeypatch.setattr("layergram.engine.samplers.logit_rules", lambda *_: None)  # made on the GPU
+    [answer] = ask(tiny, questions.first(1), options=replace(by_vllm, samples=0))
+    [made] = vllm.LLM.made
+    assert made["dtype"] == "bfloat16" and made["gpu_memory_utilization"] == 0.375
+    assert made["max_model_len"] == len(answer.prompt) + 12
 
 
 ODD = {
