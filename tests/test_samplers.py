@@ -167,14 +167,48 @@ def test_without_vllm_a_run_is_refused_before_it_loads_anything(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_samples_with_vllm(tmp_path, capsys, vllm, tiny_llama_folder):
+def test_the_command_samples_with_vllm(tmp_path, vllm, tiny_llama_folder):
     out = tmp_path / "out"
     words = ["depth", "arithmetic", "--limit", 3, "--samples", 2, "--max-new-tokens", 8]
     words += ["--sampler", "vllm", "--model", tiny_llama_folder, "--out", out]
     assert main(list(map(str, words))) == 0
     assert len(vllm.LLM.asked) == 6 and (out / "settling_depths.nc").exists()
-    assert main(list(map(str, [*words, "--plan"]))) == 2
-    assert "sampler layergram" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["depth", "roles"])
+def test_plans_and_ray_are_refused_before_the_model_is_loaded(
+    command, vllm, tmp_path, capsys, monkeypatch, tiny_llama_folder
+):
+    monkeypatch.setattr("layergram.models.load.open_source", None)
+    monkeypatch.setattr("layergram.execution.options.check_ray", lambda on: None)
+    words = [command, "capitals", "--sampler", "vllm", "--model", tiny_llama_folder]
+    words += ["--out", tmp_path / "out"]
+    for more, message in {
+        ("--plan",): "the plan of a run with the sampler vllm",
+        ("--on", "ray"): "a run on Ray with the sampler vllm",
+    }.items():
+        assert main(list(map(str, [*words, *more]))) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_plans_and_ray_are_refused_in_python_where_the_sampler_would_be_used(
+    tiny, by_vllm, tmp_path
+):
+    capitals, on_ray = lg.questions("capitals"), lg.Execution(on="ray")
+    depth, roles = lg.DepthOptions(by_vllm), lg.RoleMapOptions(by_vllm, control="none")
+    for experiment, options in ((lg.depth, depth), (lg.role_map, roles)):
+        with pytest.raises(lg.LayergramError, match="on Ray with the sampler vllm"):
+            experiment(tiny, capitals, out=tmp_path / "ray", options=options, execution=on_ray)
+        with pytest.raises(lg.LayergramError, match="plan of a run with the sampler vllm"):
+            lg.plan(experiment, tiny, capitals, options=options)
+    assert not (tmp_path / "ray").exists()
+    path = tmp_path / "texts.csv"
+    lines = [f"It is {at} or {at + 1}.,{'high' if at % 2 else 'low'}" for at in range(40)]
+    path.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    texts = lg.labelled(path, near_duplicates="separate")
+    planned = lg.plan(lg.role_map, tiny, texts, options=roles)
+    assert [stage.items for stage in planned.stages] == [40]
 
 
 def test_roles_of_answers_by_vllm(tiny, questions, by_vllm, vllm):
