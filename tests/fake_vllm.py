@@ -1,7 +1,8 @@
 """A stand-in for vLLM's public classes, as a package on the path: transformers behind them.
 
 It knows the arguments that are used, and no others; what it was asked is in ``LLM.made`` and
-``LLM.asked``. Tokens are drawn with a generator of the request's own seed.
+``LLM.asked``, and how many prompts each call had in ``LLM.calls``. Tokens are drawn with a
+generator of the request's own seed.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class RequestOutput:
 class LLM:
     made: ClassVar[list] = []
     asked: ClassVar[list] = []
+    calls: ClassVar[list[int]] = []
     answer: ClassVar = None  # what every answer is instead, for tests of odd ones
     fails: ClassVar[str] = ""
 
@@ -61,11 +63,13 @@ class LLM:
         max_model_len=None,
         skip_tokenizer_init=False,
         generation_config="auto",
-        gpu_memory_utilization=0.9,
+        gpu_memory_utilization=None,
     ):
         if LLM.fails:
             raise ValueError(LLM.fails)
-        LLM.made.append({"model": model, "revision": revision, "dtype": dtype})
+        given = {"model": model, "revision": revision, "dtype": dtype}
+        given |= {"max_model_len": max_model_len, "gpu_memory_utilization": gpu_memory_utilization}
+        LLM.made.append(given)
         assert skip_tokenizer_init and generation_config == "vllm"
         self.most = max_model_len
         kind = getattr(torch, dtype)
@@ -73,6 +77,7 @@ class LLM:
 
     def generate(self, prompts, sampling_params=None, *, use_tqdm=True):
         assert len(prompts) == len(sampling_params) and not use_tqdm
+        LLM.calls.append(len(prompts))
         return list(map(self._one, prompts, sampling_params))
 
     def _one(self, prompt, how):

@@ -26,6 +26,10 @@ GREEDY = 0
 SHARD = 32
 """Answers that are kept together: what an interruption can lose, and the largest batch."""
 
+VLLM_SHARD = 1024
+"""The same where vLLM samples, which is given all prompts of a shard at once, and waits for the
+slowest of them: it is fast while it has many."""
+
 
 @dataclass(frozen=True)
 class AnswerOptions:
@@ -40,7 +44,8 @@ class AnswerOptions:
         seed: of the draws; every answer has a random stream of its own, made from it.
         chat: ``"auto"`` uses the tokenizer's chat template if it has one, ``"template"`` insists
             on it, ``"plain"`` gives the question as it is.
-        batch: answers that are generated together; changes speed and memory, nothing else.
+        batch: answers that layergram's own sampler generates together; changes speed and memory,
+            nothing else.
         judge: ``"strict"`` judges a reply by the kind of answer, ``"published"`` calls it right
             where it contains an accepted answer. Answers are asked and kept the same.
         sampler: ``"layergram"``, or ``"vllm"`` to sample the ids of the answers with vLLM; all
@@ -171,7 +176,7 @@ def ask(
             "questions_digest": questions.digest,
             "prompts": digest_of([prompt.ids for prompt in prompts.values()]),
         },
-        shard_size=SHARD,
+        shard_size=_shard_size(options, len(asked), folder),
     )
 
     def work(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -256,6 +261,14 @@ def complete_answers(
             answer = answer_of(model, answer.question, answer.sample, prompt, ids)
         whole.append(answer)
     return whole
+
+
+def _shard_size(options: AnswerOptions, answers: int, folder: RunFolder | None) -> int:
+    """Answers in a shard of a new stage; where others make shares, there is one for each."""
+    if options.sampler == OWN:
+        return SHARD
+    shares = 1 if folder is None or folder.share is None else folder.share.of
+    return max(SHARD, min(VLLM_SHARD, -(-answers // shares)))
 
 
 def _drawn_with(model: Model, options: AnswerOptions) -> dict[str, Any]:

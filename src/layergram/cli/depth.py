@@ -104,6 +104,7 @@ def command(
     from layergram.experiments.depth.pipeline import DepthOptions
     from layergram.experiments.depth.run import depth
     from layergram.experiments.plans import plan
+    from layergram.experiments.sampler_runs import check_planned, check_spread
 
     asked = AnswerOptions(
         max_new_tokens=max_new_tokens,
@@ -115,6 +116,9 @@ def command(
     )
     options = DepthOptions(asked, g, rho, stop_early=stop_early, lens=lens)
     check_lens_request(lens)
+    check_spread(asked, run)
+    if run.plan:
+        check_planned(asked)
     out = run.folder(output, "depth")
     began = time.perf_counter()
     with Phases(output.silent) as phases:

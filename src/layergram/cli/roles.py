@@ -131,6 +131,7 @@ def command(
     from layergram.experiments.plans import plan
     from layergram.experiments.roles.pipeline import RoleMapOptions
     from layergram.experiments.roles.run import check_sets, role_map
+    from layergram.experiments.sampler_runs import check_planned, check_spread
     from layergram.features.hidden_states import FeatureSpec
     from layergram.maps import ROLES, TEXT_ROLES
     from layergram.probes import Evaluation
@@ -154,6 +155,9 @@ def command(
         difference,
         "also" if paper else "none",
     )
+    check_spread(options.answers, run)
+    if run.plan:
+        check_planned(options.answers)
     out = run.folder(output, "roles")
     began = time.perf_counter()
     with Phases(output.silent) as phases:

@@ -23,7 +23,7 @@ from layergram.models.model import Model
 OWN, VLLM = "layergram", "vllm"
 SAMPLERS = (OWN, VLLM)
 
-COOLEST, HOTTEST = 0.01, 2.0
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 2.0
 """Temperatures above 0 that vLLM takes; it would raise a lower one without a word."""
 
 SHARE = 0.5
@@ -57,10 +57,10 @@ def check_sampler(name: str, *, temperature: float) -> None:
     if name == OWN:
         return
     vllm_version()
-    if not COOLEST <= temperature <= HOTTEST:
+    if not LOWEST_TEMPERATURE <= temperature <= HIGHEST_TEMPERATURE:
         raise LayergramError(
             f"temperature = {temperature} with the sampler {VLLM}",
-            allowed=f"{COOLEST} to {HOTTEST:g}",
+            allowed=f"{LOWEST_TEMPERATURE} to {HIGHEST_TEMPERATURE:g}",
             do=f"choose another temperature, or the sampler {OWN}",
         )
 
@@ -80,10 +80,12 @@ def open_sampler(name: str, model: Model, *, batch: int, longest: int) -> Sample
         longest: tokens of the longest prompt and its answer together.
 
     Raises:
-        LayergramError: for a model whose answers vLLM would not give. Nothing is loaded then.
+        LayergramError: for a model whose answers vLLM would not give, or not on the model's device.
+            Nothing is loaded then.
     """
     if name == OWN:
         return OwnSampler(model, batch)
+    _check_device(model)
     _check_model(model)
     return VllmSampler(model, longest, vllm_version(), _repetition_penalty(model))
 
@@ -122,7 +124,9 @@ class OwnSampler:
 
 @dataclass
 class VllmSampler:
-    """Answers from vLLM, which loads the same weights once more, when the first one is asked for.
+    """Answers from vLLM, which reads the model's files again, when the first one is asked for.
+
+    Weights that were changed in place after loading are not seen.
 
     Prompts and answers are ids: vLLM is given no tokenizer. What it draws stays the same for an
     answer's own seed as far as its kernels round the same in another batch.
@@ -276,6 +280,20 @@ def _check_model(model: Model) -> None:
             allowed="a repetition penalty, or none",
             do=f"choose the sampler {OWN}, or remove them from generation_config.json",
         )
+
+
+def _check_device(model: Model) -> None:
+    """Refuse a device that vLLM would not take: it uses the first GPU, or the CPU without one."""
+    device, gpu = model.device, torch.cuda.is_available()
+    first = device.type == "cuda" and not device.index
+    if first or (device.type == "cpu" and not gpu):
+        return
+    raise LayergramError(
+        f"answers of '{model.name}' sampled with {VLLM}",
+        got=f"a model on the device '{device}', where {VLLM} would not sample",
+        allowed="cuda or cuda:0; for another GPU set CUDA_VISIBLE_DEVICES" if gpu else "cpu",
+        do=f"load it with the device {'cuda' if gpu else 'cpu'}, or choose the sampler {OWN}",
+    )
 
 
 def _rules(model: Model) -> list[Any]:

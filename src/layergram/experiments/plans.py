@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layergram.answers.ask import AnswerOptions
 from layergram.datasets.labelled import LabelledSet
 from layergram.datasets.paragraphs import PARAGRAPHS
 from layergram.datasets.questions import QuestionSet
 from layergram.datasets.step_sequences import StepSequence, step_sequences
 from layergram.datasets.steps import StepSet
-from layergram.engine.samplers import OWN
 from layergram.errors import LayergramError
 from layergram.execution.options import Execution
 from layergram.experiments.averages.items import items_of
@@ -34,6 +32,7 @@ from layergram.experiments.roles.labelled import roles_of, rows_of
 from layergram.experiments.roles.p_true import p_true
 from layergram.experiments.roles.pipeline import RoleMapOptions, judged_answers
 from layergram.experiments.roles.run import role_map
+from layergram.experiments.sampler_runs import check_planned
 from layergram.features.head_outputs import head_outputs
 from layergram.features.hidden_states import hidden_states
 from layergram.interventions.causal_test import passes_ahead
@@ -147,13 +146,13 @@ def _roles(
 ) -> str:
     options = options or RoleMapOptions()
     answers, spec = options.answers, options.spec
-    _check_sampler(answers)
     if isinstance(data, LabelledSet):
         few = replace(data, texts=tuple(spread(data.texts, ANSWERED)))
         rows = rows_of(model, few, chat=answers.chat)
         spec = replace(spec, roles=roles_of(rows))
         times = len(data.texts) / len(few.texts)
     else:
+        check_planned(answers)
         asked = replace(data, questions=tuple(spread(data.questions, ANSWERED)))
         times = len(data) / len(asked)
         drawn = probe.run(
@@ -182,7 +181,7 @@ def _depth(
     probe: Probe, model: Model, data: QuestionSet, *, options: DepthOptions | None = None
 ) -> str:
     options = options or DepthOptions()
-    _check_sampler(options.answers)
+    check_planned(options.answers)
     if probe.out is not None:
         check_depth_folder(probe.out, options)
     few = replace(data, questions=tuple(spread(data.questions, SAMPLED)))
@@ -192,17 +191,6 @@ def _depth(
         times=len(data) / len(few),
     )
     return f"settling depths of answers to '{data.name}', {len(data):,} questions"
-
-
-def _check_sampler(answers: AnswerOptions) -> None:
-    """Refuse a sampler whose start takes longer than a probe, which would tell nothing."""
-    if answers.sampler != OWN:
-        raise LayergramError(
-            f"the plan of a run with the sampler {answers.sampler}",
-            got="a sampler whose time cannot be told from a few answers",
-            allowed=f"the sampler {OWN}",
-            do=f"plan it with {OWN}: every stage but the answers takes the same",
-        )
 
 
 def _heads(

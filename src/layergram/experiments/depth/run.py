@@ -10,6 +10,7 @@ from layergram.execution.options import Execution
 from layergram.experiments.depth.early import FIRST_TOKENS, think_early
 from layergram.experiments.depth.pipeline import DepthOptions, sample_depths
 from layergram.experiments.depth.report import DepthResult, report
+from layergram.experiments.sampler_runs import check_spread
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
 from layergram.storage.folder import refuse_stages
@@ -53,13 +54,14 @@ def depth(
         ``selection`` alone, and ``records["stopped"]`` are the answers that were not completed.
 
     Raises:
-        LayergramError: for options out of range, questions too long for the model, or a folder of
-            another run.
+        LayergramError: for options out of range, questions too long for the model, answers that
+            vLLM samples on Ray, or a folder of another run.
 
     Source:
         Think Deep, Not Just Long (arXiv 2602.13517).
     """
     options = options or DepthOptions()
+    check_spread(options.answers, execution)
     if out is not None:
         check_folder(Path(out), options)
     with run_folder(execution, out, model) as folder:

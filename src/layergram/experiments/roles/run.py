@@ -21,6 +21,7 @@ from layergram.experiments.roles.applications import (
 from layergram.experiments.roles.labelled import analyse_texts
 from layergram.experiments.roles.pipeline import RoleMapOptions, check_size, run_role_analysis
 from layergram.experiments.roles.report import PLAIN, RoleMapResult, report
+from layergram.experiments.sampler_runs import check_spread
 from layergram.models.model import Model
 from layergram.progress import Progress, no_progress
 
@@ -64,10 +65,12 @@ def role_map(
 
     Raises:
         LayergramError: for a set that is too small, fewer than 10 right or wrong answers with an
-            exact answer, or a folder of another run.
+            exact answer, answers that vLLM samples on Ray, or a folder of another run.
     """
     options = options or RoleMapOptions()
     check_sets((questions, *also))
+    if isinstance(questions, QuestionSet):
+        check_spread(options.answers, execution)
     with run_folder(execution, out, model) as folder:
         analysis = (
             analyse_texts(model, questions, folder, options=options, progress=progress)
