@@ -48,6 +48,17 @@ def test_a_plan_of_texts_counts_what_the_run_makes(tiny, tmp_path):
     assert again.stages[0].done == 150 and again.seconds == 0
 
 
+def test_a_plan_counts_the_maps_that_are_kept_for_other_measures(tiny, tmp_path):
+    texts, out = TEXTS[:5], tmp_path / "out"
+    options = {"measures": ["settling_depth", "lens_entropy"], "keep": "maps", "out": out}
+    planned = lg.plan(lg.average_maps, tiny, texts, **options)
+    lg.average_maps(tiny, texts, **options)
+    files = [*(out / "averages").rglob("*"), *(out / "texts").rglob("*")]
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    assert planned.stages[0].bytes == pytest.approx(size, rel=0.05)
+    assert lg.plan(lg.average_maps, tiny, texts, **options).stages[0].done == 5
+
+
 def test_the_work_of_a_plan_does_not_grow_with_the_data(tiny, monkeypatch):
     read = []
     work = averages.AveragingWork.__call__
