@@ -180,7 +180,8 @@ def test_a_plan_of_heads_counts_the_masking_passes_of_the_run(tiny, tmp_path):
     (stage,) = [one for one in planned.stages if one.name == "masking"]
     made = json.loads(next(tmp_path.glob("masking/*/passes/stage.json")).read_bytes())
     assert stage.items == stage.shards == len(made["items"])
-    assert stage.tokens == pytest.approx(with_masking - sum(seen), rel=0.5)
+    # the few sequences of the probe are of very different lengths, so more of them is padding
+    assert stage.tokens == pytest.approx(with_masking - sum(seen), rel=0.1)
 
 
 def test_a_system_that_says_nothing_of_memory_has_a_plan_without_it(tiny, monkeypatch):
