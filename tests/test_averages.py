@@ -314,6 +314,23 @@ def test_kept_maps_that_are_not_whole_are_found_and_made_again(tiny, tmp_path, c
     assert (out / "texts" / "70" / "residual_norm.nc").stat().st_mtime_ns == other
 
 
+def test_a_marker_that_lists_no_kept_maps_is_not_trusted_with_them(tiny, tmp_path):
+    options = {"measures": ["residual_norm"], "by": "whole", "out": tmp_path, "keep": "maps"}
+    lg.average_maps(tiny, TEXTS[:70], **options)
+    marker = tmp_path / "averages" / "shards" / "00000.json"
+    known = json.loads(marker.read_bytes())
+    own = {name: file for name, file in known["files"].items() if "texts/" not in name}
+    assert 0 < len(own) < len(known["files"])
+    marker.write_text(json.dumps({**known, "files": own}))  # as older versions wrote it
+    path = tmp_path / "texts" / "2" / "residual_norm.nc"
+    other = (tmp_path / "texts" / "70" / "residual_norm.nc").stat().st_mtime_ns
+    path.unlink()
+    lg.average_maps(tiny, TEXTS[:70], **options)
+    assert lg.read(path).attrs["text"] == TEXTS[1]
+    assert json.loads(marker.read_bytes())["files"].keys() == known["files"].keys()
+    assert (tmp_path / "texts" / "70" / "residual_norm.nc").stat().st_mtime_ns == other
+
+
 def test_a_run_with_kept_maps_can_be_moved(tiny, tmp_path):
     lg.average_maps(tiny, TEXTS[:3], by="whole", out=tmp_path / "a", keep="maps")
     (tmp_path / "a").rename(tmp_path / "b")

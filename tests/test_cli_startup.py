@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from layergram.cli import COMMANDS
-from layergram.measure_names import measure_options
+from layergram import measure_names
+from layergram.cli import COMMANDS, main
+from layergram.errors import LayergramError
+from layergram.measure_names import check_measure_names, options_in_source
 from layergram.measures import MEASURES
 
 HEAVY = {"torch", "transformers", "xarray", "pandas", "matplotlib", "scipy"}
@@ -56,4 +59,24 @@ def test_a_wrong_name_is_refused_before_torch_is_imported(words, tmp_path, monke
 
 
 def test_names_read_from_the_records_are_those_of_the_registry():
-    assert measure_options() == {name: set(record.all_options) for name, record in MEASURES.items()}
+    registered = {name: set(record.all_options) for name, record in MEASURES.items()}
+    assert options_in_source() == registered
+
+
+def test_a_measure_that_a_user_has_registered_is_accepted(monkeypatch, capsys):
+    mine = replace(MEASURES["residual_norm"], name="my_norm")
+    monkeypatch.setitem(MEASURES, "my_norm", mine)
+    assert main(["measures", "my_norm"]) == 0
+    assert "my_norm" in capsys.readouterr().out
+    for texts in (["Hi"], ["--texts", "functions"]):
+        assert main(["map", *texts, "--measure", "my_norm", "--device", "gpu"]) == 2
+        assert "my_norm" not in (error := capsys.readouterr().err) and "gpu" in error
+
+
+def test_an_installation_without_source_asks_the_registry(monkeypatch, tmp_path):
+    monkeypatch.setattr(measure_names, "RECORDS", tmp_path)  # as in a zip archive
+    monkeypatch.delitem(sys.modules, measure_names.REGISTRY)
+    check_measure_names(["divergence"])
+    monkeypatch.delitem(sys.modules, measure_names.REGISTRY)
+    with pytest.raises(LayergramError, match="did you mean 'divergence'"):
+        check_measure_names(["divergense"])

@@ -42,6 +42,13 @@ def test_names_for_type_checkers_are_the_public_ones(package):
     assert sorted(typed) == sorted(package.__all__)
 
 
+@pytest.mark.parametrize("package", [layergram.figures, layergram.maps])
+def test_a_type_checker_sees_no_function_that_has_every_name(package):
+    source = Path(package.__file__).read_text(encoding="utf-8")
+    (guarded,) = re.findall(r"^if not TYPE_CHECKING:.*\n((?:\n|    .*\n)+)", source, re.MULTILINE)
+    assert source.count("def __getattr__") == guarded.count("def __getattr__") == 1
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_command_is_in_the_reference_with_words(name):
     section = REFERENCE.split(f"## layergram {name}\n")[1].split("\n## ")[0]

@@ -1,27 +1,44 @@
-"""Names of measures and of their options, read from their records without importing torch."""
+"""Names of measures and of their options, if possible without importing torch."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from layergram.errors import LayergramError, unknown_name
 
 RECORDS = Path(__file__).parent / "measures"
+REGISTRY = "layergram.measures"
+
+
+def measure_options() -> dict[str, frozenset[str]]:
+    """Every measure -> the options that its maps depend on.
+
+    Where the registry is imported already, it is asked: it also has what a user has registered.
+    Else the source of the records is read; an installation without it (a zip archive, compiled
+    files only) imports the registry.
+    """
+    known = {} if REGISTRY in sys.modules else options_in_source(RECORDS)
+    if known:
+        return known
+    records = import_module(REGISTRY).MEASURES
+    return {name: frozenset(record.all_options) for name, record in records.items()}
 
 
 @cache
-def measure_options() -> dict[str, frozenset[str]]:
+def options_in_source(folder: Path = RECORDS) -> dict[str, frozenset[str]]:
     """Every measure -> the options that its maps depend on, as the source of the records has them.
 
     A record is a decorated function: its keyword-only arguments are the options, and a derived
-    measure (``source=``) has those of its source too.
+    measure (``source=``) has those of its source too. Empty where the folder has no source.
     """
     own: dict[str, frozenset[str]] = {}
     sources: dict[str, str] = {}
-    for path in sorted(RECORDS.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef):
                 for call in node.decorator_list:

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 import layergram as lg
 import zoo
 from layergram import measures, words
+from layergram.app.refusal import answer_of
 from layergram.app.requests import RunRequest
 from layergram.app.server import create_app
 from layergram.app.settings import Limits, Settings
@@ -189,6 +190,22 @@ def test_a_model_without_attention_is_offered_no_attention(out, asked):
         refused = client.post("/api/runs", json=asked(measures=["attention_received"]))
         assert refused.status_code == 400 and "no attention weights" in refused.json()["got"]
         assert client.get("/api/runs").json() == []
+
+
+def test_the_kept_error_of_a_measure_is_not_raised_itself(out, asked):
+    app, raised = create_app({"mamba": zoo.model("mamba")}, Settings(out)), []
+
+    async def noting(_, error):
+        raised.append(error)
+        return answer_of(error)
+
+    app.add_exception_handler(lg.LayergramError, noting)
+    with TestClient(app, base_url=ADDRESS) as client:
+        for _ in range(2):
+            client.post("/api/runs", json=asked(measures=["attention_received"]))
+    kept_error = app.state.layergram.unsupported["mamba"]["attention_received"]
+    assert [str(error) for error in raised] == 2 * [str(kept_error)]
+    assert len({id(error) for error in [*raised, kept_error]}) == 3, "tracebacks would grow"
 
 
 def test_a_text_with_a_null_character_is_kept(ran, client):

@@ -48,6 +48,17 @@ def test_a_plan_of_texts_counts_what_the_run_makes(tiny, tmp_path):
     assert again.stages[0].done == 150 and again.seconds == 0
 
 
+def test_a_plan_counts_the_maps_that_are_kept_for_other_measures(tiny, tmp_path):
+    texts, out = TEXTS[:5], tmp_path / "out"
+    options = {"measures": ["settling_depth", "lens_entropy"], "keep": "maps", "out": out}
+    planned = lg.plan(lg.average_maps, tiny, texts, **options)
+    lg.average_maps(tiny, texts, **options)
+    files = [*(out / "averages").rglob("*"), *(out / "texts").rglob("*")]
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    assert planned.stages[0].bytes == pytest.approx(size, rel=0.05)
+    assert lg.plan(lg.average_maps, tiny, texts, **options).stages[0].done == 5
+
+
 def test_the_work_of_a_plan_does_not_grow_with_the_data(tiny, monkeypatch):
     read = []
     work = averages.AveragingWork.__call__
@@ -169,7 +180,8 @@ def test_a_plan_of_heads_counts_the_masking_passes_of_the_run(tiny, tmp_path):
     (stage,) = [one for one in planned.stages if one.name == "masking"]
     made = json.loads(next(tmp_path.glob("masking/*/passes/stage.json")).read_bytes())
     assert stage.items == stage.shards == len(made["items"])
-    assert stage.tokens == pytest.approx(with_masking - sum(seen), rel=0.5)
+    # the few sequences of the probe are of very different lengths, so more of them is padding
+    assert stage.tokens == pytest.approx(with_masking - sum(seen), rel=0.1)
 
 
 def test_a_system_that_says_nothing_of_memory_has_a_plan_without_it(tiny, monkeypatch):

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from layergram import maps
 from layergram.errors import LayergramError
+from layergram.maps.files import WRITERS
 
 SUFFIXES = [".nc", ".zarr", ".json", ".csv"]
 FULL = [".nc", ".zarr", ".json"]
@@ -121,7 +122,7 @@ def test_a_file_whose_functions_are_still_called_panels_is_read(tmp_path, suffix
     dims, values = ("function", "layer", "head"), np.random.default_rng(0).random((2, 3, 4))
     coords = {"function": ["Inference", "Recall"], "low": (dims, values - 0.1)}
     array = maps.make(values, dims, measure="importance", coords=coords)
-    maps.files.WRITERS[suffix](array.rename(function="panel"), tmp_path / f"map{suffix}")
+    WRITERS[suffix](array.rename(function="panel"), tmp_path / f"map{suffix}")
     back = maps.read(tmp_path / f"map{suffix}")
     xr.testing.assert_equal(back, array)
     assert maps.cell_coordinates(back) == ["low"]
@@ -136,7 +137,7 @@ def test_a_crash_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, su
         target.write_text("half") if suffix != ".zarr" else target.mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(maps.files.WRITERS, suffix, crash)
+    monkeypatch.setitem(WRITERS, suffix, crash)
     with pytest.raises(KeyboardInterrupt):
         maps.write(example(), path)
     with pytest.raises(KeyboardInterrupt):

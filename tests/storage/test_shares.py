@@ -100,7 +100,13 @@ def test_a_share_that_finds_a_torn_shard_of_another_waits_for_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(Share(1, 2), Share(1, 2)), (Share(1, 2), None), (None, Share(1, 2))],
+    [
+        (Share(1, 2), Share(1, 2)),
+        (Share(1, 2), None),
+        (None, Share(1, 2)),
+        (Share(1, 2), Share(1, 3)),
+        (Share(3, 3), Share(2, 13)),
+    ],
 )
 def test_who_may_not_work_beside_whom(tmp_path, first, second):
     with RunFolder(tmp_path, share=first):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from layergram.app.refusal import Refusal
-from layergram.app.worker import Event, Job, Under, Worker
+from layergram.app.worker import Event, Job, ModelState, Worker
 
 LAST = ("done", "error", "result")
 """Events after which nothing comes."""
@@ -42,7 +42,7 @@ def start(
     worker: Worker,
     work: Callable[[Job], Iterator[Event]],
     *,
-    under: Under,
+    under: ModelState,
     short: bool = False,
 ) -> tuple[Job, Reader]:
     """Put work into the line.
@@ -72,7 +72,7 @@ async def as_stream(worker: Worker, job: Job, reader: Reader) -> AsyncIterator[b
         worker.cancel(job)
 
 
-async def for_result(worker: Worker, work: Callable[[], Any], *, under: Under) -> Any:
+async def for_result(worker: Worker, work: Callable[[], Any], *, under: ModelState) -> Any:
     """The result of short work with a model.
 
     Raises:

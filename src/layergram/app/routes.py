@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
@@ -31,7 +32,7 @@ from layergram.app.requests import (
 from layergram.app.results import FOLDER, Results
 from layergram.app.saving import save_run
 from layergram.app.settings import Settings
-from layergram.app.worker import Event, Job, Under, Worker
+from layergram.app.worker import Event, Job, ModelState, Worker
 from layergram.errors import LayergramError, unknown_name
 from layergram.export import page_data
 from layergram.maps import layergram_version
@@ -96,11 +97,11 @@ class App:
             )
         return name, model
 
-    def under(self, name: str, asked: RunRequest) -> Under:
+    def under(self, name: str, asked: RunRequest) -> ModelState:
         """The model of a request, with the heads that it ablates."""
         if not asked.ablate:
-            return Under(name)
-        return Under(name, asked.edit.words, partial(edited, self.models[name], asked.edit))
+            return ModelState(name)
+        return ModelState(name, asked.edit.words, partial(edited, self.models[name], asked.edit))
 
 
 def _app(request: Request) -> App:
@@ -192,7 +193,7 @@ async def begin_run(asked: RunRequest, app: Used) -> StreamingResponse:
     asked = asked.model_copy(update={"model": name})
     for measure in (one.name for one in select_measures(asked.measures, {})):
         if measure in app.unsupported[name]:
-            raise app.unsupported[name][measure]
+            raise copy(app.unsupported[name][measure])  # each raise adds to a traceback
 
     def work(job: Job) -> Iterator[Event]:
         made = None

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Under:
+class ModelState:
     """What is in force on a model while a job is at work; equal for equal models and edits.
 
     Attributes:
@@ -48,7 +48,7 @@ class Job:
 
     work: Callable[[Job], Iterator[Event]]
     tell: Callable[[Event], None]
-    under: Under
+    under: ModelState
     short: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -147,7 +147,7 @@ class Worker:
                 }
             )
 
-    def _serve_short(self, under: Under) -> None:
+    def _serve_short(self, under: ModelState) -> None:
         """Do what is soon done and needs the same model with the same edits, which are in force."""
         with self._changed:
             found = [job for job in self._line if job.short and job.under == under]

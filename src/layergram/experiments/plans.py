@@ -37,6 +37,7 @@ from layergram.features.head_outputs import head_outputs
 from layergram.features.hidden_states import hidden_states
 from layergram.interventions.causal_test import passes_ahead
 from layergram.interventions.scoring import scores
+from layergram.measures import select_measures
 from layergram.models.edits import editable_heads
 from layergram.models.model import Model
 from layergram.progress import no_progress
@@ -109,6 +110,8 @@ def _averages(
     keep: str = "mean",
 ) -> str:
     run = run or Run()
+    given_options = dict(options or {})
+    measured = [record.name for record in select_measures(list(measures), given_options)]
     if probe.out is not None:
         check_averages_folder(probe.out)
     if isinstance(data, StepSet):
@@ -130,7 +133,7 @@ def _averages(
         run_stage(averaging_stage(kept_work), kept_work, folder)
 
     each = replace(run, heads="each") if by == "function" else run
-    one = AveragingWork(model, few, list(measures), dict(options or {}), each)
+    one = AveragingWork(model, few, measured, given_options, each)
     probe.run(work, times=total / len(few.items), tokens=tokens)
     return f"maps averaged over {total:,} {few.noun}s"
 

@@ -84,8 +84,10 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    return imported(__name__, _HOMES, name)
+if not TYPE_CHECKING:  # else a type checker accepts every name
+
+    def __getattr__(name: str) -> Any:
+        return imported(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -27,8 +27,9 @@ PATIENCE = 60.0  # seconds; what is done behind the gate takes milliseconds
 class Locks:
     """The lock of one process on a folder.
 
-    A process that makes a share keeps out the same share and a run of the whole; a run of the
-    whole keeps out everyone. Locks belong to the operating system: they end with their process.
+    A process that makes a share keeps out the same share, the shares of another division (1/3 while
+    1/2 is made), and a run of the whole; a run of the whole keeps out everyone. Locks belong to the
+    operating system: they end with their process.
 
     Args:
         path: the folder.
@@ -39,6 +40,7 @@ class Locks:
         self.path = path
         self.name = ALONE if share is None else f".run-{share.number}-of-{share.of}"
         self.alone = share is None
+        self._beside = "" if share is None else f"-of-{share.of}"
         self._own = FileLock(path / f"{self.name}.lock", timeout=0, thread_local=False)
         self._gate = FileLock(path / GATE, timeout=PATIENCE, thread_local=False)
 
@@ -60,14 +62,21 @@ class Locks:
             except Timeout:
                 raise _at_work(self.path, self.name) from None
             try:
-                others = self.path.glob(f"{SHARES if self.alone else ALONE}.lock")
-                for lock in sorted(others):
+                for lock in self._others():
                     self._refuse_beside(lock)
                 holder = self.path / f"{self.name}.json"
                 write_whole(holder, json_bytes(_this_process()))
             except BaseException:
                 self._own.release()
                 raise
+
+    def _others(self) -> list[Path]:
+        """The locks of all who may not work at the same time, but for the same share."""
+        shares = sorted(self.path.glob(f"{SHARES}.lock"))
+        if self.alone:
+            return shares
+        others = [lock for lock in shares if not lock.stem.endswith(self._beside)]
+        return [*self.path.glob(f"{ALONE}.lock"), *others]
 
     def _refuse_beside(self, lock: Path) -> None:
         """Refuse to work beside the holder of a lock; remove what a share has left behind."""

@@ -119,19 +119,27 @@ class Shards:
             write_whole(self.path / name, data)
         listed = {name: [len(data), checksum(data)] for name, data in files.items()}
         for path in beside:
-            name = Path(os.path.relpath(path.resolve(), self.path.resolve())).as_posix()
-            listed[name] = [path.stat().st_size, checksum_of_file(path)]
+            listed[self._listed(path)] = [path.stat().st_size, checksum_of_file(path)]
         marker: dict[str, Any] = {"items": self.items(shard), "files": listed}
         if threads is not None:
             marker["threads"] = threads
         write_whole(self.marker(shard), json_bytes(marker))
 
-    def state(self, shard: str) -> State:
+    def _listed(self, path: Path) -> str:
+        """How a marker names a file beside the stage."""
+        return Path(os.path.relpath(path.resolve(), self.path.resolve())).as_posix()
+
+    def state(self, shard: str, *, beside: Sequence[Path] = ()) -> State:
         """What the disk has of a shard.
 
+        Args:
+            shard: its name.
+            beside: files that its marker has to list; old markers list no kept maps.
+
         Returns:
-            ``missing``: not made yet. ``torn``: marked as made, but a file is gone or too short.
-            ``altered``: the bytes are not those that were written. ``whole``: none of these.
+            ``missing``: not made yet. ``torn``: marked as made, but a file is gone, too short, or
+            not listed. ``altered``: the bytes are not those that were written. ``whole``: none of
+            these.
         """
         try:
             marker = json.loads(self.marker(shard).read_bytes())
@@ -139,6 +147,8 @@ class Shards:
         except FileNotFoundError:
             return "missing"
         except (ValueError, KeyError, TypeError):
+            return "torn"
+        if any(self._listed(path) not in files for path in beside):
             return "torn"
         states = {_state_of_file(self.path / name, *known) for name, known in files.items()}
         if "torn" in states:

@@ -44,8 +44,8 @@ class Stage:
         shard_size: items that are made, and lost in an interruption, together. It has nothing to
             do with how many items a model takes at once; the work cuts its items into batches.
         dim: name of the item axis of arrays.
-        beside: item -> files that the work itself writes for it, such as maps that are kept; a
-            shard is whole only with these files as they were written.
+        files_by_item: item -> files that the work itself writes for it, such as maps that are
+            kept; a shard is whole only with these files as they were written.
 
     Raises:
         LayergramError: for ids that are not unique.
@@ -59,7 +59,7 @@ class Stage:
     arrays: Mapping[str, ArraySpec] | None = None
     shard_size: int = 64
     dim: str = "example"
-    beside: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    files_by_item: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be kept."""
@@ -137,11 +137,10 @@ def run_stage(
     else:
         shards = folder.claim(stage.plain)
         own = shards.names if folder.share is None else folder.share.part(shards.names)
-        one_shard, executor = (
-            partial(_commit, shards, work, stage.beside, folder.threads),
-            folder.executor,
-        )
-        pending = _prepare(shards, own, folder)
+        one_shard = partial(_commit, shards, work, stage.files_by_item, folder.threads)
+        executor = folder.executor
+        whole = partial(_whole, shards, stage.files_by_item)
+        pending = _prepare(shards, own, folder, whole)
     done, total = _count(shards, own) - _count(shards, pending), _count(shards, own)
     if progress is not None:
         progress(done, total)
@@ -153,7 +152,7 @@ def run_stage(
             progress(done, total)
     if folder is None:
         return shards.format.join([made[shard] for shard in shards.names], stage.items)
-    _refuse_unfinished(shards, own, folder)
+    _refuse_unfinished(shards, own, folder, whole)
     if pending:
         shards.sweep()  # a worker or a share that was killed may have left something
     return shards.read(stage.items)
@@ -168,22 +167,33 @@ def _results(shards: Shards, work: Work, shard: str) -> tuple[str, Any]:
 def _commit(
     shards: Shards,
     work: Work,
-    beside: Mapping[str, Sequence[Path]],
+    files_by_item: Mapping[str, Sequence[Path]],
     threads: int | None,
     shard: str,
 ) -> tuple[str, None]:
     """Do the work of one shard, and write it."""
     files = shards.format.encode(*_results(shards, work, shard))
-    others = [path for item in shards.items(shard) for path in beside.get(item, ())]
-    shards.commit(shard, files, beside=others, threads=threads)
+    shards.commit(shard, files, beside=_beside(shards, files_by_item, shard), threads=threads)
     return shard, None
 
 
-def _prepare(shards: Shards, own: Sequence[str], folder: RunFolder) -> list[str]:
+def _beside(shards: Shards, files_by_item: Mapping[str, Sequence[Path]], shard: str) -> list[Path]:
+    """The files that the work itself writes for the items of a shard."""
+    return [path for item in shards.items(shard) for path in files_by_item.get(item, ())]
+
+
+def _whole(shards: Shards, files_by_item: Mapping[str, Sequence[Path]], shard: str) -> bool:
+    """Whether a shard is whole, and its marker lists every file that the work itself writes."""
+    return shards.state(shard, beside=_beside(shards, files_by_item, shard)) == "whole"
+
+
+def _prepare(
+    shards: Shards, own: Sequence[str], folder: RunFolder, whole: Callable[[str], bool]
+) -> list[str]:
     """Those of the own shards that are not whole, with the disk ready for them."""
     if folder.alone:
         shards.sweep()
-    pending = [part for part in own if shards.state(part) != "whole"]
+    pending = [part for part in own if not whole(part)]
     for part in pending:
         shards.marker(part).unlink(missing_ok=True)
     needed = shards.format.size(_count(shards, pending))
@@ -201,15 +211,15 @@ def _prepare(shards: Shards, own: Sequence[str], folder: RunFolder) -> list[str]
     return pending
 
 
-def _refuse_unfinished(shards: Shards, own: Sequence[str], folder: RunFolder) -> None:
+def _refuse_unfinished(
+    shards: Shards, own: Sequence[str], folder: RunFolder, whole: Callable[[str], bool]
+) -> None:
     """Refuse to go on before all shards are whole, naming who makes the others."""
     checked = set(own)  # before, or written now
     left = [
         shard
         for shard in shards.names
-        if not (
-            shards.marker(shard).exists() if shard in checked else shards.state(shard) == "whole"
-        )
+        if not (shards.marker(shard).exists() if shard in checked else whole(shard))
     ]
     if not left:
         return

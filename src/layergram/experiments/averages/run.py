@@ -142,8 +142,8 @@ def averaging_stage(work: AveragingWork) -> Stage:
         "texts": work.items.digest,
     }
     kept = work.kept
-    beside = {} if kept is None else {key: work.kept_files(key, kept) for key in work.items.items}
-    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD, beside=beside)
+    files = {} if kept is None else {key: work.kept_files(key, kept) for key in work.items.items}
+    return Stage(STAGE, tuple(work.items.items), made_from, shard_size=SHARD, files_by_item=files)
 
 
 def average_maps(  # noqa: PLR0913
