@@ -1,7 +1,7 @@
 """Many logistic regressions on the same rows at once: every fold, every shuffle, one matrix.
 
 A plain batched Newton on the dual (`benchmarks/newton.py`, 80 lines) finds the same probes. It
-takes 46 times the processor time at 1,000 rows of 576 features, and 6.9 times at 4,096: five folds
+takes 49 times the processor time at 1,000 rows of 576 features, and 8.4 times at 4,096: five folds
 of a cell, one thread (`benchmarks/rows_probes.py`, 2026-11-29). That is why this file is longer.
 """
 
