@@ -48,7 +48,7 @@ def timed(model: lg.Model, texts: list[str], where: lg.Execution, out: Path) -> 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--texts", type=int, default=320)
+    parser.add_argument("--texts", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     model = lg.load("smollm2", device="cpu")
