@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -15,8 +14,7 @@ import fake_vllm
 import layergram as lg
 from layergram.answers.ask import ask
 from layergram.cli import main
-from layergram.engine.samplers import open_sampler
-from layergram.engine.sampling import Sampling, Stream, seed_of
+from layergram.engine.sampling import seed_of
 from layergram.models.edits import HeadEdit, edited
 from layergram.models.model import Model
 from layergram.storage.executor import Share
@@ -297,17 +295,3 @@ def test_a_model_that_vllm_cannot_load_is_one_message(tiny, questions, by_vllm, 
     with pytest.raises(lg.LayergramError, match="no kernel for this machine") as refused:
         ask(tiny, questions, options=by_vllm)
     assert refused.value.exit_code == 1
-
-
-def test_another_process_starts_vllm_anew_and_in_the_same_version(
-    tiny, vllm, tmp_path, monkeypatch
-):
-    sampler = open_sampler("vllm", tiny, batch=1, longest=20)
-    asked = [[5, 6, 7]], [Stream(Sampling(9, temperature=1.0), seed=3)]
-    ids = sampler.sample(*asked)
-    packed = pickle.dumps(sampler)
-    assert len(packed) < 5_000  # no weights
-    assert pickle.loads(packed).sample(*asked) == ids and len(vllm.LLM.made) == 2
-    fake_vllm.install(tmp_path / "newer", monkeypatch, "0.34.0")
-    with pytest.raises(lg.LayergramError, match=r"0\.34\.0 in another process"):
-        pickle.loads(packed).sample(*asked)
