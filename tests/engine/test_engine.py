@@ -198,6 +198,26 @@ def test_drawn_ids_depend_on_prompt_and_stream_alone(model_type, sampling):
     assert_draws_do_not_depend_on_the_batch(zoo.model(model_type), prompts, sampling)
 
 
+@pytest.mark.parametrize("model_type", ["llama", "gpt2", "gemma3_text", "mamba"])
+def test_a_prompt_is_read_once_for_all_its_answers(model_type):
+    model, sampling = zoo.model(model_type), Sampling(9, temperature=1.0)
+    prompts = [TEXTS[at][:8] for at in (0, 2, 3) for _ in range(4)]
+    apart = [drawn_as(model, prompts, at, sampling) for at in range(len(prompts))]
+    widths = []
+    hook = model.network.register_forward_pre_hook(
+        lambda module, args, kwargs: widths.append(kwargs["input_ids"].shape), with_kwargs=True
+    )
+    together = drawn(model, prompts, sampling, 32)
+    hook.remove()
+    assert together == apart and len(set(together)) > 8
+    assert tuple(widths[0]) == (3, 8) and widths[1][0] == 12
+
+
+def drawn_as(model, prompts, at, sampling):
+    """One answer by itself, from the stream that it has among the others."""
+    return generate(model, [prompts[at]], [Stream(sampling, seed=seed_of(0, str(at), 1))])[0]
+
+
 def test_drawn_ids_of_the_embedded_model_depend_on_prompt_and_stream_alone(smollm2):
     model = load(smollm2.model, tokenizer=smollm2.tokenizer)
     questions = [question.prompt for question in read_questions("capitals").questions]

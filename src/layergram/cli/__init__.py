@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Sequence
@@ -133,7 +132,6 @@ def options_of(words: Sequence[str]) -> set[str]:
 
 def run() -> None:
     """Entry point of the ``layergram`` command."""
-    _return_freed_memory()
     for name, value in VLLM.items():
         os.environ.setdefault(name, value)
     try:
@@ -143,17 +141,3 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(code)
-
-
-def _return_freed_memory() -> None:
-    """Tell glibc to return every freed block of a megabyte or more to the system at once.
-
-    Left alone it keeps blocks of up to 32 MiB in its heap, and, as PyTorch asks for aligned ones,
-    often cannot use them again: a long text then takes gigabytes more. Other C libraries have no
-    such setting and need none. The setting holds for the whole process, so only the command sets
-    it, never the library.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, 2**20)

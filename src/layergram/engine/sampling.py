@@ -211,12 +211,22 @@ def generate(
 
 
 def _generate_batch(model: Model, rows: list[Draws]) -> None:
-    """What there is, padded on the left and read at once; then one token per answer and step."""
-    ids, mask = padded_left(model, [row.ids for row in rows])
-    cache = None
+    """What there is, padded on the left and read at once; then one token per answer and step.
+
+    What several answers begin with is read once for all of them.
+    """
+    begun = [tuple(row.ids) for row in rows]
+    share = model.drops_rows or not model.chunks
+    different = list(dict.fromkeys(begun)) if share else begun
+    ids, mask = padded_left(model, different)
     with torch.inference_mode():
+        logits, cache = masked_logits(model, ids, mask, cache=None)
+        if len(different) < len(rows):
+            each = torch.tensor([different.index(one) for one in begun], device=ids.device)
+            logits, ids, mask = logits[each], ids[each], mask[each]
+            if cache is not None:
+                cache.batch_select_indices(each)
         while True:
-            logits, cache = masked_logits(model, ids, mask, cache=cache)
             # rows that have ended go on as company until they are dropped
             new = [0 if row.done else row.next(own) for row, own in zip(rows, logits, strict=True)]
             left = [at for at, row in enumerate(rows) if not row.done]
@@ -230,6 +240,7 @@ def _generate_batch(model: Model, rows: list[Draws]) -> None:
                 rows, ids, mask = [rows[at] for at in left], ids[keep], mask[keep]
                 if cache is not None:
                     cache.batch_select_indices(keep)
+            logits, cache = masked_logits(model, ids, mask, cache=cache)
 
 
 def padded_left(model: Model, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
