@@ -6,7 +6,8 @@ Both are fitted with the defaults on texts that the model writes itself. Printed
 the processor time of the fit, and the mean divergence of the middle third of the layers from the
 final one, with a 95 % interval over texts: on held-out texts of the model, and on embedded
 paragraphs that it did not write. ``--steps``, ``--rounds`` and ``--length`` make the fit shorter;
-``--texts`` takes texts that are there already.
+``--around zero`` fits the Jacobian lens as published; ``--texts`` takes texts that are there
+already.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=LensOptions().steps)
     parser.add_argument("--rounds", type=int, default=LensOptions().rounds)
     parser.add_argument("--length", type=int, default=LensOptions().length)
+    parser.add_argument("--around", default=LensOptions().around)
     parser.add_argument("--kinds", nargs="+", default=["tuned", "jacobian"])
     given = parser.parse_args()
     model = load("smollm2", device="cpu")
@@ -46,7 +48,9 @@ def main() -> None:
         texts = [encode(model.tokenizer, text).ids for text in read_texts(given.texts)]
     seconds = time.process_time() - began
     print(f"{len(texts)} texts, {sum(map(len, texts))} tokens: {seconds:.0f} s", flush=True)
-    options = LensOptions(length=given.length, steps=given.steps, rounds=given.rounds)
+    options = LensOptions(
+        length=given.length, steps=given.steps, rounds=given.rounds, around=given.around
+    )
     for kind in given.kinds:
         began = time.process_time()
         result = fit_lens(model, kind, texts, out=given.out / kind, options=options)

@@ -112,6 +112,43 @@ def test_a_planted_affine_map_is_recovered_and_the_divergence_falls(affine):
     assert middle["low"] > 0
 
 
+def test_around_the_mean_streams_a_jacobian_lens_of_affine_layers_is_exact(affine):
+    model, onward, offset = affine
+    ids = random_ids(model, texts=20, length=20)
+    other = states(model, random_ids(model, texts=1, length=30, seed=9)[0])
+    around, zero = (
+        lg.fit_lens(model, "jacobian", ids, options=replace(FAST, around=name))
+        for name in ("mean", "zero")
+    )
+    assert set(zero.lens.tensors) == {"jacobians"}
+    assert torch.equal(zero.lens.tensors["jacobians"], around.lens.tensors["jacobians"])
+    assert zero.lens.digest != around.lens.digest
+    assert "expanded around the mean streams" in around.sentences[0]
+    assert "without a constant" in zero.sentences[0]
+    for layer, (matrix, shift) in enumerate(zip(onward, offset, strict=True), start=1):
+        h = other[layer - 1]
+        made, published = (one.lens.of(model).transform(h, layer) for one in (around, zero))
+        np.testing.assert_allclose(made, other[-1], atol=1e-4)
+        np.testing.assert_allclose(published, h @ matrix.T, atol=1e-4)
+        np.testing.assert_allclose(published + shift, made, atol=1e-4)
+    middle = around.summary["middle"]
+    assert middle["fitted"] < 1e-6 < middle["logit"] and middle["low"] > 0
+
+
+def test_the_constant_is_that_of_the_mean_streams_of_the_tokens_that_count(tiny):
+    ids = random_ids(tiny, texts=8, length=50)
+    options = replace(FAST, length=50)
+    lens = lg.fit_lens(tiny, "jacobian", ids, options=options).lens
+    fitted = cut(tiny, ids, length=50, held_out=0.2, seed=0).fitted
+    streams = torch.cat([states(tiny, list(piece))[:, 12:49] for piece in fitted], dim=1)
+    means = streams.double().mean(1)
+    for layer in (1, 2):
+        moved = lens.tensors["jacobians"][layer - 1].double() @ means[layer - 1]
+        np.testing.assert_allclose(
+            lens.tensors["offsets"][layer - 1], means[-1] - moved, rtol=1e-4, atol=1e-5
+        )
+
+
 def test_descent_lowers_the_loss_of_a_lens_that_starts_from_nothing(tiny):
     from layergram.experiments.lenses import tuned as module
 
@@ -149,6 +186,8 @@ def test_too_few_texts_are_refused(tiny):
 
 def test_what_cannot_be_fitted_is_refused_before_any_work(tiny, tmp_path, capsys):
     texts = [TEXT * 40] * 8
+    with pytest.raises(LayergramError, match="expand a lens around"):
+        LensOptions(around="median")
     with pytest.raises(LayergramError, match="at most 512"):
         lg.fit_lens(tiny, "tuned", texts, options=LensOptions(length=513))
     folder = tmp_path / "one"

@@ -25,7 +25,7 @@ def test_a_map_through_a_lens_equals_numpy(tiny, lenses):
             if kind == "tuned":
                 x = x + x @ tensors["weights"].T + tensors["biases"]
             else:
-                x = x @ tensors["jacobians"].T
+                x = x @ tensors["jacobians"].T + tensors["offsets"]
             p = tiny.parts.readout.logits(x.float()).double().softmax(-1)
             bits = (final * (final / p).log2()).sum(-1).numpy()
             np.testing.assert_allclose(found[layer - 1, 1:], bits[:-1], rtol=1e-3, atol=1e-5)

@@ -105,8 +105,8 @@ STATES = arrays_stage().arrays
     ("changes", "words"),
     [
         ({"made_from": {"model": "n"}}, "model 'm', now 'n'"),
-        ({"made_from": {}}, "model 'm', now None"),
-        ({"made_from": {"model": "m", "asking": {"seed": 1}}}, "asking None, now {'seed': 1}"),
+        ({"made_from": {}}, "model 'm', now not given"),
+        ({"made_from": {"model": "m", "asking": {"seed": 1}}}, "asking not given, now {'seed': 1}"),
         ({"items": [f"question {n}" for n in range(24)]}, "23 items, now 24 (such as 'question 23"),
         ({"items": ["question 0"]}, "23 items, now 1 (such as 'question 1')"),
         ({"arrays": {"x": ArraySpec({})}}, "arrays None, now {'x': "),

@@ -31,6 +31,7 @@ def command(
     rows: int = 64,
     rate: float = 0.001,
     rounds: int = 12,
+    around: Literal["mean", "zero"] = "mean",
     seed: int = 0,
     model: Annotated[ModelOptions | None, Group] = None,
     output: Annotated[OutputOptions | None, Group] = None,
@@ -54,6 +55,8 @@ def command(
         rows: of a tuned lens: tokens of one step.
         rate: of a tuned lens: learning rate at the first step.
         rounds: of a Jacobian lens: in how many pieces each direction of the stream is followed.
+        around: of a Jacobian lens: mean expands around the mean streams, J (h - m_l) + m_L; zero
+            leaves out what is constant, J h, as published.
         seed: of the split and of all draws.
         model: which model.
         output: where to write.
@@ -61,7 +64,7 @@ def command(
     from layergram.experiments.lenses.options import LensOptions
 
     model, output = model or ModelOptions(), output or OutputOptions()
-    options = LensOptions(length, held_out, steps, rows, rate, rounds, seed)
+    options = LensOptions(length, held_out, steps, rows, rate, rounds, around, seed)
     found = None
     if texts is not None:
         from layergram.datasets.texts import read_texts

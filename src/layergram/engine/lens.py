@@ -108,13 +108,16 @@ class TunedLens:
 class JacobianLens:
     """The Jacobian lens: what a change of a layer's stream changes in the final stream on average.
 
-    ``transform(h, l) = J_l h``, and h itself at the last layer; then the model's own norm and
+    ``transform(h, l) = J_l h + c_l``, and h itself at the last layer; then the model's own norm and
     unembedding. J_l is the mean, over texts and tokens, of the derivative of the final stream with
-    respect to that after layer l, summed over the token itself and those after it.
+    respect to that after layer l, summed over the token itself and those after it. As published
+    there is no c_l. With c_l = m_L − J_l m_l, of the mean streams m, it is the first-order
+    expansion around them, J_l (h − m_l) + m_L.
 
     Attributes:
         readout: the model's way from the last stream to its logits.
         jacobians: J [L − 1, d, d] in float32, of the layers 1 to L − 1.
+        offsets: c [L − 1, d] in float32; nothing is added by default.
         at: what it reads, a key of :data:`READ_AT`.
 
     Source:
@@ -124,13 +127,17 @@ class JacobianLens:
 
     readout: Readout
     jacobians: Tensor
+    offsets: Tensor | None = None
     at: str = "residual"
 
     def transform(self, h: Tensor, layer: int) -> Tensor:
         """Streams [n, d] after a layer (from 1) as if they were those after the last layer."""
         if layer > len(self.jacobians):
             return h
-        return (h.float() @ self.jacobians[layer - 1].to(h.device).T).to(h.dtype)
+        made = h.float() @ self.jacobians[layer - 1].to(h.device).T
+        if self.offsets is not None:
+            made += self.offsets[layer - 1].to(h.device)
+        return made.to(h.dtype)
 
     def logits(self, h: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Logits [n, V] in float32 of transformed streams [n, d], in ``out`` where it is given."""

@@ -29,7 +29,10 @@ from layergram.storage.files import write_whole
 SCHEMA = 1
 FILE = "lens.safetensors"
 KINDS: dict[str, tuple[str, ...]] = {"tuned": ("weights", "biases"), "jacobian": ("jacobians",)}
-"""Kind of lens -> its tensors, [L − 1, …] each."""
+"""Kind of lens -> the tensors that it has, [L − 1, …] each."""
+
+MORE: dict[str, tuple[str, ...]] = {"tuned": (), "jacobian": ("offsets",)}
+"""Kind of lens -> the tensors that it can have besides."""
 
 CLASSES: dict[str, Callable[..., Lens]] = {"tuned": TunedLens, "jacobian": JacobianLens}
 UNREADABLE = (
@@ -53,7 +56,7 @@ class FittedLens:
     Attributes:
         kind: ``tuned`` or ``jacobian``.
         tensors: its tensors by name, float32: ``weights`` [L − 1, d, d] and ``biases`` [L − 1, d],
-            or ``jacobians`` [L − 1, d, d].
+            or ``jacobians`` [L − 1, d, d], and where a constant is added ``offsets`` [L − 1, d].
         about: how it was made, as plain data: ``model``, ``revision``, ``texts_digest``, options,
             and what the fit says about itself.
     """
@@ -63,10 +66,14 @@ class FittedLens:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def _names(self) -> list[str]:
+        return [*KINDS[self.kind], *(name for name in MORE[self.kind] if name in self.tensors)]
+
+    @property
     def digest(self) -> str:
         """``sha256:`` and 16 digits of the tensors."""
         made = hashlib.sha256(self.kind.encode())
-        for name in KINDS[self.kind]:
+        for name in self._names:
             made.update(self.tensors[name].contiguous().numpy().tobytes())
         return f"sha256:{made.hexdigest()[:16]}"
 
@@ -106,8 +113,8 @@ class FittedLens:
     def _check(self, model: Model) -> None:
         layers, width = model.layers - 1, model.parts.width
         shapes = {"weights": (layers, width, width), "biases": (layers, width)}
-        shapes["jacobians"] = shapes["weights"]
-        found = {name: tuple(self.tensors[name].shape) for name in KINDS[self.kind]}
+        shapes |= {"jacobians": shapes["weights"], "offsets": shapes["biases"]}
+        found = {name: tuple(self.tensors[name].shape) for name in self._names}
         wrong = next((name for name, shape in found.items() if shape != shapes[name]), None)
         if wrong is not None:
             shape = found[wrong]
@@ -234,7 +241,8 @@ def _own(path: Path) -> FittedLens:
     with safe_open(path, framework="pt") as kept:
         about = _about(kept)
         kind = about.pop("kind")
-        return FittedLens(kind, {name: kept.get_tensor(name) for name in KINDS[kind]}, about)
+        names = [*KINDS[kind], *(name for name in MORE[kind] if name in set(kept.keys()))]
+        return FittedLens(kind, {name: kept.get_tensor(name) for name in names}, about)
 
 
 def _tuned_published(path: Path) -> FittedLens:

@@ -30,8 +30,8 @@ TUNED = (
 )
 JACOBIAN = (
     "The Jacobian lens reads every layer by what a change of its stream changes in the final one, "
-    "averaged over texts: what depends on the text at hand, is not linear or is constant is left "
-    "out."
+    "averaged over texts: what depends on the text at hand or is not linear is left out, and what "
+    "is constant unless the lens was expanded around the mean streams."
 )
 CAVEATS = {"logit": LENS, "tuned": TUNED, "jacobian": JACOBIAN}
 NAMES = {"logit": "logit lens", "tuned": "tuned lens", "jacobian": "Jacobian lens"}

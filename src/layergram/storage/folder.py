@@ -18,6 +18,7 @@ from layergram.storage.locks import Locks
 from layergram.storage.shards import DEFINITION, SCHEMA, Shards
 
 MANIFEST = "manifest.json"
+ABSENT = "not given"
 VERSION_1 = (
     "answers.manifest.json",
     "extracts.manifest.json",
@@ -264,7 +265,8 @@ def _of_mappings(known: Mapping[str, Any], wanted: Mapping[str, Any], path: str 
         if isinstance(a, dict) and isinstance(b, dict):
             words += _of_mappings(a, b, f"{path}{key}.")
         elif a != b:
-            words.append(f"{path}{key} {reprlib.repr(a)}, now {reprlib.repr(b)}")
+            before, now = (reprlib.repr(of[key]) if key in of else ABSENT for of in (known, wanted))
+            words.append(f"{path}{key} {before}, now {now}")
     return words
 
 

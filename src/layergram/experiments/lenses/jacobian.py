@@ -10,6 +10,8 @@ from torch import Tensor
 
 from layergram.engine.batch import padded_right
 from layergram.engine.gradients import pull_back
+from layergram.engine.run import read
+from layergram.engine.views import ResidualView
 from layergram.experiments.lenses.options import LensOptions
 from layergram.experiments.lenses.pieces import Ids, Pieces
 from layergram.models.model import Model
@@ -88,6 +90,45 @@ def jacobian(model: Model, pieces: Pieces, options: LensOptions, progress: Progr
     mean = basis.T @ (sums / n)
     norm = mean.square().sum((1, 2)).sqrt().clamp(min=1e-30)
     return Jacobians(mean, (spread / n).sum(-1).sqrt() / norm)
+
+
+class MeanStreams:
+    """The sum of every layer's stream over the tokens of a piece that count; for the engine.
+
+    Args:
+        sums: [L, d] in float64, added to.
+        length: tokens of the piece.
+    """
+
+    needs = ("residual",)
+
+    def __init__(self, sums: Tensor, length: int) -> None:
+        self.sums, self.own = sums, counted(length)
+
+    def take(self, view: ResidualView) -> None:
+        """Add the tokens of one chunk."""
+        first, end = (max(0, place - view.start) for place in (self.own.start, self.own.stop))
+        self.sums += torch.stack([h[first:end].sum(0).double().cpu() for h in view.streams[1:]])
+
+
+def offsets(model: Model, pieces: Pieces, jacobians: Tensor) -> Tensor:
+    """What makes J h the first-order expansion around the mean streams m: m_L − J m_l.
+
+    Args:
+        model: the model.
+        pieces: the means are over the tokens that count in those that are fitted on.
+        jacobians: J [L − 1, d, d].
+
+    Returns:
+        [L − 1, d] in float32.
+    """
+    sums = torch.zeros(model.layers, model.parts.width, dtype=torch.float64)
+    collectors = [[MeanStreams(sums, len(piece))] for piece in pieces.fitted]
+    for _ in read(model, pieces.fitted, collectors):
+        pass
+    *below, last = sums / sum(len(counted(len(piece))) for piece in pieces.fitted)
+    moved = [j.double() @ mean for j, mean in zip(jacobians, below, strict=True)]
+    return (last - torch.stack(moved)).float()
 
 
 def _batches(model: Model, fitted: Sequence[Ids], random: torch.Generator) -> list[list[Ids]]:

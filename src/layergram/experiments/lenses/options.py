@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layergram.errors import LayergramError, check_seed
+from layergram.errors import LayergramError, check_seed, unknown_name
+
+AROUND = ("mean", "zero")
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class LensOptions:
         rows: of a tuned lens: tokens of one step.
         rate: of a tuned lens: learning rate at the first step; it falls to 0 at the last.
         rounds: of a Jacobian lens: in how many pieces each direction of the stream is followed.
+        around: of a Jacobian lens: ``mean`` expands around the mean streams, J (h − m_l) + m_L;
+            ``zero`` leaves out what is constant, J h, as published.
         seed: of the split and of all draws.
     """
 
@@ -28,6 +32,7 @@ class LensOptions:
     rows: int = 64
     rate: float = 1e-3
     rounds: int = 12
+    around: str = "mean"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -40,4 +45,6 @@ class LensOptions:
             raise LayergramError(f"held_out = {self.held_out}", allowed="above 0, at most 0.3")
         if not 0 < self.rate < 1:
             raise LayergramError(f"rate = {self.rate}", allowed="above 0, below 1")
+        if self.around not in AROUND:
+            raise unknown_name("place to expand a lens around", self.around, AROUND)
         check_seed(self.seed)

@@ -10,7 +10,7 @@ from typing import Any
 from layergram.engine.lens_files import KINDS, FittedLens
 from layergram.errors import LayergramError, unknown_name
 from layergram.experiments.lenses.evaluation import COLUMNS, gain, lowered_map, middle
-from layergram.experiments.lenses.jacobian import jacobian
+from layergram.experiments.lenses.jacobian import jacobian, offsets
 from layergram.experiments.lenses.options import LensOptions
 from layergram.experiments.lenses.pieces import Pieces, cut, own_texts
 from layergram.experiments.lenses.tuned import tuned
@@ -45,7 +45,8 @@ def fit_lens(
     A tuned lens starts from the affine map of each layer's residual stream that comes nearest to
     the final one (weighted least squares with a ridge), and goes on by descent on the
     Kullback–Leibler divergence of its prediction from the model's own. A Jacobian lens is the mean
-    derivative of the final stream with respect to a layer's, estimated from random directions.
+    derivative of the final stream with respect to a layer's, estimated from random directions, and
+    by default expanded around the mean streams.
 
     Args:
         model: the model.
@@ -120,7 +121,23 @@ def _fitted(
         return FittedLens(kind, tuned(model, pieces, options, progress), about)
     found = jacobian(model, pieces, options, progress)
     errors = [round(float(one), 4) for one in found.error]
-    return FittedLens(kind, {"jacobians": found.mean}, {**about, "standard_error": errors})
+    tensors = {"jacobians": found.mean}
+    if options.around == "mean":
+        progress("mean streams", 0, 1)
+        tensors["offsets"] = offsets(model, pieces, found.mean)
+        progress("mean streams", 1, 1)
+    return FittedLens(kind, tensors, {**about, "standard_error": errors})
+
+
+def _form(lens: FittedLens) -> str:
+    """How a Jacobian lens treats what is constant, as a part of a sentence."""
+    if lens.kind != "jacobian":
+        return ""
+    return (
+        ", expanded around the mean streams"
+        if "offsets" in lens.tensors
+        else ", without a constant"
+    )
 
 
 def _report(
@@ -139,8 +156,8 @@ def _report(
     usual, fitted, lowered, low, high = (in_middle[name] for name in COLUMNS[1:])
     interval = f" ({low:z.3f} to {high:z.3f}, 95 % over texts)" if texts > 1 else ""
     sentences = [
-        f"{NAMES[lens.kind]} of {model.name}, fitted on {pieces.tokens:,} tokens; digest "
-        f"{lens.digest}.",
+        f"{NAMES[lens.kind]} of {model.name}{_form(lens)}, fitted on {pieces.tokens:,} tokens; "
+        f"digest {lens.digest}.",
         f"On {texts} held-out text{'' if texts == 1 else 's'} the mean divergence of {layers} from "
         f"the final layer is {fitted:z.3f} bit, with the logit lens {usual:z.3f}: lower by "
         f"{lowered:z.3f}{interval}.",
