@@ -20,7 +20,7 @@ from texts import ROOT
 
 import layergram as lg
 
-LOCAL = lg.Execution(threads=2)
+LOCAL = lg.Execution()
 ON_RAY = lg.Execution(on="ray", workers=2, threads=1)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import DynamicCache
 
 import zoo
 from layergram import load, tracing
@@ -207,10 +208,20 @@ def test_a_prompt_is_read_once_for_all_its_answers(model_type):
     hook = model.network.register_forward_pre_hook(
         lambda module, args, kwargs: widths.append(kwargs["input_ids"].shape), with_kwargs=True
     )
-    together = drawn(model, prompts, sampling, 32)
-    hook.remove()
+    try:
+        together = drawn(model, prompts, sampling, 32)
+    finally:
+        hook.remove()
     assert together == apart and len(set(together)) > 8
     assert tuple(widths[0]) == (3, 8) and widths[1][0] == 12
+
+
+def test_a_cache_that_cannot_be_divided_reads_every_prompt(monkeypatch):
+    apart = drawn(zoo.model("llama"), TEXTS[:1] * 3, Sampling(9, temperature=1.0), 1)
+    monkeypatch.setattr(DynamicCache, "batch_select_indices", lambda self, indices: None)
+    model = zoo.model("llama")
+    assert model.chunks and not model.drops_rows
+    assert drawn(model, TEXTS[:1] * 3, Sampling(9, temperature=1.0), 3) == apart
 
 
 def drawn_as(model, prompts, at, sampling):

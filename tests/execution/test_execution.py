@@ -209,6 +209,21 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch, tmp_path, capsy
     assert all(part in err for part in ("Asked for:", "Got:", "Allowed:", "Do:"))
 
 
+def test_a_cluster_elsewhere_needs_the_client_of_ray(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "layergram.execution.ray_address.find_spec",
+        lambda name: None if name == "grpc" else real(name),
+    )
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"ray://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(LayergramError, match=r"pip install 'ray\[client\]'"):
+            lg.Execution(on=address).check()
+    lg.Execution(on="ray").check()  # here it is not needed
+
+
 def test_texts_of_a_file_without_texts_are_one_message(tmp_path, capsys):
     (tmp_path / "empty.txt").write_text("\n\n \n")
     words = ["map", "--texts", tmp_path / "empty.txt", "--out", tmp_path / "out", "--shard", "1/2"]

@@ -65,6 +65,23 @@ def test_a_lens_of_another_model_is_refused(lenses, tmp_path, capsys, tiny_llama
         )
 
 
+def test_a_jacobian_lens_without_a_constant_is_kept_so(tiny, lenses, tmp_path):
+    usual = lenses["jacobian"][1].lens
+    plain = FittedLens("jacobian", {"jacobians": usual.tensors["jacobians"]}, usual.about)
+    plain.save(tmp_path, tiny)
+    again = read_lens("jacobian", tmp_path)
+    assert set(again.tensors) == {"jacobians"} and again.digest == plain.digest != usual.digest
+    said = {}
+    for name, folder in (("plain", tmp_path), ("usual", lenses["jacobian"][0])):
+        run = Run(lens=f"jacobian:{folder}")
+        said[name] = lg.trace(tiny, TEXT, measures=["divergence"], run=run)["divergence"]
+    assert said["plain"].attrs["caveat"].endswith("So is what is constant.")
+    assert "constant" not in said["usual"].attrs["caveat"]
+    wrong = {**usual.tensors, "offsets": torch.zeros(2, 5)}
+    with pytest.raises(LayergramError, match="layers of width"):
+        FittedLens("jacobian", wrong, usual.about).of(tiny)
+
+
 def test_a_torn_file_is_no_lens(lenses, tmp_path):
     whole = (lenses["tuned"][0] / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(whole[: len(whole) // 2])

@@ -52,6 +52,27 @@ def test_attention_and_mlp_outputs_are_what_layers_add(model_type):
         assert "adds to the residual stream" in made.attrs["definition"]
 
 
+@pytest.mark.parametrize("kind", ["tuned", "jacobian"])
+def test_single_outputs_are_read_without_the_constant_of_a_jacobian_lens(tiny, lenses, kind):
+    folder, result = lenses[kind]
+    ids = random_ids(tiny, texts=1, length=9)[0]
+    found = Parts("mlp")
+    for _ in read(tiny, [ids], [[found]]):
+        pass
+    run = Run(at="mlp", lens=f"{kind}:{folder}")
+    made = lg.trace(tiny, ids=ids, measures=["lens_entropy"], run=run)["lens_entropy"]
+    tensors = result.lens.tensors
+    for layer in range(tiny.layers - 1):
+        x = torch.tensor(found.layers[layer])
+        if kind == "tuned":
+            x = x + x @ tensors["weights"][layer].T + tensors["biases"][layer]
+        else:
+            x = x @ tensors["jacobians"][layer].T
+        p = tiny.parts.readout.logits(x).double().softmax(-1)
+        bits = -(p * p.log2()).sum(-1).detach().numpy()
+        np.testing.assert_allclose(made.values[layer, 1:], bits[:-1], rtol=1e-3)
+
+
 def test_outputs_that_are_not_what_is_added_are_refused_by_name(tiny):
     for model_type, said in (("gemma2", "gemma2"), ("mamba", "attention output of the model 'Mam")):
         with pytest.raises(LayergramError, match=said):

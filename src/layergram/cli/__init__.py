@@ -12,7 +12,6 @@ from cyclopts import App, CycloptsError, Parameter
 from layergram.cli.mistakes import as_typed, of_parser
 from layergram.errors import LayergramError
 
-M_MMAP_THRESHOLD = -3  # its number in malloc.h
 VLLM = {"VLLM_LOGGING_STREAM": "ext://sys.stderr", "VLLM_NO_USAGE_STATS": "1"}
 """Of vLLM, unless the user has set them: results alone on stdout, and no reports of its use."""
 

@@ -55,8 +55,8 @@ def command(
         rows: of a tuned lens: tokens of one step.
         rate: of a tuned lens: learning rate at the first step.
         rounds: of a Jacobian lens: in how many pieces each direction of the stream is followed.
-        around: of a Jacobian lens: mean expands around the mean streams, J (h - m_l) + m_L; zero
-            leaves out what is constant, J h, as published.
+        around: of a Jacobian lens: mean carries the mean stream of a layer to the mean final
+            stream, J (h - m_l) + m_L; zero adds nothing constant, J h, as published.
         seed: of the split and of all draws.
         model: which model.
         output: where to write.

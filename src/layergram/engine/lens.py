@@ -111,13 +111,13 @@ class JacobianLens:
     ``transform(h, l) = J_l h + c_l``, and h itself at the last layer; then the model's own norm and
     unembedding. J_l is the mean, over texts and tokens, of the derivative of the final stream with
     respect to that after layer l, summed over the token itself and those after it. As published
-    there is no c_l. With c_l = m_L − J_l m_l, of the mean streams m, it is the first-order
-    expansion around them, J_l (h − m_l) + m_L.
+    there is no c_l. With c_l = m_L − J_l m_l it carries the mean stream of the layer to the mean
+    final stream: J_l (h − m_l) + m_L.
 
     Attributes:
         readout: the model's way from the last stream to its logits.
         jacobians: J [L − 1, d, d] in float32, of the layers 1 to L − 1.
-        offsets: c [L − 1, d] in float32; nothing is added by default.
+        offsets: c [L − 1, d] in float32; ``None`` adds nothing.
         at: what it reads, a key of :data:`READ_AT`.
 
     Source:

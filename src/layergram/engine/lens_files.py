@@ -31,7 +31,7 @@ FILE = "lens.safetensors"
 KINDS: dict[str, tuple[str, ...]] = {"tuned": ("weights", "biases"), "jacobian": ("jacobians",)}
 """Kind of lens -> the tensors that it has, [L − 1, …] each."""
 
-MORE: dict[str, tuple[str, ...]] = {"tuned": (), "jacobian": ("offsets",)}
+OPTIONAL: dict[str, tuple[str, ...]] = {"tuned": (), "jacobian": ("offsets",)}
 """Kind of lens -> the tensors that it can have besides."""
 
 CLASSES: dict[str, Callable[..., Lens]] = {"tuned": TunedLens, "jacobian": JacobianLens}
@@ -67,7 +67,7 @@ class FittedLens:
 
     @property
     def _names(self) -> list[str]:
-        return [*KINDS[self.kind], *(name for name in MORE[self.kind] if name in self.tensors)]
+        return [*KINDS[self.kind], *(name for name in OPTIONAL[self.kind] if name in self.tensors)]
 
     @property
     def digest(self) -> str:
@@ -80,12 +80,16 @@ class FittedLens:
     def of(self, model: Model, *, at: str = "residual") -> Lens:
         """The lens over a model's own norm and unembedding, of what ``at`` says.
 
+        Offsets belong to whole streams: what single attention or MLP outputs say is read without.
+
         Raises:
             LayergramError: for another model than the one it was fitted to, and where the last
                 layer is not read as the model reads it.
         """
         self._check(model)
-        lens = CLASSES[self.kind](model.parts.readout, **self.tensors, at=at)
+        names = self._names if at == "residual" else KINDS[self.kind]
+        own = {name: self.tensors[name] for name in names}
+        lens = CLASSES[self.kind](model.parts.readout, **own, at=at)
         h = torch.randn(2, model.parts.width, generator=torch.Generator().manual_seed(0))
         h = h.to(model.dtype).to(model.device)
         if not torch.equal(lens.transform(h, model.layers), h):
@@ -241,7 +245,7 @@ def _own(path: Path) -> FittedLens:
     with safe_open(path, framework="pt") as kept:
         about = _about(kept)
         kind = about.pop("kind")
-        names = [*KINDS[kind], *(name for name in MORE[kind] if name in set(kept.keys()))]
+        names = [*KINDS[kind], *(name for name in OPTIONAL[kind] if name in set(kept.keys()))]
         return FittedLens(kind, {name: kept.get_tensor(name) for name in names}, about)
 
 

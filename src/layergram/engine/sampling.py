@@ -213,16 +213,16 @@ def generate(
 def _generate_batch(model: Model, rows: list[Draws]) -> None:
     """What there is, padded on the left and read at once; then one token per answer and step.
 
-    What several answers begin with is read once for all of them.
+    Rows with the same ids so far are read as one, if the cache can be divided among them.
     """
-    begun = [tuple(row.ids) for row in rows]
+    given = [tuple(row.ids) for row in rows]
     share = model.drops_rows or not model.chunks
-    different = list(dict.fromkeys(begun)) if share else begun
+    different = list(dict.fromkeys(given)) if share else given
     ids, mask = padded_left(model, different)
     with torch.inference_mode():
         logits, cache = masked_logits(model, ids, mask, cache=None)
         if len(different) < len(rows):
-            each = torch.tensor([different.index(one) for one in begun], device=ids.device)
+            each = torch.tensor([different.index(one) for one in given], device=ids.device)
             logits, ids, mask = logits[each], ids[each], mask[each]
             if cache is not None:
                 cache.batch_select_indices(each)

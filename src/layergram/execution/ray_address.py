@@ -16,6 +16,8 @@ VARIABLE = "RAY_ADDRESS"
 def check_ray(on: str) -> None:
     """Refuse a Ray that is not installed, or an address that does not answer within seconds.
 
+    A cluster elsewhere also needs Ray's client.
+
     Args:
         on: ``ray`` or ``ray://HOST:PORT``.
 
@@ -42,6 +44,13 @@ def check_ray(on: str) -> None:
             socket.create_connection((host, port), timeout=ANSWERS_IN).close()
         except OSError as error:
             raise no_answer(address, str(error.strerror or error)) from None
+    if "://" in on and find_spec("grpc") is None:
+        raise LayergramError(
+            f"a run on {on}",
+            got="an installation of Ray without its client",
+            allowed="ray[client], for clusters elsewhere",
+            do="pip install 'ray[client]', or run with --on ray on a machine of the cluster",
+        )
 
 
 def no_answer(address: str, why: str) -> LayergramError:

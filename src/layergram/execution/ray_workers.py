@@ -117,7 +117,7 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
         if not ray.is_initialized():
             self._connect()
             self.stack.callback(ray.shutdown)
-        count = self._count(ray.cluster_resources())
+        count = self._count([node["Resources"] for node in ray.nodes() if node["Alive"]])
         kind = ray.remote(
             num_cpus=self.threads, num_gpus=self.gpus, max_restarts=-1, max_task_retries=RETRIES
         )(Worker)
@@ -147,21 +147,37 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise no_answer(self.on, " ".join(str(error).split())[:200]) from None
 
-    def _count(self, resources: dict[str, float]) -> int:
-        """How many workers, if the cluster has room for them."""
-        cores, gpus = (int(resources.get(name, 0)) for name in ("CPU", "GPU"))
-        room = cores // self.threads
-        if self.gpus:
-            room = min(room, gpus // self.gpus)
+    def _count(self, nodes: list[dict[str, float]]) -> int:
+        """How many workers, if the nodes of the cluster have room for them."""
+        cores, gpus = (sum(int(node.get(name, 0)) for node in nodes) for name in ("CPU", "GPU"))
+        room = sum(room_on(node, threads=self.threads, gpus=self.gpus) for node in nodes)
         if room < (self.workers or 1):
             gpu = " and a GPU" if self.gpus else ""
             raise LayergramError(
                 f"{self.workers or 1} workers on Ray, each with {self.threads} cores{gpu}",
-                got=f"a cluster of {cores} cores and {gpus} GPUs",
+                got=f"a cluster of {cores} cores and {gpus} GPUs on {len(nodes)} nodes",
                 allowed=f"at most {room} such workers",
                 do="ask for fewer --workers or --threads, or add nodes to the cluster",
             )
         return self.workers or room
+
+
+def room_on(node: dict[str, float], *, threads: int, gpus: int) -> int:
+    """How many workers a node has room for.
+
+    Args:
+        node: its resources, as Ray names them.
+        threads: cores of each worker.
+        gpus: GPUs of each worker.
+
+    Example:
+        >>> room_on({"CPU": 6.0, "GPU": 1.0}, threads=4, gpus=0)
+        1
+        >>> room_on({"GPU": 1.0}, threads=1, gpus=1), room_on({"CPU": 8.0}, threads=1, gpus=1)
+        (0, 0)
+    """
+    room = int(node.get("CPU", 0)) // threads
+    return min(room, int(node.get("GPU", 0)) // gpus) if gpus else room
 
 
 @contextmanager

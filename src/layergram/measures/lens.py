@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layergram.engine.lens import JacobianLens
 from layergram.engine.lens_choice import LensChoice
 from layergram.engine.lens_request import check_lens_request
 from layergram.engine.reducers import NamedTokens, TokenColumns
@@ -30,8 +31,7 @@ TUNED = (
 )
 JACOBIAN = (
     "The Jacobian lens reads every layer by what a change of its stream changes in the final one, "
-    "averaged over texts: what depends on the text at hand or is not linear is left out, and what "
-    "is constant unless the lens was expanded around the mean streams."
+    "averaged over texts: what depends on the text at hand or is not linear is left out."
 )
 CAVEATS = {"logit": LENS, "tuned": TUNED, "jacobian": JACOBIAN}
 NAMES = {"logit": "logit lens", "tuned": "tuned lens", "jacobian": "Jacobian lens"}
@@ -240,6 +240,12 @@ def settling_depth(values: np.ndarray, *, g: float = 0.5, rho: float = 0.85) -> 
     return np.where(np.isnan(values).any(0), np.nan, below.argmax(0) + 1.0)
 
 
+def lens_caveat(choice: LensChoice) -> str:
+    """What to keep in mind of what is read through a lens."""
+    constant = isinstance(choice.lens, JacobianLens) and choice.lens.offsets is None
+    return CAVEATS[choice.kind] + (" So is what is constant." if constant else "")
+
+
 def through_lens(record: Measure, choice: LensChoice, long_name: str) -> dict[str, Any]:
     """The attributes of a map that depend on which lens it was read through.
 
@@ -254,7 +260,7 @@ def through_lens(record: Measure, choice: LensChoice, long_name: str) -> dict[st
     output = OUTPUTS.get(choice.at)
     read = "" if output is None else f" of {output} outputs"
     plain["long_name"] += f", {NAMES[choice.kind]}{read}"
-    plain["caveat"] = record.caveat.replace(LENS, CAVEATS[choice.kind])
+    plain["caveat"] = record.caveat.replace(LENS, lens_caveat(choice))
     if output is not None:
         plain["definition"] += (
             f" The lens reads what the {output} of the layer adds to the residual stream."

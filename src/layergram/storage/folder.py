@@ -224,7 +224,7 @@ def _no_run(folder: Path, got: str) -> tuple[str, str]:
         return (
             what,
             "look at a map with layergram describe or draw; only the folder of roles, heads, "
-            "depth, fit-lens or map --texts can be verified",
+            "depth or map --texts can be verified",
         )
     return got, "name the folder that a run was given as --out"
 

@@ -13,13 +13,14 @@ import xarray as xr
 
 from layergram import maps
 from layergram.datasets.questions import QuestionSet
+from layergram.engine.lens_choice import open_lens
 from layergram.experiments.depth.pipeline import PREFIX, DeepAnswer, DepthOptions, deep_layer
 from layergram.experiments.depth.selection import selection_table
 from layergram.experiments.depth.table import answer_counts, score_name, score_table, scores_of
 from layergram.experiments.result import Result, markdown_table, rounded
-from layergram.measures.lens import CAVEATS, THINK_DEEP
+from layergram.measures.lens import THINK_DEEP, lens_caveat
 from layergram.models.model import Model
-from layergram.recipe import Run, lens_asked
+from layergram.recipe import Run
 from layergram.statistics.arrays import Labels, Values
 from layergram.statistics.binned import BINS, binned_correlation
 from layergram.statistics.bootstrap import Bootstrap
@@ -316,7 +317,7 @@ def provenance(
     return {
         **model.provenance(),
         "seed": options.answers.seed,
-        "caveat": CAVEATS[lens_asked(options.lens)[0]],
+        "caveat": lens_caveat(open_lens(model, options.lens)),
         "options": json.dumps(
             {
                 **made_with,

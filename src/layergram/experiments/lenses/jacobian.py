@@ -108,15 +108,16 @@ class MeanStreams:
     def take(self, view: ResidualView) -> None:
         """Add the tokens of one chunk."""
         first, end = (max(0, place - view.start) for place in (self.own.start, self.own.stop))
-        self.sums += torch.stack([h[first:end].sum(0).double().cpu() for h in view.streams[1:]])
+        self.sums += view.streams[1:, first:end].sum(1).cpu().double()
 
 
 def offsets(model: Model, pieces: Pieces, jacobians: Tensor) -> Tensor:
-    """What makes J h the first-order expansion around the mean streams m: m_L − J m_l.
+    """What is added to J h to carry the mean stream of a layer to the mean final one: m_L − J m_l.
 
     Args:
         model: the model.
-        pieces: the means are over the tokens that count in those that are fitted on.
+        pieces: the means m are over the tokens that count in those that are fitted on, each token
+            as much as any other.
         jacobians: J [L − 1, d, d].
 
     Returns:

@@ -21,8 +21,8 @@ class LensOptions:
         rows: of a tuned lens: tokens of one step.
         rate: of a tuned lens: learning rate at the first step; it falls to 0 at the last.
         rounds: of a Jacobian lens: in how many pieces each direction of the stream is followed.
-        around: of a Jacobian lens: ``mean`` expands around the mean streams, J (h − m_l) + m_L;
-            ``zero`` leaves out what is constant, J h, as published.
+        around: of a Jacobian lens: ``mean`` carries the mean stream of a layer to the mean
+            final stream, J (h − m_l) + m_L; ``zero`` adds nothing constant, J h, as published.
         seed: of the split and of all draws.
     """
 
@@ -46,5 +46,5 @@ class LensOptions:
         if not 0 < self.rate < 1:
             raise LayergramError(f"rate = {self.rate}", allowed="above 0, below 1")
         if self.around not in AROUND:
-            raise unknown_name("place to expand a lens around", self.around, AROUND)
+            raise unknown_name("stream to read a lens around", self.around, AROUND)
         check_seed(self.seed)

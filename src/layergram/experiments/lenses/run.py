@@ -46,7 +46,7 @@ def fit_lens(
     the final one (weighted least squares with a ridge), and goes on by descent on the
     Kullback–Leibler divergence of its prediction from the model's own. A Jacobian lens is the mean
     derivative of the final stream with respect to a layer's, estimated from random directions, and
-    by default expanded around the mean streams.
+    by default a constant that carries the layer's mean stream to the mean final stream.
 
     Args:
         model: the model.
@@ -129,17 +129,6 @@ def _fitted(
     return FittedLens(kind, tensors, {**about, "standard_error": errors})
 
 
-def _form(lens: FittedLens) -> str:
-    """How a Jacobian lens treats what is constant, as a part of a sentence."""
-    if lens.kind != "jacobian":
-        return ""
-    return (
-        ", expanded around the mean streams"
-        if "offsets" in lens.tensors
-        else ", without a constant"
-    )
-
-
 def _report(
     model: Model, lens: FittedLens, pieces: Pieces, options: LensOptions, progress: Progress
 ) -> LensResult:
@@ -155,8 +144,10 @@ def _report(
     layers = f"layers {own[0]} to {own[-1]}" if len(own) > 1 else f"layer {own[0]}"
     usual, fitted, lowered, low, high = (in_middle[name] for name in COLUMNS[1:])
     interval = f" ({low:z.3f} to {high:z.3f}, 95 % over texts)" if texts > 1 else ""
+    around = {"mean": " around the mean streams", "zero": " around zero"}[options.around]
+    form = around if lens.kind == "jacobian" else ""
     sentences = [
-        f"{NAMES[lens.kind]} of {model.name}{_form(lens)}, fitted on {pieces.tokens:,} tokens; "
+        f"{NAMES[lens.kind]}{form} of {model.name}, fitted on {pieces.tokens:,} tokens; "
         f"digest {lens.digest}.",
         f"On {texts} held-out text{'' if texts == 1 else 's'} the mean divergence of {layers} from "
         f"the final layer is {fitted:z.3f} bit, with the logit lens {usual:z.3f}: lower by "
