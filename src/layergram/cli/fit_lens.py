@@ -40,11 +40,11 @@ def command(
 
     Writes lens.safetensors, which the option --lens KIND:FOLDER of map and depth takes, and what
     the lens gains over the logit lens on texts that it was not fitted on: divergence_lowered.nc,
-    .png, .md, layers.csv and summary.json.
+    .png, .md, .html, layers.csv and summary.json.
 
     Args:
         kind: tuned, an affine map of each layer that predicts what the model does in the end; or
-            jacobian, the mean derivative of the final residual stream.
+            jacobian, the mean derivative of the final residual stream, with a constant.
         texts: texts to fit on: a file (.csv, .tsv, .jsonl, .json, .parquet with the column text;
             .txt with empty lines between texts), or org/name:split of a hub data set. Default:
             texts that the model writes itself, from nothing, at temperature 1.
