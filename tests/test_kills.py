@@ -122,6 +122,20 @@ def test_kills_change_no_averages_and_no_maps_of_single_texts(tmp_path, tiny_lla
 
 
 @pytest.mark.slow
+def test_kills_change_no_depths(tmp_path, tiny_llama_folder):
+    path, whole, killed = (tmp_path / name for name in ("set.csv", "whole", "killed"))
+    lines = [f"What is number {at}?,Paris" for at in range(40)]
+    path.write_text("\n".join(["question,answer", *lines]))
+    words = ("depth", path, "--model", tiny_llama_folder, "--samples", 4, "--quiet", "--out")
+    kills = KILLS if KILLS == 20 else 1
+    kill_and_resume((*words, killed), run((*words, whole)), batches=(2048,), kills=kills)
+    found, expected = results(killed), results(whole)
+    assert found.keys() == expected.keys() and "answers.jsonl" in found
+    assert {name for name in expected if found[name] != expected[name]} == set()
+    assert verify(killed).whole
+
+
+@pytest.mark.slow
 def test_another_batch_size_at_each_restart_changes_nothing_but_rounding(undisturbed, tmp_path):
     words, whole, seconds = undisturbed
     killed = tmp_path / "killed"

@@ -235,7 +235,7 @@ def _generate_batch(model: Model, rows: list[Draws]) -> None:
             added = torch.tensor(new, device=ids.device)[:, None]
             mask = torch.cat([mask, torch.ones_like(added)], dim=1)
             ids = added if model.chunks else torch.cat([ids, added], dim=1)
-            if 2 * len(left) <= len(rows) and (model.drops_rows or cache is None):
+            if 8 * len(left) <= 7 * len(rows) and (model.drops_rows or cache is None):
                 keep = torch.tensor(left, device=ids.device)
                 rows, ids, mask = [rows[at] for at in left], ids[keep], mask[keep]
                 if cache is not None:
