@@ -242,8 +242,8 @@ def settling_depth(values: np.ndarray, *, g: float = 0.5, rho: float = 0.85) -> 
 
 def lens_caveat(choice: LensChoice) -> str:
     """What to keep in mind of what is read through a lens."""
-    constant = isinstance(choice.lens, JacobianLens) and choice.lens.offsets is None
-    return CAVEATS[choice.kind] + (" So is what is constant." if constant else "")
+    without = isinstance(choice.lens, JacobianLens) and choice.lens.offsets is None
+    return CAVEATS[choice.kind] + (" So is what is constant." if without else "")
 
 
 def through_lens(record: Measure, choice: LensChoice, long_name: str) -> dict[str, Any]:
